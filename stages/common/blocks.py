@@ -1,0 +1,33 @@
+"""Forward passes in blocks of one constant size.
+
+Kernels are chosen by batch size: the same row gives other bits in a batch of 1, 2 or 500. Whatever reaches a
+file is therefore computed in full blocks, the last one padded with zeros.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+BLOCK_SIZE = 100
+
+
+def in_blocks(function: Callable[..., Tensor], *inputs: Tensor, size: int = BLOCK_SIZE) -> Tensor:
+    """function(*inputs) without gradients, a block of rows at a time.
+
+    inputs: tensors [N, ...] of one length N; the function must map rows to rows, each on its own.
+    Returns [N, ...] on the CPU; row i has the same bits for any N > i.
+    """
+    n = len(inputs[0])
+    blocks = []
+    with torch.no_grad():
+        for start in range(0, n, size):
+            rows = [_padded(tensor[start : start + size], size) for tensor in inputs]
+            blocks.append(function(*rows)[: n - start].cpu())
+    return torch.cat(blocks)
+
+
+def _padded(block: Tensor, size: int) -> Tensor:
+    if len(block) == size:
+        return block
+    return torch.cat([block, block.new_zeros(size - len(block), *block.shape[1:])])

@@ -1,0 +1,82 @@
+"""Reading and writing the files under data/: whole or not at all, the same bytes for the same content.
+
+Tensors are stored as safetensors, which unpickles nothing, with one metadata key that holds sorted JSON (several
+keys would be written in random order).
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from stages.common.errors import UserError
+
+META = "meta"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it takes that name only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with \\n line ends on every system."""
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with sorted keys; a value that is not finite is an error, for JSON has no NaN."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write named tensors and a JSON-able description of them as one safetensors file."""
+    packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = safetensors.torch.save(packed, metadata={META: json.dumps(meta, sort_keys=True)})
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises UserError if it is missing or broken."""
+    try:
+        return json.loads(require(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}); {_mend(path)}") from None
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors (on the CPU) and the description that write_tensors stored. Raises UserError if it cannot be read."""
+    try:
+        with safe_open(require(path), framework="pt") as file:
+            meta = json.loads((file.metadata() or {})[META])
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (no mapping)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is not a file of this pipeline ({error}); {_mend(path)}") from None
+
+
+def require(path: Path) -> Path:
+    """The path itself, if a file is there; otherwise a UserError that says how to get it."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {_mend(path)}")
+    return path
+
+
+def _mend(path: Path) -> str:
+    return f"`dvc checkout {path}` restores it from the cache, `dvc repro {path.parent.name}` makes it again"

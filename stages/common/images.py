@@ -1,0 +1,75 @@
+"""Image sets on disk, real and generated alike, and pictures of them.
+
+One value range and one layout everywhere: float32 [N, C, H, W] in [-1, 1]. Files hold those floats or, smaller,
+the 256 grey levels as uint8; both are read the same.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from stages.common.errors import UserError
+from stages.common.files import atomic, read_tensors, write_tensors
+
+NO_LABEL = -1
+"""The label of an image that no class was asked for."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """images float32 [N, C, H, W] in [-1, 1]; labels int64 [N], an index into classes, or all NO_LABEL."""
+
+    images: Tensor
+    labels: Tensor
+    classes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def to_float(levels: Tensor) -> Tensor:
+    """Grey levels uint8 0..255 to float32 in [-1, 1]."""
+    return levels.float() / 127.5 - 1
+
+
+def to_levels(images: Tensor) -> Tensor:
+    """float32 in [-1, 1] to the nearest of 256 grey levels, uint8; the inverse of to_float on its range."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str]) -> None:
+    """Store images (float32 in [-1, 1] or uint8 levels, [N, C, H, W]) with labels int64 [N] and the class names."""
+    write_tensors(path, {"images": images, "labels": labels}, {"classes": classes})
+
+
+def load_image_set(path: Path) -> ImageSet:
+    """Read what save_image_set wrote. Raises UserError if anything of layout, range or labels is off."""
+    tensors, meta = read_tensors(path)
+    if set(tensors) != {"images", "labels"} or not isinstance(meta.get("classes"), list):
+        raise UserError(f"{path}: expected images, labels and class names, found {', '.join(sorted(tensors))}")
+    images, labels, classes = tensors["images"], tensors["labels"], meta["classes"]
+    if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not len(images):
+        found = f"{images.dtype} {list(images.shape)}"
+        raise UserError(f"{path}: expected images float32 or uint8 [N, C, H, W] with N > 0, found {found}")
+    if images.dtype == torch.uint8:
+        images = to_float(images)
+    if not (images.abs() <= 1).all():
+        raise UserError(f"{path}: expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
+    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise UserError(f"{path}: expected labels int64 [{len(images)}], found {found}")
+    if not ((labels >= 0) & (labels < len(classes))).all() and not (labels == NO_LABEL).all():
+        found = f"{labels.min()} to {labels.max()}"
+        raise UserError(f"{path}: expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {found}")
+    return ImageSet(images, labels, classes)
+
+
+def save_grid(path: Path, images: Tensor, columns: int) -> None:
+    """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
+    levels = make_grid(to_levels(images), nrow=columns, padding=2, pad_value=255)
+    with atomic(path) as partial:
+        Image.fromarray(levels.permute(1, 2, 0).numpy()).save(partial, format="PNG")

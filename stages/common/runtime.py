@@ -1,0 +1,79 @@
+"""How a stage runs: the GAN_... settings that change no byte of a result, the device, determinism, errors.
+
+These settings are environment variables, not params: DVC does not see them, and no out depends on them.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from stages.common.errors import UserError
+from stages.common.params import P, load_params
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def data_source() -> str | None:
+    """GAN_DATA_SOURCE: a folder or an http(s) address to look for the dataset's files first; unset: None."""
+    return os.environ.get("GAN_DATA_SOURCE") or None
+
+
+def show_progress() -> bool:
+    """GAN_PROGRESS: 1 draws progress bars, 0 does not; unset: only on a terminal."""
+    value = os.environ.get("GAN_PROGRESS", "")
+    if value not in ("", "0", "1"):
+        raise UserError(f"GAN_PROGRESS: expected 0 or 1, found {value!r}")
+    return value == "1" or (value == "" and sys.stderr.isatty())
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; auto is the GPU if there is one, else the CPU.
+
+    Raises UserError if a device that is named is not there.
+    """
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
+    if not present[name]:
+        have = ", ".join(kind for kind, there in present.items() if there)
+        raise UserError(f"device {name} is not there: this machine has {have}; set the device to one of them, or auto")
+    return torch.device(name)
+
+
+def make_deterministic() -> None:
+    """One thread, deterministic kernels, no kernel chosen by timing."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    # Filling every new tensor would only help code that reads memory it never wrote; tests leave it on.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> None:
+    """Load the stage's params and run it on data/; what a user can cause ends in one line on stderr and exit code 1."""
+    try:
+        make_deterministic()
+        run(load_params(stage, schema), Path("data"))
+    except UserError as error:
+        sys.exit(f"{stage}: {error}")
+    except OSError as error:
+        sys.exit(f"{stage}: {_explain(error)}")
+    except KeyboardInterrupt:
+        print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)
+        sys.exit(130)
+
+
+def _explain(error: OSError) -> str:
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full{where}; free some space and run `dvc repro` again, "
+            "or `dvc checkout` to get the previous outs back from DVC's cache"
+        )
+    return f"{error.strerror or error}{where}; `dvc checkout` gets the previous outs back from DVC's cache"

@@ -1,0 +1,45 @@
+"""The small CNN whose penultimate features the metrics compare, and which recognises the class of an image."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """Four 3x3 convolutions in two resolutions, then a linear layer to the features and one to the classes.
+
+    image_shape: (C, H, W), H and W multiples of 4; width: channels of the first resolution, twice that in the second.
+    """
+
+    def __init__(self, image_shape: list[int], num_classes: int, width: int, num_features: int) -> None:
+        super().__init__()
+        channels, height, rows = image_shape
+        self.arguments = {
+            "image_shape": list(image_shape),
+            "num_classes": num_classes,
+            "width": width,
+            "num_features": num_features,
+        }
+
+        def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+            convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+            return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+
+        self.body = nn.Sequential(
+            block(channels, width, 1),
+            block(width, width, 2),
+            block(width, 2 * width, 1),
+            block(2 * width, 2 * width, 2),
+            nn.Flatten(),
+            nn.Linear(2 * width * (height // 4) * (rows // 4), num_features, bias=False),
+            nn.BatchNorm1d(num_features),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(num_features, num_classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The penultimate features of images [B, C, H, W] in [-1, 1]."""
+        return self.body(images.contiguous(memory_format=torch.channels_last))  # [B, num_features]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the classes of images [B, C, H, W] in [-1, 1]."""
+        return self.head(self.features(images))  # [B, num_classes]
