@@ -1,2 +1,39 @@
-LOCK = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# `make repro` sets up a virtual environment with the locked dependencies and runs the pipeline; `make test` runs the tests.
+PYTHON ?= python3
+# Stages are run as `python -m stages.<stage>`: the environment's python must come first.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: repro test test-all lint lock
+
+repro: .venv/locked
+	dvc repro
+
+test: .venv/locked-dev lint
+	python -m pytest -n auto --maxprocesses 4 -m "not slow"
+
+test-all: .venv/locked-dev lint
+	python -m pytest -n auto --maxprocesses 4
+
+lint: .venv/locked-dev
+	ruff check
+	ruff format --check
+	mypy
+
+# Resolved for Linux, macOS and Windows from the public index alone, whatever index or wheel folder this machine has.
+lock: .venv/locked-dev
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+
+COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL -u UV_INDEX \
+	uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+.venv/locked: requirements.txt
+	$(PYTHON) -m venv .venv
+	python -m pip install --quiet --require-hashes --requirement requirements.txt
+	touch $@
+
+# requirements-dev.txt holds all of requirements.txt and what only the tests and checks need.
+.venv/locked-dev: requirements-dev.txt .venv/locked
+	python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	touch $@

@@ -58,7 +58,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(require(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); {_mend(path)}") from None
+        raise UserError(f"{path} is not valid JSON ({error}); {mend(path)}") from None
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -68,15 +68,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             meta = json.loads((file.metadata() or {})[META])
             return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (no mapping)
     except (SafetensorError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is not a file of this pipeline ({error}); {_mend(path)}") from None
+        raise UserError(f"{path} is not a file of this pipeline ({error}); {mend(path)}") from None
 
 
 def require(path: Path) -> Path:
     """The path itself, if a file is there; otherwise a UserError that says how to get it."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; {_mend(path)}")
+        raise UserError(f"{path} is missing; {mend(path)}")
     return path
 
 
-def _mend(path: Path) -> str:
+def mend(path: Path) -> str:
+    """What to do about a file under data/ that is missing or broken, for the end of an error message."""
     return f"`dvc checkout {path}` restores it from the cache, `dvc repro {path.parent.name}` makes it again"

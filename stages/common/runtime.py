@@ -6,7 +6,8 @@ These settings are environment variables, not params: DVC does not see them, and
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -56,12 +57,19 @@ def make_deterministic() -> None:
 
 
 def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> None:
-    """Load the stage's params and run it on data/; what a user can cause ends in one line on stderr and exit code 1."""
-    try:
+    """Load the stage's params and run it on data/."""
+    with report_errors(stage):
         make_deterministic()
         run(load_params(stage, schema), Path("data"))
+
+
+@contextmanager
+def report_errors(stage: str) -> Iterator[None]:
+    """End the process with exit code 1 and one clear line on stderr for whatever a user can cause."""
+    try:
+        yield
     except UserError as error:
-        sys.exit(f"{stage}: {error}")
+        sys.exit("\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
     except OSError as error:
         sys.exit(f"{stage}: {_explain(error)}")
     except KeyboardInterrupt:

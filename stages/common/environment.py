@@ -1,0 +1,58 @@
+"""What decides the bytes of a result beside code, params and data: the kind of processor or GPU, and the versions."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """A JSON-able description of the machine as far as it can change a result: no host name, core count or time."""
+    return {
+        "device": device.type,
+        "gpu": _gpu() if device.type == "cuda" else None,
+        "processor": _processor(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def _gpu() -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "model": properties.name,
+        "compute_capability": f"{properties.major}.{properties.minor}",
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": _driver(),
+    }
+
+
+def _driver() -> str | None:
+    """The kernel driver's version, where Linux tells it."""
+    try:
+        return Path("/sys/module/nvidia/version").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _processor() -> dict[str, str]:
+    """Vendor, family and model of the processor; what the platform module says where there is no /proc/cpuinfo."""
+    if not CPUINFO.exists():
+        return {"description": platform.processor()}
+    lines = CPUINFO.read_text(encoding="utf-8").split("\n\n", maxsplit=1)[0].splitlines()
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    wanted = ("vendor_id", "cpu family", "model", "model name", "stepping")
+    return {key.replace(" ", "_"): fields[key] for key in wanted if key in fields} or {
+        "description": platform.processor()
+    }

@@ -1,0 +1,32 @@
+"""The course of a training as a table."""
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from stages.gan.trainer import FIGURES
+
+
+class History:
+    """Collects the figures of each step; a row is their mean over `interval` steps, at the kimg of the last of them.
+
+    Figures stay on the device until a row is complete, so that no step waits for another.
+    """
+
+    def __init__(self, interval: int, batch_size: int) -> None:
+        self.interval, self.batch_size = interval, batch_size
+        self.rows: list[dict[str, float]] = []
+        self._pending: list[Tensor] = []
+
+    def add(self, step: int, figures: Tensor) -> None:
+        """Take the figures [len(FIGURES)] of that step (0 is the first)."""
+        self._pending.append(figures)
+        if (step + 1) % self.interval == 0:
+            means = torch.stack(self._pending).double().mean(0).tolist()
+            self.rows.append({"kimg": (step + 1) * self.batch_size / 1000, **dict(zip(FIGURES, means, strict=True))})
+            self._pending.clear()
+
+    def csv(self) -> str:
+        """All complete rows as CSV, six digits a figure."""
+        table = pd.DataFrame(self.rows, columns=["kimg", *FIGURES])
+        return str(table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))

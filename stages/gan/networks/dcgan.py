@@ -1,0 +1,77 @@
+"""DCGAN (Radford et al. 2015) for small images, class-conditional by projection (Miyato and Koyama 2018).
+
+From the paper: strided and transposed convolutions in place of pooling, BatchNorm and ReLU in G, LeakyReLU in D.
+Departures: no normalisation in D, since R1's gradient of one image must not depend on its neighbours; two
+resolutions, as 28 and 32 pixels ask for; one hidden linear layer at D's end.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Generator(nn.Module):
+    """Latents and labels to images.
+
+    image_shape: [C, H, W], H and W multiples of 4; num_classes: 0 for an unconditional GAN; z_dim: entries of z;
+    width: channels of the last hidden layer.
+    """
+
+    def __init__(self, image_shape: list[int], num_classes: int, z_dim: int, width: int) -> None:
+        super().__init__()
+        channels, height, columns = image_shape
+        self.base = (2 * width, height // 4, columns // 4)
+        self.embedding = nn.Embedding(num_classes, z_dim) if num_classes else None
+        self.project = nn.Linear(z_dim * (2 if num_classes else 1), math.prod(self.base), bias=False)
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(),
+            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
+            nn.Tanh(),
+        )
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """z float32 [B, z_dim]; y int64 [B], unread if unconditional; images in [-1, 1]."""
+        x = _unit_mean_square(z)
+        if self.embedding is not None:
+            x = torch.cat([x, _unit_mean_square(self.embedding(y))], dim=1)
+        x = self.project(x).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
+        return self.body(x)  # [B, C, H, W]
+
+
+class Discriminator(nn.Module):
+    """Images and labels to unbounded logits; the arguments are the Generator's, width is the first layer's channels."""
+
+    def __init__(self, image_shape: list[int], num_classes: int, z_dim: int, width: int) -> None:
+        super().__init__()
+        channels, height, columns = image_shape
+        hidden = 4 * width
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            nn.Linear(2 * width * (height // 4) * (columns // 4), hidden),
+            nn.LeakyReLU(0.2),
+        )
+        self.head = nn.Linear(hidden, 1)
+        self.embedding = nn.Embedding(num_classes, hidden) if num_classes else None
+
+    def forward(self, images: Tensor, y: Tensor) -> Tensor:
+        """images float32 [B, C, H, W] in [-1, 1]; y int64 [B], unread if unconditional."""
+        x = self.body(images.contiguous(memory_format=torch.channels_last))
+        logits = self.head(x).squeeze(1)
+        if self.embedding is not None:
+            # Projection: logit = psi(x) + <e_y, x>, equation 3 of the paper, scaled to the size of the first term.
+            logits = logits + (self.embedding(y) * x).sum(1) / math.sqrt(x.shape[1])
+        return logits  # [B]
+
+
+def _unit_mean_square(x: Tensor) -> Tensor:
+    """Each row of [B, N] divided by its root mean square."""
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()

@@ -1,0 +1,121 @@
+"""Draw samples from the averaged generator, and three pictures of what it can do.
+
+Always on the CPU: the bytes depend on the generator, not on who has a GPU.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from stages.common import draws
+from stages.common.blocks import in_blocks
+from stages.common.errors import UserError
+from stages.common.files import read_tensors
+from stages.common.images import NO_LABEL, save_grid, save_image_set, to_levels
+from stages.common.params import StageParams
+from stages.common.runtime import run_stage
+from stages.gan import architectures
+
+GRID_ROWS = 10
+INTERPOLATION_STEPS = 10
+
+
+class Params(StageParams):
+    """The section generate of params.yaml."""
+
+    num_images: Annotated[int, Field(ge=1, description="samples to draw; image i is the same for any number")]
+    classes: Annotated[
+        Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)],
+        Field(description="labels to draw in turn, image by image; all: every class, balanced"),
+    ]
+    seed: Annotated[int, Field(ge=0, description="of the latents")]
+
+
+class Sampler:
+    """The generator of a file: latents and labels in, images out, a constant block at a time."""
+
+    def __init__(self, generator: nn.Module, z_dim: int, num_classes: int, seed: int) -> None:
+        self.G, self.z_dim, self.num_classes, self.seed = generator.eval(), z_dim, num_classes, seed
+
+    def latents(self, purpose: str, n: int) -> Tensor:
+        """One latent for each image: [n, z_dim]; row i is the same for any n > i."""
+        return draws.normal_rows(self.seed, f"generate.{purpose}", range(n), self.z_dim)
+
+    def images(self, z: Tensor, y: Tensor) -> Tensor:
+        """Images float32 [N, C, H, W] in [-1, 1], before they are snapped to grey levels."""
+        return in_blocks(self.G, z, y)
+
+
+def run(params: Params, data: Path) -> None:
+    """Read the generator; write samples as uint8 with the labels asked for, and the three pictures."""
+    sampler, classes = load_sampler(data / "train_gan" / "generator.safetensors", params.seed)
+    asked = asked_labels(params.classes, classes)
+    y = asked[torch.arange(params.num_images) % len(asked)]
+    images = sampler.images(sampler.latents("z", params.num_images), y)
+    labels = y if sampler.num_classes else torch.full_like(y, NO_LABEL)
+    folder = data / "generate"
+    save_image_set(folder / "samples.safetensors", to_levels(images), labels, classes)
+    save_grid(folder / "samples.png", images[: GRID_ROWS * len(asked)], len(asked))
+    save_grid(folder / "interpolations.png", interpolations(sampler, asked), INTERPOLATION_STEPS)
+    save_grid(folder / "classes.png", classes_of_one_z(sampler, len(classes)), len(classes))
+    print(f"{params.num_images} samples of {len(asked)} classes")
+
+
+def load_sampler(path: Path, seed: int) -> tuple[Sampler, list[str]]:
+    """The generator of a file and the names of its classes. Raises UserError if the file holds no such generator."""
+    tensors, meta = read_tensors(path)
+    try:
+        generator = architectures.build_generator(meta["network"], meta["arguments"])
+        generator.load_state_dict(tensors)
+        arguments = meta["arguments"]
+        return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed), meta["classes"]
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path} holds no generator that this code can rebuild ({reason}); dvc repro train_gan"
+        ) from None
+
+
+def asked_labels(asked: Literal["all"] | list[int], classes: list[str]) -> Tensor:
+    """The labels to draw in turn, int64. Raises UserError for one that the generator does not know."""
+    labels = list(range(len(classes))) if asked == "all" else asked
+    if unknown := [label for label in labels if label >= len(classes)]:
+        known = f"0 to {len(classes) - 1} ({', '.join(classes)})"
+        raise UserError(f"generate.classes: expected labels {known}, found {', '.join(map(str, unknown))}")
+    return torch.tensor(labels)
+
+
+def interpolations(sampler: Sampler, asked: Tensor) -> Tensor:
+    """A row for each of GRID_ROWS pairs of latents, one class a row: from one latent to the other on the great circle.
+
+    Gaussian latents lie near a sphere; a straight line would cut through its empty inside (White 2016).
+    Returns images [GRID_ROWS * INTERPOLATION_STEPS, C, H, W].
+    """
+    ends = sampler.latents("interpolations", 2 * GRID_ROWS).view(GRID_ROWS, 2, 1, sampler.z_dim)
+    t = torch.linspace(0, 1, INTERPOLATION_STEPS).view(1, -1, 1)
+    y = asked[torch.arange(GRID_ROWS) % len(asked)].repeat_interleave(INTERPOLATION_STEPS)
+    return sampler.images(slerp(ends[:, 0], ends[:, 1], t).flatten(0, 1), y)
+
+
+def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Spherical interpolation (Shoemake 1985) along the last dimension: start at t = 0, end at t = 1.
+
+    start, end: broadcastable [..., N], not parallel; t: broadcastable [..., 1] in [0, 1].
+    """
+    cosine = nn.functional.cosine_similarity(start, end, dim=-1).clamp(-1, 1).unsqueeze(-1)
+    angle = cosine.acos()
+    weights = torch.sin((1 - t) * angle), torch.sin(t * angle)
+    return (weights[0] * start + weights[1] * end) / torch.sin(angle)
+
+
+def classes_of_one_z(sampler: Sampler, num_classes: int) -> Tensor:
+    """A row for each of GRID_ROWS latents, with every class in turn: [GRID_ROWS * num_classes, C, H, W]."""
+    z = sampler.latents("classes", GRID_ROWS).repeat_interleave(num_classes, dim=0)
+    return sampler.images(z, torch.arange(num_classes).repeat(GRID_ROWS))
+
+
+if __name__ == "__main__":
+    run_stage("generate", Params, run)
