@@ -7,6 +7,9 @@ Speed comes from more processes, never from more threads.
 
 import os
 
+PARENT = os.getppid()
+"""Who started this process, noted before the slow imports: see common/processes.py."""
+
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"
 # cuBLAS is deterministic only with a fixed workspace, read at its first call.

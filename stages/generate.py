@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import read_tensors
-from stages.common.images import NO_LABEL, save_grid, save_image_set, to_levels
+from stages.common.files import read_tensors, write_bytes
+from stages.common.images import NO_LABEL, grid_png, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.gan import architectures
@@ -58,9 +58,9 @@ def run(params: Params, data: Path) -> None:
     labels = y if sampler.num_classes else torch.full_like(y, NO_LABEL)
     folder = data / "generate"
     save_image_set(folder / "samples.safetensors", to_levels(images), labels, classes)
-    save_grid(folder / "samples.png", images[: GRID_ROWS * len(asked)], len(asked))
-    save_grid(folder / "interpolations.png", interpolations(sampler, asked), INTERPOLATION_STEPS)
-    save_grid(folder / "classes.png", classes_of_one_z(sampler, len(classes)), len(classes))
+    write_bytes(folder / "samples.png", grid_png(images[: GRID_ROWS * len(asked)], len(asked)))
+    write_bytes(folder / "interpolations.png", grid_png(interpolations(sampler, asked), INTERPOLATION_STEPS))
+    write_bytes(folder / "classes.png", grid_png(classes_of_one_z(sampler, len(classes)), len(classes)))
     print(f"{params.num_images} samples of {len(asked)} classes")
 
 

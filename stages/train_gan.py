@@ -2,28 +2,37 @@
 
 import hashlib
 import math
+import os
+import shutil
+import signal
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from stages.common import draws, environment
-from stages.common.blocks import in_blocks
+from stages.common import environment, runtime
+from stages.common.checkpoints import Checkpoints, full_disk_tolerated, run_key
 from stages.common.errors import UserError
-from stages.common.files import write_json, write_tensors, write_text
-from stages.common.images import ImageSet, load_image_set, save_grid
+from stages.common.files import read_tensors, unpack_tensors, write_bytes, write_json, write_tensors, write_text
+from stages.common.images import ImageSet, load_image_set
 from stages.common.initialise import initialise
-from stages.common.params import StageParams, known_name
-from stages.common.runtime import DEVICES, find_device, run_stage, show_progress
+from stages.common.params import StageParams, known_name, load_params
+from stages.common.processes import ParentWatch, StopRequest, launch, processes_to_start
 from stages.gan import architectures
+from stages.gan import team as teams
 from stages.gan.history import History
 from stages.gan.losses import LOSSES
+from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Settings, Trainer
+from stages.gan.training import Training
 
-GRID_ROWS = 10
+STAGE = "train_gan"
+NO_INIT = "none"
 
 
 class Params(StageParams):
@@ -50,9 +59,16 @@ class Params(StageParams):
     ]
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="of convolutions and matrix products")]
     history_steps: Annotated[int, Field(ge=1, description="steps averaged in one row of the history")]
+    init_from: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_.-]+$", description="a folder in data/init with the nets to start from; or none"),
+    ]
+    snapshot_kimg: Annotated[
+        float, Field(gt=0, description="thousands of images between two kept states of G's average")
+    ]
     seed: Annotated[int, Field(ge=0, description="of weights, order and latents")]
     device: Annotated[
-        str, known_name(lambda: DEVICES), Field(description="where to train; auto: a GPU if there is one")
+        str, known_name(lambda: runtime.DEVICES), Field(description="where to train; auto: a GPU if there is one")
     ]
 
     @model_validator(mode="after")
@@ -67,45 +83,46 @@ class Params(StageParams):
         return math.ceil(self.total_kimg * 1000 / self.batch_size)
 
 
-def run(params: Params, data: Path) -> None:
-    """Read the training digits; write the generator, its history, grids of samples and the environment."""
-    device = find_device(params.device)
-    digits = load_image_set(data / "normalize" / "train.safetensors")
-    folder = data / "train_gan"
-    image_shape, num_classes = list(digits.images.shape[1:]), len(digits.classes)
-    arguments = {
-        "image_shape": image_shape,
-        "num_classes": num_classes if params.conditional else 0,
-        "z_dim": params.z_dim,
-        "width": params.width,
-    }
-    trainer = build_trainer(params, arguments, digits, device)
-    print(f"training on {device.type}: {params.total_steps} steps of {params.batch_size} images")
-    save_grid(folder / "samples" / "real.png", _real_grid(digits), num_classes)
-    history = History(params.history_steps, params.batch_size)
-    try:
-        _train(trainer, params, history, folder / "samples", num_classes)
-    finally:
-        write_text(folder / "history.csv", history.csv())
-    path = folder / "generator.safetensors"
-    meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
-    write_tensors(path, trainer.ema.state_dict(), meta)
-    described = environment.describe(device) | {"generator_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    write_json(folder / "environment.json", described)
+def run(params: Params, data: Path, team: Team | None = None) -> None:
+    """Read the training digits; write both nets, the history, grids of samples and the environment.
+
+    Every process of the team calls it; process 0 alone writes. A run that was stopped goes on from its checkpoint.
+    """
+    team = team or Team(params.shards)
+    device = _device(params.device)
+    inputs = [data / "normalize" / "train.safetensors", *initial_files(data, params.init_from)]
+    digits = load_image_set(inputs[0])
+    described = environment.describe(device)
+    key = run_key(params.model_dump(), inputs, described)
+    team.check_same(key, device)
+    training = build_training(params, digits, device, team, inputs[1:])
+    with Checkpoints(key) if team.rank == 0 else nullcontext() as checkpoints:
+        resume(training, checkpoints, device)
+        folder = data / STAGE
+        watch = ParentWatch(must_watch=teams.was_launched() or "DVC_ROOT" in os.environ)
+        train(training, params, folder, checkpoints, watch, StopRequest())
+        if checkpoints:
+            write_outs(folder, training, described, watch)
+            end_with_parent(watch)
+            checkpoints.remove()
+        team.barrier()
 
 
-def build_trainer(params: Params, arguments: dict[str, object], digits: ImageSet, device: torch.device) -> Trainer:
-    """G, D and all that trains them, with the digits on the device."""
+def build_training(params: Params, digits: ImageSet, device: torch.device, team: Team, initial: list[Path]) -> Training:
+    """Both nets, from draws or from the files of an earlier run, and all that trains them, on the device."""
     architecture = architectures.load(params.network)
+    arguments = net_arguments(params, digits)
     nets: list[nn.Module] = [architecture.Generator(**arguments), architecture.Discriminator(**arguments)]
     for name, net in zip("GD", nets, strict=True):
         initialise(net, params.seed, f"train_gan.{name}")
+    for path, net in zip(initial, nets, strict=False):
+        load_net(path, net, params.network, arguments)
+    for net in nets:
         net.to(device).to(memory_format=torch.channels_last)
     settings = Settings(
         loss=params.loss,
         z_dim=params.z_dim,
         batch_size=params.batch_size,
-        shards=params.shards,
         total_steps=params.total_steps,
         lr_g=params.lr_g,
         lr_d=params.lr_d,
@@ -116,38 +133,148 @@ def build_trainer(params: Params, arguments: dict[str, object], digits: ImageSet
         precision=params.precision,
         seed=params.seed,
     )
-    return Trainer(nets[0], nets[1], digits.images.to(device), digits.labels.to(device), settings)
+    trainer = Trainer(nets[0], nets[1], digits.images.to(device), digits.labels.to(device), settings, team)
+    meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
+    training = Training(trainer, meta, History(params.history_steps, params.batch_size), params.snapshot_kimg)
+    training.draw_real(digits)
+    return training
 
 
-def _train(trainer: Trainer, params: Params, history: History, samples: Path, num_classes: int) -> None:
-    """All steps: a row of history every few, a grid of samples after every epoch and at the end."""
-    total = params.total_steps * params.batch_size
-    with tqdm(total=total, unit="img", unit_scale=True, desc="train_gan", disable=not show_progress()) as bar:
-        for step in range(params.total_steps):
+def net_arguments(params: Params, digits: ImageSet) -> dict[str, object]:
+    """The arguments of G and D: the shape and the classes come from the digits."""
+    return {
+        "image_shape": list(digits.images.shape[1:]),
+        "num_classes": len(digits.classes) if params.conditional else 0,
+        "z_dim": params.z_dim,
+        "width": params.width,
+    }
+
+
+def initial_files(data: Path, init_from: str) -> list[Path]:
+    """The generator and discriminator to start from, or nothing."""
+    names = [] if init_from == NO_INIT else ["generator", "discriminator"]
+    return [data / "init" / init_from / f"{name}.safetensors" for name in names]
+
+
+def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, object]) -> None:
+    """Fill the net from a file of an earlier run. Raises UserError if that was another network."""
+    tensors, meta = read_tensors(path)
+    found, expected = (meta.get("network"), meta.get("arguments")), (network, arguments)
+    if found != expected:
+        raise UserError(f"{path}: expected {expected}, as the section train_gan and the digits say, found {found}")
+    net.load_state_dict(tensors)
+
+
+def resume(training: Training, checkpoints: Checkpoints | None, device: torch.device) -> None:
+    """Take up the newest checkpoint of this run in every process of the team, if process 0 finds one."""
+    content = training.trainer.team.broadcast(checkpoints.load() if checkpoints else b"", device)
+    if content:
+        training.load_state(*unpack_tensors(content))
+        if checkpoints:
+            print(f"going on from the checkpoint at {training.kimg_done:g} kimg")
+
+
+def train(
+    training: Training,
+    params: Params,
+    folder: Path,
+    checkpoints: Checkpoints | None,
+    watch: ParentWatch,
+    stop: StopRequest,
+) -> None:
+    """All remaining steps, with a checkpoint every GAN_CHECKPOINT_KIMG.
+
+    Ends the process after a checkpoint if the team agreed to stop, and at once if the parent is gone. Raises UserError
+    if a figure is not finite.
+    """
+    team, interval = training.trainer.team, max(1, round(runtime.checkpoint_kimg() * 1000 / params.batch_size))
+    if checkpoints:
+        device = training.trainer.images.device.type
+        print(f"training on {device}: {params.total_steps} steps of {params.batch_size} images, {team.size} processes")
+    shown = checkpoints is not None and runtime.show_progress()
+    done, total = training.steps_done * params.batch_size, params.total_steps * params.batch_size
+    with tqdm(initial=done, total=total, unit="img", unit_scale=True, desc=STAGE, disable=not shown) as bar:
+        while training.steps_done < params.total_steps:
+            end_with_parent(watch)
+            team.stop = stop.signal
             try:
-                history.add(step, trainer.step(step))
+                training.step()
             except NotFiniteError as error:
-                raise UserError(_diagnosis(error, step, params)) from None
+                if checkpoints:
+                    write_text(folder / "history.csv", training.history.csv())
+                raise UserError(_diagnosis(error, training.steps_done, params)) from None
             bar.update(params.batch_size)
-            if (epoch := trainer.order.epochs_done(step + 1)) > trainer.order.epochs_done(step):
-                save_grid(samples / f"epoch_{epoch:04}.png", _sample_grid(trainer, params, num_classes), num_classes)
-    save_grid(samples / "final.png", _sample_grid(trainer, params, num_classes), num_classes)
+            if checkpoints and (team.agreed_stop or training.steps_done % interval == 0):
+                checkpoints.save(training.steps_done, *training.state())
+                with full_disk_tolerated("history and pictures are not up to date"):
+                    show_progress_so_far(folder, training)
+            if team.agreed_stop:
+                bar.close()
+                stop_here(training, team.agreed_stop)
 
 
-def _sample_grid(trainer: Trainer, params: Params, num_classes: int) -> Tensor:
-    """Samples of the averaged generator for ever the same z, a column a class: [GRID_ROWS * num_classes, C, H, W]."""
-    n, device = GRID_ROWS * num_classes, trainer.images.device
-    z = draws.normal_rows(params.seed, "train_gan.grid", range(n), params.z_dim).to(device)
-    return in_blocks(trainer.ema, z, (torch.arange(n) % num_classes).to(device))
+def stop_here(training: Training, number: int) -> None:
+    """End this process because of a signal; process 0 says how to go on."""
+    team = training.trainer.team
+    if team.rank == 0:
+        name = signal.Signals(number).name
+        print(
+            f"{STAGE}: stopped by {name} at {training.kimg_done:g} kimg; `dvc repro` goes on from there",
+            file=sys.stderr,
+        )
+    team.barrier()
+    sys.exit(128 + number)
 
 
-def _real_grid(digits: ImageSet) -> Tensor:
-    """The first digits of each class in the layout of _sample_grid; blank where a class has too few."""
-    grid = digits.images.new_full((GRID_ROWS, len(digits.classes), *digits.images.shape[1:]), -1)
-    for y in range(len(digits.classes)):
-        images = digits.images[digits.labels == y][:GRID_ROWS]
-        grid[: len(images), y] = images
-    return grid.flatten(0, 1)
+def end_with_parent(watch: ParentWatch) -> None:
+    """End this process without another word or byte if those it works for are gone."""
+    if not watch.is_alive():
+        os._exit(1)
+
+
+def show_progress_so_far(folder: Path, training: Training) -> None:
+    """Write the history and the pictures up to now, to be looked at while training goes on."""
+    write_text(folder / "history.csv", training.history.csv())
+    for name, png in training.pictures.items():
+        write_bytes(folder / "samples" / name, png)
+
+
+def write_outs(folder: Path, training: Training, described: dict[str, object], watch: ParentWatch) -> None:
+    """Everything the stage leaves behind."""
+    shutil.rmtree(folder / "samples", ignore_errors=True)
+    show_progress_so_far(folder, training)
+    for name, net in (("generator", training.trainer.ema), ("discriminator", training.trainer.D)):
+        end_with_parent(watch)
+        write_tensors(folder / f"{name}.safetensors", net.state_dict(), training.meta)
+    meta = training.meta | {"batch_size": training.trainer.settings.batch_size}
+    write_tensors(folder / "snapshots.safetensors", training.snapshots, meta)
+    sha256 = hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
+    write_json(folder / "environment.json", described | {"generator_sha256": sha256})
+
+
+def _device(name: str) -> torch.device:
+    """The device of this process: where several share a machine with GPUs, each has its own."""
+    device = runtime.find_device(name)
+    several = device.type == "cuda" and teams.was_launched()
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if several else device
+
+
+def main() -> None:
+    """Train in this process if it is one of several, or alone; otherwise start those that share the parts."""
+    beside_another = int(os.environ.get("LOCAL_RANK", "0")) > 0
+    with runtime.report_errors(STAGE, quiet=beside_another):
+        runtime.make_deterministic()
+        params = load_params(STAGE, Params)
+        device = runtime.find_device(params.device)
+        if teams.was_launched():
+            run(params, Path("data"), teams.join(params.shards, _device(params.device)))
+            return
+        gpus = torch.cuda.device_count()
+        count = processes_to_start(runtime.processes(), params.shards, device.type, gpus)
+        if count == 1:
+            run(params, Path("data"))
+        else:
+            launch("stages.train_gan", count)
 
 
 def _diagnosis(error: NotFiniteError, step: int, params: Params) -> str:
@@ -163,4 +290,4 @@ def _diagnosis(error: NotFiniteError, step: int, params: Params) -> str:
 
 
 if __name__ == "__main__":
-    run_stage("train_gan", Params, run)
+    main()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from stages.common.errors import UserError
@@ -35,9 +35,14 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with \\n line ends on every system."""
+    """Write UTF-8 text with the line ends that it has, on every system."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     with atomic(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -47,10 +52,23 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write named tensors and a JSON-able description of them as one safetensors file."""
+    write_bytes(path, pack_tensors(tensors, meta))
+
+
+def pack_tensors(tensors: dict[str, Tensor], meta: dict[str, Any]) -> bytes:
+    """Named tensors and a JSON-able description of them as safetensors."""
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = safetensors.torch.save(packed, metadata={META: json.dumps(meta, sort_keys=True)})
-    with atomic(path) as partial:
-        partial.write_bytes(content)
+    return safetensors.torch.save(packed, metadata={META: json.dumps(meta, sort_keys=True)})
+
+
+def unpack_tensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What pack_tensors packed. Raises ValueError if it is anything else."""
+    try:
+        size = int.from_bytes(content[:8], "little")
+        meta = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][META])
+        return safetensors.torch.load(content), meta
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"no safetensors with a description ({error})") from None
 
 
 def read_json(path: Path) -> Any:
@@ -64,10 +82,8 @@ def read_json(path: Path) -> Any:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors (on the CPU) and the description that write_tensors stored. Raises UserError if it cannot be read."""
     try:
-        with safe_open(require(path), framework="pt") as file:
-            meta = json.loads((file.metadata() or {})[META])
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, ValueError) as error:
+        return unpack_tensors(require(path).read_bytes())
+    except ValueError as error:
         raise UserError(f"{path} is not a file of this pipeline ({error}); {mend(path)}") from None
 
 

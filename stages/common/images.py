@@ -4,6 +4,7 @@ One value range and one layout everywhere: float32 [N, C, H, W] in [-1, 1]. File
 the 256 grey levels as uint8; both are read the same.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from stages.common.errors import UserError
-from stages.common.files import atomic, read_tensors, write_tensors
+from stages.common.files import read_tensors, write_tensors
 
 NO_LABEL = -1
 """The label of an image that no class was asked for."""
@@ -68,8 +69,9 @@ def load_image_set(path: Path) -> ImageSet:
     return ImageSet(images, labels, classes)
 
 
-def save_grid(path: Path, images: Tensor, columns: int) -> None:
+def grid_png(images: Tensor, columns: int) -> bytes:
     """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
     levels = make_grid(to_levels(images), nrow=columns, padding=2, pad_value=255)
-    with atomic(path) as partial:
-        Image.fromarray(levels.permute(1, 2, 0).numpy()).save(partial, format="PNG")
+    content = io.BytesIO()
+    Image.fromarray(levels.permute(1, 2, 0).numpy()).save(content, format="PNG")
+    return content.getvalue()

@@ -4,6 +4,7 @@ These settings are environment variables, not params: DVC does not see them, and
 """
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,29 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def data_source() -> str | None:
     """GAN_DATA_SOURCE: a folder or an http(s) address to look for the dataset's files first; unset: None."""
     return os.environ.get("GAN_DATA_SOURCE") or None
+
+
+def processes() -> int | None:
+    """GAN_PROCESSES: how many processes train together; unset: None, as many as help."""
+    return int(_number("GAN_PROCESSES", 1, whole=True) or 0) or None
+
+
+def checkpoint_kimg() -> float:
+    """GAN_CHECKPOINT_KIMG: thousands of images between two checkpoints; unset: 10."""
+    return _number("GAN_CHECKPOINT_KIMG", 0.001) or 10.0
+
+
+def _number(name: str, least: float, whole: bool = False) -> float | None:
+    text = os.environ.get(name, "")
+    if not text:
+        return None
+    try:
+        value = float(int(text) if whole else float(text))
+    except ValueError:
+        value = math.nan
+    if not (least <= value < math.inf):
+        raise UserError(f"{name}: expected a {'whole ' if whole else ''}number, at least {least:g}, found {text!r}")
+    return value
 
 
 def show_progress() -> bool:
@@ -64,14 +88,17 @@ def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> No
 
 
 @contextmanager
-def report_errors(stage: str) -> Iterator[None]:
-    """End the process with exit code 1 and one clear line on stderr for whatever a user can cause."""
+def report_errors(stage: str, quiet: bool = False) -> Iterator[None]:
+    """End the process with exit code 1 and one clear line on stderr for whatever a user can cause.
+
+    quiet: without the line, for the process beside one that says the same.
+    """
     try:
         yield
     except UserError as error:
-        sys.exit("\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
+        sys.exit(1 if quiet else "\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
     except OSError as error:
-        sys.exit(f"{stage}: {_explain(error)}")
+        sys.exit(1 if quiet else f"{stage}: {_explain(error)}")
     except KeyboardInterrupt:
         print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)
         sys.exit(130)

@@ -26,6 +26,19 @@ class History:
             self.rows.append({"kimg": (step + 1) * self.batch_size / 1000, **dict(zip(FIGURES, means, strict=True))})
             self._pending.clear()
 
+    def state(self) -> dict[str, Tensor]:
+        """Complete rows (float64 [rows, 1 + 7]) and the figures that wait for theirs (float32 [waiting, 7])."""
+        rows = [list(row.values()) for row in self.rows]
+        waiting = torch.stack(self._pending) if self._pending else torch.empty(0, len(FIGURES))
+        table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 1 + len(FIGURES))
+        return {"history.rows": table, "history.waiting": waiting}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        columns = ("kimg", *FIGURES)
+        self.rows = [dict(zip(columns, row, strict=True)) for row in tensors["history.rows"].tolist()]
+        self._pending = list(tensors["history.waiting"])
+
     def csv(self) -> str:
         """All complete rows as CSV, six digits a figure."""
         table = pd.DataFrame(self.rows, columns=["kimg", *FIGURES])

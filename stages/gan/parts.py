@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 
+def tree_middle(n: int) -> int:
+    """Where the tree divides n neighbours: so many go left."""
+    return (n + 1) // 2
+
+
 def tree_sum(vectors: Sequence[Tensor]) -> Tensor:
     """Sum tensors of one shape by the binary tree that halves: (v0 + v1) + (v2 + v3) for four."""
     if len(vectors) == 1:
         return vectors[0]
-    middle = (len(vectors) + 1) // 2
+    middle = tree_middle(len(vectors))
     return tree_sum(vectors[:middle]) + tree_sum(vectors[middle:])
-
-
-def tree_mean(vectors: Sequence[Tensor]) -> Tensor:
-    """The mean of tensors of one shape, summed by tree_sum."""
-    return tree_sum(vectors) / len(vectors)
 
 
 def flatten(tensors: Sequence[Tensor]) -> Tensor:

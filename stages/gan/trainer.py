@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from stages.common import draws
 from stages.gan.ema import ema_decay, frozen_copy, update_ema
 from stages.gan.losses import LOSSES, gradient_penalty
-from stages.gan.parts import flatten, tree_mean, unflatten
+from stages.gan.parts import flatten, unflatten
+from stages.gan.team import Team
 
 FIGURES_D = ("d_loss", "real_logits", "fake_logits", "penalty")
 FIGURES_G = ("g_loss",)
@@ -34,7 +35,6 @@ class Settings:
     loss: str
     z_dim: int
     batch_size: int
-    shards: int
     total_steps: int
     lr_g: float
     lr_d: float
@@ -53,9 +53,16 @@ class Trainer:
     """
 
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, images: Tensor, labels: Tensor, settings: Settings
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        settings: Settings,
+        team: Team,
     ) -> None:
-        self.G, self.D, self.images, self.labels, self.settings = generator, discriminator, images, labels, settings
+        self.G, self.D, self.images, self.labels = generator, discriminator, images, labels
+        self.settings, self.team = settings, team
         self.ema = frozen_copy(generator)
         self.opt_g = torch.optim.Adam(generator.parameters(), settings.lr_g, settings.betas)
         self.opt_d = torch.optim.Adam(discriminator.parameters(), settings.lr_d, settings.betas)
@@ -70,9 +77,9 @@ class Trainer:
         self._set_learning_rates(step)
         rows = self.order.rows(step).to(self.images.device)
         real_images, y = self.images[rows], self.labels[rows]
-        d_parts = zip(self._split(real_images), self._split(y), self._latents("d", step), strict=True)
+        d_parts = zip(self._mine(real_images), self._mine(y), self._latents("d", step), strict=True)
         d_figures = self._update(self.D, self.opt_d, [self._d_part(*part) for part in d_parts], FIGURES_D)
-        g_parts = zip(self._split(y), self._latents("g", step), strict=True)
+        g_parts = zip(self._mine(y), self._latents("g", step), strict=True)
         g_figures = self._update(self.G, self.opt_g, [self._g_part(*part) for part in g_parts], FIGURES_G)
         update_ema(self.ema, self.G, self._ema_decay(step))
         return torch.cat([d_figures, g_figures])
@@ -104,7 +111,7 @@ class Trainer:
         self, net: nn.Module, optimizer: torch.optim.Adam, parts: list[Tensor], names: tuple[str, ...]
     ) -> Tensor:
         """Average the parts' vectors and take one optimiser's step. Returns the figures and the gradient's norm."""
-        mean = tree_mean(parts)
+        mean = self.team.tree_mean(parts)
         if not torch.isfinite(mean).all():
             raise NotFiniteError(f"{'D' if net is self.D else 'G'}'s loss or gradient")
         parameters, buffers = list(net.parameters()), float_buffers(net)
@@ -119,12 +126,12 @@ class Trainer:
 
     def _latents(self, player: str, step: int) -> tuple[Tensor, ...]:
         shape = (self.settings.batch_size, self.settings.z_dim)
-        return self._split(
-            draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape).to(self.images.device)
-        )
+        z = draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape)
+        return self._mine(z.to(self.images.device))
 
-    def _split(self, batch: Tensor) -> tuple[Tensor, ...]:
-        return batch.chunk(self.settings.shards)
+    def _mine(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """Of the parts of a batch, those that this process computes."""
+        return batch.chunk(self.team.shards)[self.team.parts.start : self.team.parts.stop]
 
     def _autocast(self) -> torch.autocast:
         enabled = self.settings.precision == "bfloat16"
@@ -140,18 +147,56 @@ class Trainer:
         batch_kimg = self.settings.batch_size / 1000
         return ema_decay(batch_kimg, step * batch_kimg, self.settings.ema_halflife_kimg)
 
+    def state(self) -> dict[str, Tensor]:
+        """All that a later step depends on, by name: weights, buffers and average, and the optimisers' moments."""
+        tensors: dict[str, Tensor] = {}
+        for name, net in self._nets().items():
+            tensors |= {f"{name}.{key}": tensor for key, tensor in net.state_dict().items()}
+        for name, optimizer in self._optimizers().items():
+            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                moments = optimizer.state[parameter]
+                tensors |= {f"{name}.{index}.{key}": tensor for key, tensor in moments.items()}
+        return tensors
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave. Raises KeyError or RuntimeError if it is another network's."""
+        for name, net in self._nets().items():
+            net.load_state_dict(under(tensors, name))
+        for name, optimizer in self._optimizers().items():
+            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                moments = under(tensors, f"{name}.{index}")
+                # The step count stays on the CPU; the moments take the parameter's memory layout, as they had it.
+                optimizer.state[parameter] = {
+                    key: moments[key] if key == "step" else torch.empty_like(parameter).copy_(moments[key])
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+
+    def _nets(self) -> dict[str, nn.Module]:
+        return {"G": self.G, "D": self.D, "ema": self.ema}
+
+    def _optimizers(self) -> dict[str, torch.optim.Adam]:
+        return {"opt_g": self.opt_g, "opt_d": self.opt_d}
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix and a dot, by the rest of their names."""
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
+
 
 def float_buffers(module: nn.Module) -> list[Tensor]:
-    """The buffers that carry statistics; integer ones only count steps."""
+    """The buffers that carry statistics."""
     return [buffer for buffer in module.buffers() if buffer.is_floating_point()]
 
 
 @contextmanager
 def kept_buffers(module: nn.Module) -> Iterator[None]:
-    """Put a module's float buffers back as they were: each part starts from the same ones."""
-    before = [buffer.clone() for buffer in float_buffers(module)]
+    """Put a module's buffers back as they were: each part starts from the same ones.
+
+    Integer buffers (BatchNorm's count of forward passes, which nothing here reads) thus stay at their first value.
+    """
+    before = [buffer.clone() for buffer in module.buffers()]
     try:
         yield
     finally:
-        for buffer, value in zip(float_buffers(module), before, strict=True):
+        for buffer, value in zip(module.buffers(), before, strict=True):
             buffer.copy_(value)

@@ -1,7 +1,11 @@
 """The small CNN whose penultimate features the metrics compare, and which recognises the class of an image."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from stages.common.errors import UserError
 
 
 class Classifier(nn.Module):
@@ -38,8 +42,26 @@ class Classifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """The penultimate features of images [B, C, H, W] in [-1, 1]."""
-        return self.body(images.contiguous(memory_format=torch.channels_last))  # [B, num_features]
+        features: Tensor = self.body(images.contiguous(memory_format=torch.channels_last))  # [B, num_features]
+        return features
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the classes of images [B, C, H, W] in [-1, 1]."""
-        return self.head(self.features(images))  # [B, num_classes]
+        logits: Tensor = self.head(self.features(images))  # [B, num_classes]
+        return logits
+
+
+def classifier_from(tensors: dict[str, Tensor], meta: dict[str, Any], source: str) -> Classifier:
+    """The trained classifier of a file, in eval mode and without gradients.
+
+    tensors: its state_dict; meta: a description whose key `arguments` holds Classifier.arguments; source: the file's
+    name, for the message. Raises UserError if the two do not make a classifier.
+    """
+    try:
+        with torch.device("meta"):  # initial weights would be drawn in vain
+            classifier = Classifier(**meta["arguments"])
+        classifier.to_empty(device="cpu").load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        found = " ".join(str(error).split())
+        raise UserError(f"{source}: expected the arguments and weights of a classifier, found {found}") from None
+    return classifier.eval().requires_grad_(False)

@@ -1,0 +1,131 @@
+"""Checkpoints of one exact run, outside the outs that DVC deletes before it runs a stage.
+
+They lie in $DVC_ROOT/.checkpoints/<key>: DVC_ROOT is the repository that `dvc exp run --temp` and `--queue` were
+started from, so that a run in a temporary copy finds its own again. The key is a hash of all that decides the result;
+whatever changes, changes the key.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from stages.common.errors import UserError
+from stages.common.files import pack_tensors, unpack_tensors, write_bytes
+
+KEPT = 2
+"""The newest checkpoint and its predecessor, in case the newest is damaged."""
+LOCK_WAIT_S = 10
+"""How long to wait for a process that is just ending."""
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+State = tuple[dict[str, Tensor], dict[str, Any]]
+"""Named tensors and a JSON-able description."""
+
+
+def run_key(params: dict[str, Any], inputs: list[Path], environment: dict[str, Any]) -> str:
+    """A hash of all that decides a result: params, input files, this project's code as loaded, and the environment."""
+    root = Path(__file__).parents[2]
+    files = (getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("stages"))
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    code = {Path(file).resolve() for file in (*files, main) if file and Path(file).resolve().is_relative_to(root)}
+    content = {
+        "params": params,
+        "inputs": {str(path): _sha256(path) for path in inputs},
+        "code": {path.relative_to(root).as_posix(): _sha256(path) for path in code if "stages" in path.parts},
+        "environment": environment,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def full_disk_tolerated(what: str) -> Iterator[None]:
+    """Report a full disk on stderr, with `what` is not done for it, instead of raising: training goes on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"{what}: the disk is full; training goes on", file=sys.stderr)
+
+
+class Checkpoints:
+    """The checkpoints of the run with that key, for one process at a time: use as a context, which holds the lock.
+
+    Raises UserError on entry, with the holder's process number, if another process has the lock.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / key[:16]
+        self._lock = FileLock(self.folder / "lock")
+
+    def __enter__(self) -> "Checkpoints":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        holder = self.folder / "holder"
+        try:
+            self._lock.acquire(timeout=LOCK_WAIT_S)
+        except Timeout:
+            who = holder.read_text(encoding="ascii") if holder.exists() else "unknown"
+            raise UserError(
+                f"process {who} is training this very run; wait for it, or end it, then run `dvc repro` again"
+            ) from None
+        holder.write_text(str(os.getpid()), encoding="ascii")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Write the state after so many steps, whole or not at all; the newest KEPT stay.
+
+        A full disk is reported and costs only this checkpoint.
+        """
+        content = pack_tensors(tensors, meta | {"key": self.key})
+        with full_disk_tolerated(f"no checkpoint at step {step}"):
+            write_bytes(self.folder / f"step_{step:09}.checkpoint", content + hashlib.sha256(content).digest())
+            for old in self._newest_first()[KEPT:]:
+                old.unlink(missing_ok=True)
+
+    def load(self) -> bytes:
+        """The packed state of the newest checkpoint that is whole and this run's own, or b"" if there is none.
+
+        Others are reported on stderr and passed over.
+        """
+        for path in self._newest_first():
+            try:
+                return self._verified(path)
+            except (ValueError, OSError) as error:
+                print(f"passing over checkpoint {path}: {error}", file=sys.stderr)
+        return b""
+
+    def remove(self) -> None:
+        """Delete the folder: the run is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self.folder.glob("step_*.checkpoint"), reverse=True)
+
+    def _verified(self, path: Path) -> bytes:
+        stored = path.read_bytes()
+        content, digest = stored[:-DIGEST_BYTES], stored[-DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError(f"its {len(stored)} bytes do not have the checksum that they end with")
+        _, meta = unpack_tensors(content)
+        if meta.get("key") != self.key:
+            raise ValueError("it belongs to another run")
+        return content
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,149 @@
+"""The processes that share the parts of a batch.
+
+Who computes which part changes no bit of a result: sums go by the tree of parts.py, whose whole branches one process
+may hold, and every process adds up the branches of all in that one order. The batch's parts are fixed; the number of
+processes is free, up to one for each part.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from stages.common.errors import UserError
+from stages.gan.parts import tree_middle, tree_sum
+
+Branch = tuple[int, int]
+"""The parts from the first number up to, not including, the second: a subtree of parts.tree_sum."""
+
+
+class Team:
+    """This process among those that train together; all of them make the same calls in the same order.
+
+    stop: the number of a signal that asks this process to stop, or 0. It travels with the sums, so that all processes
+    learn of it at the same step: then `agreed_stop` is set in every one.
+    """
+
+    def __init__(self, shards: int, rank: int = 0, size: int = 1) -> None:
+        if size > shards:
+            raise UserError(f"{size} processes share {shards} parts: start at most {shards}, or raise train_gan.shards")
+        self.shards, self.rank, self.size = shards, rank, size
+        self.stop = self.agreed_stop = 0
+
+    @cached_property
+    def parts(self) -> range:
+        """The parts that this process computes."""
+        return self._parts_of(self.rank)
+
+    def tree_mean(self, vectors: list[Tensor]) -> Tensor:
+        """The mean over all parts, the same bits in every process; vectors: of this process's parts, in order."""
+        first = self.parts.start
+        mine = [tree_sum(vectors[start - first : end - first]) for start, end in self._branches[self.rank]]
+        if self.size == 1:
+            self.agreed_stop = self.stop
+            return mine[0] / self.shards
+        return self._sum_of_all(self._gather(mine), 0, self.shards) / self.shards
+
+    def broadcast(self, content: bytes, device: torch.device) -> bytes:
+        """The bytes that process 0 holds, in every process."""
+        if self.size == 1:
+            return content
+        length = torch.tensor([len(content)], dtype=torch.int64, device=device)
+        with _others_present():
+            dist.broadcast(length, 0)
+            if length.item() == 0:
+                return b""
+            buffer = torch.empty(int(length.item()), dtype=torch.uint8, device=device)
+            if self.rank == 0:
+                buffer.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+            dist.broadcast(buffer, 0)
+        return bytes(buffer.cpu().numpy())
+
+    def check_same(self, text: str, device: torch.device) -> None:
+        """Raises UserError if process 0 has another text: the processes would not compute the same run."""
+        if self.broadcast(text.encode(), device) != text.encode():
+            raise UserError(
+                "the processes differ in params, inputs, code, processor or versions: start them from equals"
+            )
+
+    def barrier(self) -> None:
+        """Wait until every process is here."""
+        if self.size > 1:
+            with _others_present():
+                dist.barrier()
+
+    def _gather(self, mine: list[Tensor]) -> dict[Branch, Tensor]:
+        """The sums of all branches of all processes; everyone's `stop` comes along."""
+        slots = max(map(len, self._branches))
+        sent = mine[0].new_zeros(slots, len(mine[0]) + 1)
+        sent[0, -1] = self.stop
+        for slot, vector in enumerate(mine):
+            sent[slot, :-1] = vector
+        received = [torch.empty_like(sent) for _ in range(self.size)]
+        with _others_present():
+            dist.all_gather(received, sent)
+        self.agreed_stop = int(max(table[0, -1].item() for table in received))
+        return {
+            branch: received[rank][slot, :-1]
+            for rank, branches in enumerate(self._branches)
+            for slot, branch in enumerate(branches)
+        }
+
+    def _sum_of_all(self, sums: dict[Branch, Tensor], start: int, end: int) -> Tensor:
+        if (start, end) in sums:
+            return sums[start, end]
+        middle = start + tree_middle(end - start)
+        return self._sum_of_all(sums, start, middle) + self._sum_of_all(sums, middle, end)
+
+    @cached_property
+    def _branches(self) -> list[list[Branch]]:
+        """For each process, the largest subtrees of which it holds every part."""
+        owner = [rank for rank in range(self.size) for _ in self._parts_of(rank)]
+        branches: list[list[Branch]] = [[] for _ in range(self.size)]
+
+        def divide(start: int, end: int) -> None:
+            if owner[start] == owner[end - 1]:
+                branches[owner[start]].append((start, end))
+            else:
+                middle = start + tree_middle(end - start)
+                divide(start, middle)
+                divide(middle, end)
+
+        divide(0, self.shards)
+        return branches
+
+    def _parts_of(self, rank: int) -> range:
+        return range(rank * self.shards // self.size, (rank + 1) * self.shards // self.size)
+
+
+@contextmanager
+def _others_present() -> Iterator[None]:
+    """Raises UserError where torch's connection to another process broke off."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not dist.is_initialized():
+            raise
+        raise UserError(
+            "another process of this training ended; `dvc repro` goes on from the last checkpoint"
+        ) from error
+
+
+def was_launched() -> bool:
+    """Whether torch's launcher started this process as one of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def join(shards: int, device: torch.device) -> Team:
+    """Meet the other processes that torch's launcher started: gloo on the CPU, nccl between GPUs."""
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    team = Team(shards, rank, size)
+    if size > 1:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return team

@@ -1,0 +1,41 @@
+"""What the classifier recognises in the samples, against what was asked for and against balanced classes."""
+
+import torch
+from torch import Tensor
+
+
+def gan_test_accuracy(asked: Tensor, recognised: Tensor) -> float:
+    """The share of samples recognised as the class that was asked for, labels int64 [N], in [0, 1].
+
+    GAN-test of Shmelkov et al. 2018, "How good is my GAN?": the classifier learnt from real digits only.
+    """
+    return (asked == recognised).double().mean().item()
+
+
+def class_histogram(labels: Tensor, num_classes: int) -> Tensor:
+    """How often each class occurs among labels int64 [N]: int64 [num_classes]."""
+    return torch.bincount(labels, minlength=num_classes)
+
+
+def class_imbalance(recognised: Tensor, num_classes: int) -> float:
+    """The total variation distance of the recognised classes from equal shares, in [0, 1 - 1/num_classes].
+
+    Half the sum of |share - 1/num_classes|: the share of samples that would have to change class for balance; 0.1 if
+    one class of ten is missing and the others share alike. Equal shares are the yardstick, not the classes asked for,
+    so that GANs with and without classes compare; whether samples are what was asked for is gan_test_accuracy's
+    question. Real digits are not quite balanced: see the floor.
+    """
+    shares = class_histogram(recognised, num_classes).double() / len(recognised)
+    return (shares - 1 / num_classes).abs().sum().item() / 2
+
+
+def confusion_matrix(asked: Tensor, recognised: Tensor, num_classes: int) -> Tensor:
+    """How often class i was asked for and j recognised, labels int64 [N]: int64 [num_classes i, num_classes j]."""
+    pairs = class_histogram(asked * num_classes + recognised, num_classes**2)
+    return pairs.reshape(num_classes, num_classes)
+
+
+def per_class_accuracy(confusion: Tensor) -> list[float | None]:
+    """Of each class asked for, the share that was recognised as it, in [0, 1]; None for a class not asked for."""
+    hits, asked = confusion.diagonal().tolist(), confusion.sum(dim=1).tolist()
+    return [hit / count if count else None for hit, count in zip(hits, asked, strict=True)]

@@ -1,0 +1,98 @@
+"""The squared maximum mean discrepancy (MMD) between two sets of features, with KID's kernel, over all samples.
+
+Binkowski et al. 2018, "Demystifying MMD GANs", section 4: k(x, y) = (x.y / F + 1)^3 and the unbiased estimator of
+Gretton et al. 2012. KID as usually run averages it over random subsets of 1,000; here every pair counts once, so
+that nothing is drawn and the estimate is the best that the samples allow.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BLOCK_ROWS = 512
+"""Rows of a kernel matrix held at once: 512 x 60,000 float64 are 0.25 GB. One constant, for sums depend on it."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its standard error."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class KernelSums:
+    """What a kernel matrix leaves: each sample's sum over the others of its set, and over the other set; float64.
+
+    within_x, across_x: [N], within_y, across_y: [M].
+    """
+
+    within_x: Tensor
+    within_y: Tensor
+    across_x: Tensor
+    across_y: Tensor
+
+
+def kernel_distance(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS) -> Estimate:
+    """The unbiased MMD^2 of features x [N, F] and y [M, F], N and M at least 3; slightly below 0 for equal sources.
+
+    The standard error is the jackknife's: the spread of the estimates that leave out one sample of x or of y
+    (Arvesen 1969), which the kernel sums give exactly and without another pass. It covers the draw of both sets. It
+    errs on the large side, up to a factor of about sqrt(2) where the two sources agree (Efron and Stein 1981).
+
+    Unbiased means for independent draws. Samples with classes balanced by design hold fewer pairs of one class than
+    such draws would, which lowers the value by a term that falls as 1/N, and which the standard error leaves out.
+    """
+    sums = kernel_sums(x.double(), y.double(), block_rows)
+    without_x, without_y = leave_one_out(sums)
+    n, m = len(x), len(y)
+    variance = (n - 1) / n * _scatter(without_x) + (m - 1) / m * _scatter(without_y)
+    return Estimate(_mmd2(sums).item(), variance.sqrt().item())
+
+
+def kernel_sums(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS) -> KernelSums:
+    """The sums of the three kernel matrices of x float64 [N, F] and y float64 [M, F], a block of rows at a time."""
+    across_x, across_y = [], torch.zeros(len(y), dtype=torch.float64)
+    for start in range(0, len(x), block_rows):
+        kernel = _cubic(x[start : start + block_rows], y)
+        across_x.append(kernel.sum(dim=1))
+        across_y += kernel.sum(dim=0)
+    return KernelSums(_within(x, block_rows), _within(y, block_rows), torch.cat(across_x), across_y)
+
+
+def leave_one_out(sums: KernelSums) -> tuple[Tensor, Tensor]:
+    """MMD^2 without sample i, for each i of x [N] and each i of y [M].
+
+    Leaving out x_i takes 2 within_x[i] from the sum over ordered pairs of x and across_x[i] from that over (x, y).
+    """
+    n, m = len(sums.within_x), len(sums.within_y)
+    xx, yy, xy = sums.within_x.sum(), sums.within_y.sum(), sums.across_x.sum()
+    without_x = (xx - 2 * sums.within_x) / ((n - 1) * (n - 2)) - 2 * (xy - sums.across_x) / ((n - 1) * m)
+    without_y = (yy - 2 * sums.within_y) / ((m - 1) * (m - 2)) - 2 * (xy - sums.across_y) / (n * (m - 1))
+    return without_x + yy / (m * (m - 1)), without_y + xx / (n * (n - 1))
+
+
+def _mmd2(sums: KernelSums) -> Tensor:
+    """Gretton et al. 2012, equation 3: the mean over pairs within x, plus within y, minus twice that across."""
+    n, m = len(sums.within_x), len(sums.within_y)
+    within = sums.within_x.sum() / (n * (n - 1)) + sums.within_y.sum() / (m * (m - 1))
+    return within - 2 * sums.across_x.sum() / (n * m)
+
+
+def _within(x: Tensor, block_rows: int) -> Tensor:
+    sums = []
+    for start in range(0, len(x), block_rows):
+        kernel = _cubic(x[start : start + block_rows], x)
+        kernel.diagonal(start).zero_()  # unbiased: no sample is paired with itself
+        sums.append(kernel.sum(dim=1))
+    return torch.cat(sums)  # [N]
+
+
+def _cubic(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T).div_(x.shape[1]).add_(1).pow_(3)  # [rows of x, rows of y]
+
+
+def _scatter(values: Tensor) -> Tensor:
+    return (values - values.mean()).square().sum()

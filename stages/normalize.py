@@ -1,0 +1,179 @@
+"""Decode the IDX files into images float32 [N, 1, H, W] in [-1, 1] and labels, and split them.
+
+Value range, layout, size and the choice of classes are decided here and nowhere else. Validation is the last sixth of
+the training files (of MNIST's 60,000 the last 10,000); the test files are the test split.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field, PlainValidator
+from torch import Tensor
+from torch.nn.functional import pad
+
+from stages.common.errors import UserError
+from stages.common.files import mend, read_json, write_json
+from stages.common.idx import read_idx
+from stages.common.images import save_image_set, to_float
+from stages.common.params import StageParams
+from stages.common.runtime import run_stage
+
+BACKGROUND = -1.0
+
+
+def _labels_or_all(value: Any) -> Literal["all"] | tuple[int, ...]:
+    if value == "all":
+        return "all"
+    is_labels = isinstance(value, list) and all(type(label) is int and label >= 0 for label in value)
+    if is_labels and 0 < len(set(value)) == len(value):
+        return tuple(value)
+    raise ValueError("expected all, or a list of different labels from 0 on, at least one")
+
+
+class Params(StageParams):
+    """The section normalize of params.yaml."""
+
+    limit: Annotated[int, Field(ge=1, description="at most the first so many training digits, of the chosen classes")]
+    classes: Annotated[
+        Literal["all"] | tuple[int, ...],
+        PlainValidator(_labels_or_all),
+        Field(description="all, or a list of labels; they are numbered anew from 0 in this order, in all splits"),
+    ]
+    size: Annotated[Literal[28, 32], Field(description="height and width in pixels, reached by padding")]
+
+
+class Digits(NamedTuple):
+    """levels uint8 [N, H, W], the grey levels 0 (background) to 255; labels int64 [N]."""
+
+    levels: Tensor
+    labels: Tensor
+
+
+def run(params: Params, data: Path) -> None:
+    """Read data/download, write train, validation and test.safetensors and dataset.json to data/normalize.
+
+    Raises UserError if a file of data/download is not what it should be, or if params do not fit the data.
+    """
+    source = data / "download"
+    name, names = read_dataset(source / "dataset.json")
+    training = read_digits(source, "train", len(names), params.size)
+    test = read_digits(source, "t10k", len(names), params.size)
+    if training.levels.shape[1:] != test.levels.shape[1:]:
+        shapes = [list(digits.levels.shape[1:]) for digits in (training, test)]
+        raise UserError(f"{source}: expected test images of the shape of the training images, found {shapes}")
+    chosen = chosen_labels(params.classes, name, names)
+
+    splits = {split: select(digits, chosen, split) for split, digits in split_off(training, test).items()}
+    splits["train"] = Digits(*(tensor[: params.limit] for tensor in splits["train"]))
+
+    folder = data / "normalize"
+    classes = [names[label] for label in chosen]
+    for split, digits in splits.items():
+        images = padded(to_float(digits.levels[:, None]), params.size)  # [N, 1, size, size]
+        save_image_set(folder / f"{split}.safetensors", images, digits.labels, classes)
+    mean, std = pixel_statistics(training.levels)
+    description = {
+        "name": name,
+        "classes": classes,
+        "image_shape": [1, params.size, params.size],
+        "num_images": {split: len(digits.labels) for split, digits in splits.items()},
+        "num_images_per_class": {split: class_counts(digits.labels, classes) for split, digits in splits.items()},
+        "pixel_mean": mean,
+        "pixel_std": std,
+    }
+    write_json(folder / "dataset.json", description)
+
+
+def read_dataset(path: Path) -> tuple[str, list[str]]:
+    """The dataset's name and the names of its classes. Raises UserError if the file holds something else."""
+    match read_json(path):
+        case {"name": str(name), "classes": [*classes]} if classes:
+            return name, classes
+        case content:
+            raise UserError(f"{path}: expected a name and classes, found {content!r}; {mend(path)}")
+
+
+def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digits:
+    """The images and labels of <prefix>-images-idx3-ubyte and <prefix>-labels-idx1-ubyte.
+
+    Raises UserError if either is broken, if they do not belong together, if a label is no class, or if the images
+    are larger than size.
+    """
+    images_path, labels_path = folder / f"{prefix}-images-idx3-ubyte", folder / f"{prefix}-labels-idx1-ubyte"
+    levels, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+    if len(labels) != len(levels):
+        wanted = f"{len(levels)} labels, one for each image of {images_path.name}"
+        raise UserError(f"{labels_path}: expected {wanted}, found {len(labels)}; {mend(labels_path)}")
+    if labels.max() >= num_classes:
+        raise UserError(
+            f"{labels_path}: expected labels 0 to {num_classes - 1}, found {labels.max()}; {mend(labels_path)}"
+        )
+    if max(levels.shape[1:]) > size:
+        height, width = levels.shape[1:]
+        raise UserError(f"normalize.size: expected at least the {height} x {width} of {images_path}, found {size}")
+    return Digits(levels, labels.long())
+
+
+def chosen_labels(classes: Literal["all"] | tuple[int, ...], name: str, names: list[str]) -> list[int]:
+    """The labels asked for, in their new order. Raises UserError if the dataset has no such label."""
+    if classes == "all":
+        return list(range(len(names)))
+    if unknown := [label for label in classes if label >= len(names)]:
+        known = f"0 to {len(names) - 1} ({', '.join(names)})"
+        raise UserError(f"normalize.classes: expected labels of {name}, {known}, found {_listed(unknown)}")
+    return list(classes)
+
+
+def split_off(training: Digits, test: Digits) -> dict[str, Digits]:
+    """Train, validation (the last sixth of the training files) and test."""
+    boundary = len(training.labels) - len(training.labels) // 6
+    return {
+        "train": Digits(*(tensor[:boundary] for tensor in training)),
+        "validation": Digits(*(tensor[boundary:] for tensor in training)),
+        "test": test,
+    }
+
+
+def select(digits: Digits, chosen: list[int], split: str) -> Digits:
+    """The digits of the chosen labels, in their old order; chosen[i] becomes i. Raises UserError if none is left."""
+    is_chosen = digits.labels[:, None] == torch.tensor(chosen)  # [N, len(chosen)]
+    kept = is_chosen.any(1)
+    if not kept.any():
+        there = _listed(sorted(set(digits.labels.tolist()))) or "none"
+        raise UserError(f"normalize.classes: found no {split} digit of {_listed(chosen)}; the labels there are {there}")
+    return Digits(digits.levels[kept], is_chosen[kept].int().argmax(1))
+
+
+def padded(images: Tensor, size: int) -> Tensor:
+    """Images [N, 1, H, W] centred on a background of [N, 1, size, size]; an odd pixel goes right and below."""
+    bottom, right = size - images.shape[2], size - images.shape[3]
+    return pad(images, [right // 2, right - right // 2, bottom // 2, bottom - bottom // 2], value=BACKGROUND)
+
+
+def pixel_statistics(levels: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels on the scale 0 to 1, from exact sums: no order of adding matters.
+
+    levels: uint8, any shape. With n pixels, S = sum of levels, Q = sum of their squares: the mean is S / n, the
+    variance (n Q - S^2) / n^2.
+    """
+    histogram = torch.bincount(levels.flatten(), minlength=256).tolist()
+    n = sum(histogram)
+    total = sum(level * count for level, count in enumerate(histogram))
+    squares = sum(level**2 * count for level, count in enumerate(histogram))
+    return total / n / 255, math.sqrt(n * squares - total**2) / n / 255
+
+
+def class_counts(labels: Tensor, classes: list[str]) -> dict[str, int]:
+    """How many images each class has, by name."""
+    return dict(zip(classes, torch.bincount(labels, minlength=len(classes)).tolist(), strict=True))
+
+
+def _listed(labels: Iterable[int]) -> str:
+    return ", ".join(str(label) for label in labels)
+
+
+if __name__ == "__main__":
+    run_stage("normalize", Params, run)

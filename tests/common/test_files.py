@@ -1,0 +1,100 @@
+"""Files are whole or not there, and the same content gives the same bytes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from stages.common import files
+from stages.common.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+WRITE_BOTH = """
+import sys, torch
+from pathlib import Path
+from stages.common import files
+folder = Path(sys.argv[1])
+tensors = {name: torch.arange(6.0).view(2, 3) + i for i, name in enumerate(["weight", "bias", "mean", "var"])}
+files.write_tensors(folder / "t.safetensors", tensors, {"z_dim": 64, "network": "dcgan", "classes": ["0", "1"]})
+files.write_json(folder / "t.json", {name: 1 for name in sorted({"weight", "bias", "mean", "var"}, key=hash)})
+"""
+
+
+def test_same_bytes_under_two_hash_seeds(tmp_path: Path) -> None:
+    folders = [tmp_path / "1", tmp_path / "2"]
+    for folder in folders:
+        environment = os.environ | {"PYTHONHASHSEED": folder.name, "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-c", WRITE_BOTH, folder], env=environment, check=True)
+    for name in ("t.safetensors", "t.json"):
+        first, second = ((folder / name).read_bytes() for folder in folders)
+        assert first == second
+
+
+def test_tensors_and_description_come_back(tmp_path: Path) -> None:
+    tensors = {"a": torch.randn(2, 3), "b": torch.tensor([1, 2]), "c": torch.randn(3, 4).t()}
+    meta = {"network": "dcgan", "arguments": {"width": 32, "classes": ["0", "één"]}}
+    files.write_tensors(tmp_path / "x" / "t.safetensors", tensors, meta)
+    found, found_meta = files.read_tensors(tmp_path / "x" / "t.safetensors")
+    torch.testing.assert_close(found, tensors, rtol=0, atol=0)
+    assert found_meta == meta
+
+
+def test_text_has_the_same_line_ends_everywhere(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "t.csv", "a\nb\n")
+    assert (tmp_path / "t.csv").read_bytes() == b"a\nb\n"
+
+
+def test_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    files.write_json(path, 1)
+    with pytest.raises(UnicodeEncodeError), files.atomic(path) as partial, partial.open("w", encoding="ascii") as file:
+        file.writelines(["half", "één"])
+    assert files.read_json(path) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failure_leaves_no_new_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "t.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+BREAKS: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "garbage": lambda _: b"\xff\x00garbage" * 100,
+}
+
+
+@pytest.mark.parametrize("damage", BREAKS.values(), ids=BREAKS.keys())
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_broken_file(tmp_path: Path, damage: Callable[[bytes], bytes], suffix: str) -> None:
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "json":
+        files.write_json(path, {"a": [1, 2, 3]})
+    else:
+        files.write_tensors(path, {"a": torch.zeros(100)}, {})
+    path.write_bytes(damage(path.read_bytes()))
+    read = files.read_json if suffix == "json" else files.read_tensors
+    with pytest.raises(UserError, match=f"t.{suffix} is not .*dvc checkout .*t.{suffix}"):
+        read(path)
+
+
+def test_safetensors_file_of_another_program(tmp_path: Path) -> None:
+    safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "t.safetensors")
+    with pytest.raises(UserError, match="is not a file of this pipeline"):
+        files.read_tensors(tmp_path / "t.safetensors")
+
+
+@pytest.mark.parametrize("read", [files.read_json, files.read_tensors, files.require])
+def test_missing_file(tmp_path: Path, read: Callable[[Path], Any]) -> None:
+    path = tmp_path / "generate" / "samples.safetensors"
+    with pytest.raises(UserError, match=r"samples.safetensors is missing; `dvc checkout .*`dvc repro generate`"):
+        read(path)

@@ -1,0 +1,94 @@
+"""Image sets: one value range and layout, exact grey levels, an error for everything else."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stages.common.errors import UserError
+from stages.common.files import write_tensors
+from stages.common.images import NO_LABEL, grid_png, load_image_set, save_image_set, to_float, to_levels
+
+ALL_LEVELS = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+
+
+def test_all_levels_come_back() -> None:
+    floats = to_float(ALL_LEVELS)
+    assert floats.dtype == torch.float32
+    assert floats.min() == -1
+    assert floats.max() == 1
+    assert torch.equal(to_levels(floats), ALL_LEVELS)
+
+
+def test_levels_are_the_nearest_and_stay_in_range() -> None:
+    step = 2 / 255
+    images = torch.tensor([-1 + 0.49 * step, -1 + 0.51 * step, 1 - 0.49 * step, 1.5, -7.0])
+    assert to_levels(images).tolist() == [0, 1, 255, 255, 0]
+
+
+@pytest.mark.parametrize("stored", [ALL_LEVELS, to_float(ALL_LEVELS)], ids=["uint8", "float32"])
+def test_round_trip_of_both_kinds(tmp_path: Path, stored: Tensor) -> None:
+    images = stored.repeat(3, 1, 1, 1)
+    save_image_set(tmp_path / "s.safetensors", images, torch.tensor([1, 0, 1]), ["zero", "one"])
+    found = load_image_set(tmp_path / "s.safetensors")
+    assert len(found) == 3
+    assert found.images.dtype == torch.float32
+    assert torch.equal(to_levels(found.images), ALL_LEVELS.repeat(3, 1, 1, 1))
+    assert found.labels.tolist() == [1, 0, 1]
+    assert found.classes == ["zero", "one"]
+
+
+def test_images_without_labels_are_read(tmp_path: Path) -> None:
+    save_image_set(tmp_path / "s.safetensors", torch.zeros(2, 1, 4, 4), torch.full((2,), NO_LABEL), ["zero"])
+    assert load_image_set(tmp_path / "s.safetensors").labels.tolist() == [-1, -1]
+
+
+GOOD: dict[str, Any] = {"images": torch.zeros(2, 1, 4, 4), "labels": torch.tensor([0, 1])}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": torch.zeros(2, 4, 4)}, r"expected images .*\[N, C, H, W\].* found torch.float32 \[2, 4, 4\]"),
+        ({"images": torch.zeros(2, 1, 4, 4).double()}, "expected images float32 or uint8 .* found torch.float64"),
+        ({"images": torch.zeros(0, 1, 4, 4)}, ".* with N > 0, found"),
+        ({"images": torch.full((2, 1, 4, 4), 255.0)}, r"expected images in \[-1, 1\], found 255 to 255"),
+        ({"images": torch.full((2, 1, 4, 4), torch.nan)}, r"expected images in \[-1, 1\], found nan"),
+        ({"labels": torch.tensor([0, 1], dtype=torch.int32)}, r"expected labels int64 \[2\], found torch.int32"),
+        ({"labels": torch.tensor([0, 1, 1])}, r"expected labels int64 \[2\], found torch.int64 \[3\]"),
+        ({"labels": torch.tensor([0, 2])}, "expected labels 0 to 1, or all -1, found 0 to 2"),
+        ({"labels": torch.tensor([0, -1])}, "expected labels 0 to 1, or all -1, found -1 to 0"),
+        ({"features": torch.zeros(1)}, "expected images, labels and class names, found features, images, labels"),
+    ],
+)
+def test_bad_set(tmp_path: Path, changes: dict[str, Tensor], message: str) -> None:
+    write_tensors(tmp_path / "bad.safetensors", GOOD | changes, {"classes": ["0", "1"]})
+    with pytest.raises(UserError, match=f"bad.safetensors: {message}"):
+        load_image_set(tmp_path / "bad.safetensors")
+
+
+def test_set_without_class_names(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "bad.safetensors", GOOD, {})
+    with pytest.raises(UserError, match="expected images, labels and class names"):
+        load_image_set(tmp_path / "bad.safetensors")
+
+
+def test_grid_places_images_row_by_row() -> None:
+    images = to_float(torch.tensor([0, 50, 100, 150, 200], dtype=torch.uint8))[:, None, None, None].expand(5, 1, 4, 6)
+    pixels = np.asarray(Image.open(io.BytesIO(grid_png(images, columns=3))).convert("L"))
+    # A border of 2 pixels around and between pictures of 4 x 6.
+    assert pixels.shape == (2 + 2 * (4 + 2), 2 + 3 * (6 + 2))
+    centres = pixels[[4, 10]][:, [5, 13, 21]]
+    assert centres[0].tolist() == [0, 50, 100]
+    assert centres[1, :2].tolist() == [150, 200]
+    assert pixels[0, 0] == 255
+
+
+def test_grid_has_the_same_bytes_each_time() -> None:
+    images = torch.linspace(-1, 1, 20 * 28 * 28).view(20, 1, 28, 28)
+    assert grid_png(images, columns=10) == grid_png(images.clone(), columns=10)

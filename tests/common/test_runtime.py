@@ -1,0 +1,177 @@
+"""How stages end, and the settings from the environment."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.common import runtime
+from stages.common.errors import UserError
+from stages.common.params import StageParams
+
+ROOT = Path(__file__).parents[2]
+
+
+class Params(StageParams):
+    seed: int
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a params.yaml as working folder; run_stage there leaves torch's settings as they are."""
+    (tmp_path / "params.yaml").write_text("test:\n  seed: 5\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runtime, "make_deterministic", lambda: None)
+    return tmp_path
+
+
+def test_stage_gets_its_params_and_the_data_folder(project: Path) -> None:
+    seen: list[object] = []
+    runtime.run_stage("test", Params, lambda params, data: seen.extend([params.seed, data]))
+    assert seen == [5, Path("data")]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UserError("test.seed: expected an even number, found 5"), "test: test.seed: expected an even number, found 5"),
+        (OSError(errno.ENOSPC, "No space left", "data/x"), "test: the disk is full at data/x; .* `dvc checkout`"),
+        (OSError(errno.ENOSPC, "No space left"), "test: the disk is full; free some space .* `dvc checkout`"),
+        (OSError(errno.EDQUOT, "Quota exceeded"), "test: the disk is full; "),
+        (PermissionError(errno.EACCES, "Permission denied", "data/x"), "test: Permission denied at data/x; "),
+    ],
+)
+def test_what_a_user_can_cause_ends_in_a_line(project: Path, error: Exception, message: str) -> None:
+    def run(params: Params, data: Path) -> None:
+        raise error
+
+    # A text as code: Python prints it on stderr and exits with 1.
+    with pytest.raises(SystemExit, match=f"^{message}"):
+        runtime.run_stage("test", Params, run)
+
+
+def test_interrupt_ends_with_its_own_code(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(params: Params, data: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        runtime.run_stage("test", Params, run)
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "test: interrupted; `dvc repro` starts the stage again\n"
+
+
+def test_our_own_mistakes_keep_their_traceback(project: Path) -> None:
+    def run(params: Params, data: Path) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        runtime.run_stage("test", Params, run)
+
+
+def test_bad_params_stop_the_stage_before_it_runs(project: Path) -> None:
+    (project / "params.yaml").write_text("test:\n  seed: x\n")
+    with pytest.raises(SystemExit, match=r"test: params.yaml: test.seed: expected a valid integer, found 'x'"):
+        runtime.run_stage("test", Params, lambda params, data: pytest.fail("ran"))
+
+
+def test_real_process_shows_no_traceback(project: Path) -> None:
+    (project / "params.yaml").write_text("normalize:\n  limit: 10\n  classes: all\n  size: 28\n")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.normalize"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    dataset = Path("data/download/dataset.json")
+    assert done.stderr.startswith(f"normalize: {dataset} is missing; `dvc checkout {dataset}`")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_one_thread_and_deterministic_kernels() -> None:
+    code = """
+from stages.common.runtime import make_deterministic
+import os, torch
+make_deterministic()
+print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), os.environ["OMP_NUM_THREADS"])
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+    assert done.stdout.split() == [b"1", b"True", b"1"]
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "name", "found"),
+    [
+        (False, False, "auto", "cpu"),
+        (False, True, "auto", "mps"),
+        (True, True, "auto", "cuda"),
+        (True, True, "cpu", "cpu"),
+        (True, False, "cuda", "cuda"),
+    ],
+)
+def test_device(monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, name: str, found: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert runtime.find_device(name) == torch.device(found)
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_absent_device(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=f"device {name} is not there: this machine has cpu; set the device"):
+        runtime.find_device(name)
+
+
+@pytest.mark.parametrize(
+    ("value", "terminal", "shown"),
+    [("0", True, False), ("1", False, True), ("", True, True), ("", False, False), (None, True, True)],
+)
+def test_progress(monkeypatch: pytest.MonkeyPatch, value: str | None, terminal: bool, shown: bool) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.delenv("GAN_PROGRESS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("GAN_PROGRESS", value)
+    assert runtime.show_progress() is shown
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "value", "found"),
+    [
+        ("GAN_DATA_SOURCE", runtime.data_source, "/some/folder", "/some/folder"),
+        ("GAN_DATA_SOURCE", runtime.data_source, "", None),
+        ("GAN_PROCESSES", runtime.processes, "2", 2),
+        ("GAN_PROCESSES", runtime.processes, "", None),
+        ("GAN_CHECKPOINT_KIMG", runtime.checkpoint_kimg, "0.5", 0.5),
+        ("GAN_CHECKPOINT_KIMG", runtime.checkpoint_kimg, "", 10),
+    ],
+)
+def test_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, read: Callable[[], object], value: str, found: object
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert read() == found
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "value", "expected"),
+    [
+        ("GAN_PROGRESS", runtime.show_progress, "yes", "0 or 1"),
+        ("GAN_PROCESSES", runtime.processes, "two", "a whole number, at least 1"),
+        ("GAN_PROCESSES", runtime.processes, "1.5", "a whole number, at least 1"),
+        ("GAN_PROCESSES", runtime.processes, "0", "a whole number, at least 1"),
+        ("GAN_CHECKPOINT_KIMG", runtime.checkpoint_kimg, "0", "a number, at least 0.001"),
+        ("GAN_CHECKPOINT_KIMG", runtime.checkpoint_kimg, "inf", "a number, at least 0.001"),
+    ],
+)
+def test_bad_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, read: Callable[[], object], value: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"^{name}: expected {expected}, found '{value}'$"):
+        read()

@@ -1,0 +1,61 @@
+"""Fixtures of all tests. Tests compute as stages do: on one thread, with deterministic kernels."""
+
+# First of all, because it sets what numpy and torch read when they load.
+import stages
+
+# isort: split
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages import download, normalize
+from stages.common.runtime import make_deterministic
+from stages.common.sources import Folder
+from stages.download import DATASETS, Dataset
+
+pytest_plugins = ["tests.web_server"]
+
+assert stages
+make_deterministic()
+torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def digits() -> Path:
+    """A folder with the tests' own small IDX file set of real digits (1,200 for training, 400 for tests), as .gz."""
+    return Path(__file__).parent / "digits"
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(digits: Path) -> Dataset:
+    """Those digits as an entry for DATASETS."""
+    return Dataset(
+        sources=(Folder(digits),),
+        classes=tuple("0123456789"),
+        sha256={
+            "train-images-idx3-ubyte": "47c0541247919cc9528ec0654e3717c826c4e66b788fc711095f7edad72cc55e",
+            "train-labels-idx1-ubyte": "d749ccf37ad1ce62ef29dd144c3db0303c1c2102a062bdd14271b9da8f079dc2",
+            "t10k-images-idx3-ubyte": "c4deee0bda8da7241453411865cd2a3899fd2f62ba130d51291bcd6f8eb24bc6",
+            "t10k-labels-idx1-ubyte": "a448fb86e5bcd5bfc69080011308ab2e2ef2409e2ac711bf36014242efe72849",
+        },
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The path of a data folder that does not exist yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def normalized(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder, to read only, after download and normalize: 1,000 training, 200 validation, 400 test digits."""
+    data = tmp_path_factory.mktemp("normalized") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GAN_DATA_SOURCE", raising=False)
+        patch.setitem(DATASETS, "tiny", tiny_dataset)
+        download.run(download.Params(dataset="tiny"), data)
+        normalize.run(normalize.Params(limit=1000, classes="all", size=28), data)
+    return data

