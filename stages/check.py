@@ -7,7 +7,7 @@ reruns for it; an upgrade of a library that decides bytes changes it, so that ev
 import re
 from pathlib import Path
 
-from stages import download, evaluate, generate, normalize, train_classifier, train_gan
+from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
@@ -19,7 +19,9 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "train_classifier": train_classifier.Params,
     "train_gan": train_gan.Params,
     "generate": generate.Params,
+    "track": track.Params,
     "evaluate": evaluate.Params,
+    "baseline": baseline.Params,
 }
 LOCK = Path("requirements.txt")
 DECIDE_BYTES = ("numpy", "torch")

@@ -10,14 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from stages.common import draws
-from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_bytes
 from stages.common.images import NO_LABEL, grid_png, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
-from stages.gan import architectures
+from stages.gan.sampler import Sampler, sampler_from
 
 GRID_ROWS = 10
 INTERPOLATION_STEPS = 10
@@ -34,24 +32,11 @@ class Params(StageParams):
     seed: Annotated[int, Field(ge=0, description="of the latents")]
 
 
-class Sampler:
-    """The generator of a file: latents and labels in, images out, a constant block at a time."""
-
-    def __init__(self, generator: nn.Module, z_dim: int, num_classes: int, seed: int) -> None:
-        self.G, self.z_dim, self.num_classes, self.seed = generator.eval(), z_dim, num_classes, seed
-
-    def latents(self, purpose: str, n: int) -> Tensor:
-        """One latent for each image: [n, z_dim]; row i is the same for any n > i."""
-        return draws.normal_rows(self.seed, f"generate.{purpose}", range(n), self.z_dim)
-
-    def images(self, z: Tensor, y: Tensor) -> Tensor:
-        """Images float32 [N, C, H, W] in [-1, 1], before they are snapped to grey levels."""
-        return in_blocks(self.G, z, y)
-
-
 def run(params: Params, data: Path) -> None:
     """Read the generator; write samples as uint8 with the labels asked for, and the three pictures."""
-    sampler, classes = load_sampler(data / "train_gan" / "generator.safetensors", params.seed)
+    path = data / "train_gan" / "generator.safetensors"
+    tensors, meta = read_tensors(path)
+    sampler, classes = sampler_from(tensors, meta, params.seed, str(path)), meta["classes"]
     asked = asked_labels(params.classes, classes)
     y = asked[torch.arange(params.num_images) % len(asked)]
     images = sampler.images(sampler.latents("z", params.num_images), y)
@@ -62,21 +47,6 @@ def run(params: Params, data: Path) -> None:
     write_bytes(folder / "interpolations.png", grid_png(interpolations(sampler, asked), INTERPOLATION_STEPS))
     write_bytes(folder / "classes.png", grid_png(classes_of_one_z(sampler, len(classes)), len(classes)))
     print(f"{params.num_images} samples of {len(asked)} classes")
-
-
-def load_sampler(path: Path, seed: int) -> tuple[Sampler, list[str]]:
-    """The generator of a file and the names of its classes. Raises UserError if the file holds no such generator."""
-    tensors, meta = read_tensors(path)
-    try:
-        generator = architectures.build_generator(meta["network"], meta["arguments"])
-        generator.load_state_dict(tensors)
-        arguments = meta["arguments"]
-        return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed), meta["classes"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path} holds no generator that this code can rebuild ({reason}); dvc repro train_gan"
-        ) from None
 
 
 def asked_labels(asked: Literal["all"] | list[int], classes: list[str]) -> Tensor:

@@ -1,0 +1,40 @@
+"""What a classifier learns from the real training digits: the yardstick for a classifier that learns from samples.
+
+No setting of the GAN reruns this stage. The recipe of both classifiers stands in its params and travels with its
+result.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.files import write_json
+from stages.common.images import load_image_set
+from stages.common.runtime import run_stage
+from stages.metrics.fit import Recipe
+from stages.metrics.usefulness import accuracies_of_seeds, summarised
+
+
+class Params(Recipe):
+    """The section baseline of params.yaml."""
+
+    seeds: Annotated[
+        list[Annotated[int, Field(ge=0)]],
+        Field(min_length=1, description="one classifier is trained for each: weights, order and shifts"),
+    ]
+
+
+def run(params: Params, data: Path) -> None:
+    """Train a classifier per seed on the training digits; write their accuracies on the test digits and the recipe."""
+    train = load_image_set(data / "normalize" / "train.safetensors")
+    test = load_image_set(data / "normalize" / "test.safetensors")
+    recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
+    result = summarised(accuracies_of_seeds(train, test, recipe, params.seeds))
+    content = {"recipe": recipe.model_dump(), "seeds": params.seeds, "num_images": len(train), "accuracy": result}
+    write_json(data / "baseline" / "baseline.json", content)
+    print(f"trained on {len(train)} real digits: {result['mean']:.4f} of the test digits recognised")
+
+
+if __name__ == "__main__":
+    run_stage("baseline", Params, run)

@@ -1,0 +1,77 @@
+"""Training a Classifier: what the feature extractor and the measure of usefulness share."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from stages.common import draws
+from stages.common.blocks import in_blocks
+from stages.common.images import ImageSet
+from stages.common.initialise import initialise
+from stages.common.params import StageParams
+from stages.metrics.classifier import Classifier
+
+
+class Recipe(StageParams):
+    """How a Classifier is built and trained."""
+
+    width: Annotated[int, Field(ge=1, le=256, description="channels of the first convolutions")]
+    num_features: Annotated[int, Field(ge=64, le=256, description="penultimate features, the input of the metrics")]
+    epochs: Annotated[int, Field(ge=1, le=100, description="passes over the digits")]
+    batch_size: Annotated[int, Field(ge=2, description="digits a step")]
+    lr: Annotated[float, Field(gt=0, le=1, description="Adam's highest learning rate")]
+    shift_pixels: Annotated[int, Field(ge=0, le=8, description="random shifts of the digits, up to so many pixels")]
+
+
+def fresh_classifier(digits: ImageSet, recipe: Recipe, seed: int) -> Classifier:
+    """An untrained Classifier for images and classes like these."""
+    classifier = Classifier(list(digits.images.shape[1:]), len(digits.classes), recipe.width, recipe.num_features)
+    initialise(classifier, seed, "classifier.initialise")
+    return classifier
+
+
+def fit(classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, show_progress: bool) -> Iterator[float]:
+    """Train in place by Adam with one cycle of the learning rate (Smith and Topin 2018), on labelled digits.
+
+    Yields the mean loss after each epoch, with the classifier as it then is. An epoch has only full batches; what it
+    leaves out comes first in the next one.
+    """
+    order = draws.BatchOrder(seed, "classifier.order", len(digits), recipe.batch_size)
+    steps_per_epoch = len(digits) // recipe.batch_size
+    optimizer = torch.optim.Adam(classifier.parameters(), lr=recipe.lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.epochs * steps_per_epoch)
+    for epoch in range(recipe.epochs):
+        classifier.train()
+        losses = []
+        steps = range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch)
+        for step in tqdm(steps, f"epoch {epoch + 1}/{recipe.epochs}", unit="step", disable=not show_progress):
+            rows = order.rows(step)
+            images = shifted(digits.images[rows], recipe.shift_pixels, seed, step)
+            loss = nn.functional.cross_entropy(classifier(images), digits.labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.detach())
+        yield torch.stack(losses).mean().item()
+
+
+def shifted(images: Tensor, pixels: int, seed: int, step: int) -> Tensor:
+    """Each image [B, C, H, W] moved by its own whole number of pixels, up to `pixels` each way; background enters."""
+    batch, _, height, width = images.shape
+    padded = nn.functional.pad(images, [pixels] * 4, value=-1)
+    offsets = draws.integers(seed, "classifier.shift", step, 2 * pixels + 1, (2, batch, 1))
+    rows, columns = offsets[0] + torch.arange(height), offsets[1] + torch.arange(width)
+    image = torch.arange(batch)[:, None, None]
+    return padded[image, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)  # [B, C, H, W]
+
+
+def score(classifier: Classifier, digits: ImageSet) -> tuple[float, float]:
+    """Accuracy in [0, 1] and mean cross-entropy on the digits."""
+    logits = in_blocks(classifier.eval(), digits.images)
+    accuracy = (logits.argmax(1) == digits.labels).double().mean().item()
+    return accuracy, nn.functional.cross_entropy(logits, digits.labels).item()

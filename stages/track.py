@@ -1,0 +1,86 @@
+"""How good the averaged generator was over training, against the validation digits: a curve, and time to quality.
+
+Validation digits, not test digits: this is what settings are chosen by.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.common.blocks import in_blocks
+from stages.common.errors import UserError
+from stages.common.files import read_tensors, write_text
+from stages.common.images import load_image_set, to_float, to_levels
+from stages.common.params import StageParams
+from stages.common.runtime import run_stage, show_progress
+from stages.gan.sampler import Sampler, sampler_from
+from stages.metrics import neighbours
+from stages.metrics.classes import gan_test_accuracy
+from stages.metrics.classifier import Classifier, classifier_from
+from stages.metrics.frechet import frechet_distance
+
+
+class Params(StageParams):
+    """The section track of params.yaml."""
+
+    num_images: Annotated[int, Field(ge=3, description="samples of each snapshot, and validation digits, at most")]
+    neighbours: Annotated[int, Field(ge=1, description="which nearest neighbour coverage's balls reach to")]
+    seed: Annotated[int, Field(ge=0, description="of the latents")]
+
+
+def run(params: Params, data: Path) -> None:
+    """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot."""
+    path = data / "train_gan" / "snapshots.safetensors"
+    tensors, meta = read_tensors(path)
+    validation = load_image_set(data / "normalize" / "validation.safetensors")
+    classifier_path = data / "train_classifier" / "classifier.safetensors"
+    classifier = classifier_from(*read_tensors(classifier_path), str(classifier_path))
+    real = validation.images[: params.num_images]
+    if len(real) <= params.neighbours:
+        raise UserError(f"track.neighbours: expected less than the {len(real)} validation digits compared")
+    reference = in_blocks(classifier.features, real)
+    rows = []
+    snapshots = list(by_steps(tensors))
+    for steps, generator in tqdm(snapshots, "track", unit="snapshot", disable=not show_progress()):
+        sampler = sampler_from(generator, meta, params.seed, str(path))
+        figures = measure(sampler, classifier, reference, len(meta["classes"]), params)
+        rows.append({"kimg": steps * meta["batch_size"] / 1000, **figures})
+    columns = ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
+    table = pd.DataFrame(rows, columns=columns)
+    write_text(data / "track" / "track.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    print(table.to_string(index=False))
+
+
+def by_steps(tensors: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The snapshots in the order of training: steps done, and the tensors of the generator."""
+    for steps in sorted({int(name.partition(".")[0]) for name in tensors}):
+        yield steps, {name.partition(".")[2]: t for name, t in tensors.items() if name.startswith(f"{steps}.")}
+
+
+def measure(
+    sampler: Sampler, classifier: Classifier, reference: Tensor, num_classes: int, params: Params
+) -> dict[str, float | None]:
+    """The three figures of one snapshot against the reference features [N, F]; classes balanced.
+
+    gan_test_accuracy is None for an unconditional GAN.
+    """
+    y = torch.arange(params.num_images) % num_classes
+    images = to_float(to_levels(sampler.images(sampler.latents("z", params.num_images), y)))
+    features = in_blocks(classifier.features, images)
+    recognised = in_blocks(classifier.head, features).argmax(dim=1)
+    found = neighbours.neighbourhoods(reference, features, params.neighbours)
+    return {
+        "fd_classifier": frechet_distance(reference, features),
+        "coverage": neighbours.coverage(found),
+        "gan_test_accuracy": gan_test_accuracy(y, recognised) if sampler.num_classes else None,
+    }
+
+
+if __name__ == "__main__":
+    run_stage("track", Params, run)

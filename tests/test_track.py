@@ -1,0 +1,121 @@
+"""Stage track: the averaged generator over training, against validation digits."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from stages import track
+from stages.common.errors import UserError
+from stages.common.files import read_tensors, write_tensors
+from stages.common.images import load_image_set
+from stages.common.initialise import initialise
+from stages.common.params import validate_section
+from stages.gan import architectures
+from stages.gan.sampler import Sampler, sampler_from
+from stages.metrics.classifier import Classifier, classifier_from
+from stages.metrics.frechet import frechet_distance
+
+CLASSES = [str(digit) for digit in range(10)]
+SNAPSHOTS = Path("train_gan/snapshots.safetensors")
+
+
+def params(**changes: Any) -> track.Params:
+    return validate_section({"track": {"num_images": 100, "neighbours": 3, "seed": 1} | changes}, "track", track.Params)
+
+
+def save_snapshots(data: Path, steps: list[int], num_classes: int = 10) -> None:
+    """Generators that were never trained, each with a seed of its own: the number of its steps."""
+    arguments = {"image_shape": [1, 28, 28], "num_classes": num_classes, "z_dim": 8, "width": 4}
+    tensors = {}
+    for count in steps:
+        generator = architectures.build_generator("dcgan", arguments)
+        initialise(generator, count, "G")
+        tensors |= {f"{count}.{name}": tensor for name, tensor in generator.state_dict().items()}
+    meta = {"network": "dcgan", "arguments": arguments, "classes": CLASSES, "batch_size": 50}
+    write_tensors(data / SNAPSHOTS, tensors, meta)
+
+
+@pytest.fixture
+def upstream(normalized: Path, data: Path) -> Path:
+    data.mkdir()
+    (data / "normalize").symlink_to(normalized / "normalize")
+    classifier = Classifier([1, 28, 28], 10, 4, 64)
+    initialise(classifier, 1, "classifier")
+    meta = {"arguments": classifier.arguments, "classes": CLASSES}
+    write_tensors(data / "train_classifier" / "classifier.safetensors", classifier.state_dict(), meta)
+    save_snapshots(data, [20, 100, 60])
+    return data
+
+
+def table(data: Path) -> pd.DataFrame:
+    return pd.read_csv(data / "track" / "track.csv")
+
+
+def test_a_row_for_each_snapshot_in_the_order_of_training(upstream: Path) -> None:
+    track.run(params(), upstream)
+    rows = table(upstream)
+    assert list(rows.columns) == ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
+    assert rows["kimg"].tolist() == [1.0, 3.0, 5.0]
+    assert rows["fd_classifier"].nunique() == 3
+
+
+def test_a_row_belongs_to_its_own_snapshot(upstream: Path) -> None:
+    track.run(params(), upstream)
+    together = table(upstream)
+    save_snapshots(upstream, [60])
+    track.run(params(), upstream)
+    assert table(upstream).iloc[0].to_dict() == together.iloc[1].to_dict()
+
+
+def test_figures_are_those_of_the_metrics_against_validation_digits(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the validation digits themselves in the samples' place, distance and coverage are known."""
+    real = load_image_set(upstream / "normalize" / "validation.safetensors").images[:100]
+    monkeypatch.setattr(Sampler, "images", lambda self, z, y: real)
+    track.run(params(), upstream)
+    assert table(upstream)["fd_classifier"].abs().max() < 1e-6
+    assert table(upstream)["coverage"].tolist() == [1.0] * 3
+
+
+def test_distance_is_the_frechet_distance_to_validation_features(upstream: Path) -> None:
+    tensors, meta = read_tensors(upstream / SNAPSHOTS)
+    steps, generator = next(track.by_steps(tensors))
+    sampler = sampler_from(generator, meta, 1, "snapshots")
+    tensors, meta = read_tensors(upstream / "train_classifier" / "classifier.safetensors")
+    classifier = classifier_from(tensors, meta, "classifier")
+    real = load_image_set(upstream / "normalize" / "validation.safetensors").images[:100]
+    with torch.no_grad():
+        samples = ((sampler.G(sampler.latents("z", 100), torch.arange(100) % 10) + 1) * 127.5).round() / 127.5 - 1
+        expected = frechet_distance(classifier.features(real), classifier.features(samples))
+    track.run(params(), upstream)
+    assert steps == 20
+    assert table(upstream)["fd_classifier"][0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_an_unconditional_gan_has_no_accuracy(upstream: Path) -> None:
+    save_snapshots(upstream, [20], num_classes=0)
+    track.run(params(), upstream)
+    assert table(upstream)["gan_test_accuracy"].isna().all()
+    assert table(upstream)["fd_classifier"].notna().all()
+
+
+def test_no_snapshot_is_an_empty_curve(upstream: Path) -> None:
+    save_snapshots(upstream, [])
+    track.run(params(), upstream)
+    assert len(table(upstream)) == 0
+
+
+def test_too_many_neighbours_are_refused(upstream: Path) -> None:
+    with pytest.raises(UserError, match=r"track\.neighbours: expected less than the 100"):
+        track.run(params(neighbours=100), upstream)
+
+
+def test_foreign_snapshots_are_refused(upstream: Path) -> None:
+    tensors, meta = read_tensors(upstream / SNAPSHOTS)
+    write_tensors(upstream / SNAPSHOTS, tensors, meta | {"network": "unknown"})
+    with pytest.raises(UserError, match=r"snapshots\.safetensors holds no generator"):
+        track.run(params(), upstream)

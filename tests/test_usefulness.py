@@ -1,0 +1,107 @@
+"""Stages baseline and usefulness: a classifier that learned from the images alone, tested on real digits."""
+
+import json
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import torch
+
+from stages import baseline, usefulness
+from stages.common.errors import UserError
+from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
+from stages.common.params import validate_section
+from stages.metrics import usefulness as measure
+from stages.metrics.fit import Recipe
+
+RECIPE: dict[str, Any] = {
+    "width": 8,
+    "num_features": 64,
+    "epochs": 2,
+    "batch_size": 50,
+    "lr": 0.01,
+    "shift_pixels": 0,
+}
+
+
+def baseline_params(**changes: Any) -> baseline.Params:
+    return validate_section({"baseline": RECIPE | {"seeds": [1, 2]} | changes}, "baseline", baseline.Params)
+
+
+@pytest.fixture
+def upstream(normalized: Path, data: Path) -> Path:
+    """A data folder with the tiny real digits, and the training digits themselves as samples."""
+    data.mkdir()
+    (data / "normalize").symlink_to(normalized / "normalize")
+    digits = load_image_set(normalized / "normalize" / "train.safetensors")
+    save_samples(data, digits, digits.labels)
+    return data
+
+
+def save_samples(data: Path, digits: ImageSet, labels: torch.Tensor) -> None:
+    save_image_set(data / "generate" / "samples.safetensors", to_levels(digits.images), labels, digits.classes)
+
+
+def result_of(data: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((data / "usefulness" / "details.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_the_training_digits_as_samples_score_what_they_score_as_training_digits(upstream: Path) -> None:
+    baseline.run(baseline_params(), upstream)
+    usefulness.run(upstream)
+    found = result_of(upstream)
+    assert found["samples"] == found["real_digits"]["accuracy"]
+    assert found["num_images"] == found["real_digits"]["num_images"] == 1000
+    assert found["samples"]["mean"] > 0.5  # chance is 0.1
+    assert found["samples"]["mean"] == pytest.approx(sum(found["samples"]["values"]) / 2)
+    assert len(set(found["samples"]["values"])) == 2
+    cas = json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8"))
+    assert cas == {"cas": found["samples"]["mean"]}
+
+
+def test_wrong_labels_teach_wrong_classes(upstream: Path) -> None:
+    digits = load_image_set(upstream / "normalize" / "train.safetensors")
+    save_samples(upstream, digits, (digits.labels + 1) % 10)
+    baseline.run(baseline_params(seeds=[1]), upstream)
+    usefulness.run(upstream)
+    assert result_of(upstream)["samples"]["mean"] < 0.1
+    assert result_of(upstream)["samples"]["standard_deviation"] is None
+
+
+def test_samples_without_classes_have_no_score_and_say_why(upstream: Path) -> None:
+    digits = load_image_set(upstream / "normalize" / "train.safetensors")
+    save_samples(upstream, digits, torch.full_like(digits.labels, NO_LABEL))
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    usefulness.run(upstream)
+    assert "unconditional" in result_of(upstream)["undefined"]
+    assert json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8")) == {}
+
+
+def test_as_many_samples_as_training_digits_and_no_more(upstream: Path) -> None:
+    digits = load_image_set(upstream / "normalize" / "train.safetensors")
+    twice = ImageSet(digits.images.repeat(2, 1, 1, 1), digits.labels.repeat(2), digits.classes)
+    save_samples(upstream, twice, twice.labels)
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    usefulness.run(upstream)
+    assert result_of(upstream)["num_images"] == 1000
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_the_number_of_cores_changes_no_bit(cores: int, normalized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, test = (load_image_set(normalized / "normalize" / f"{split}.safetensors") for split in ("train", "test"))
+    recipe = Recipe.model_validate(RECIPE | {"epochs": 1, "shift_pixels": 2})
+    alone = [measure.accuracy_of_seed(train, test, recipe, seed, Event()) for seed in (1, 2, 3)]
+    monkeypatch.setattr(measure, "available_cores", lambda: cores)
+    assert measure.accuracies_of_seeds(train, test, recipe, [1, 2, 3]) == alone
+
+
+def test_too_few_images_for_a_batch_are_refused(upstream: Path) -> None:
+    with pytest.raises(UserError, match=r"baseline\.batch_size: expected at most the 1000 images, found 1001"):
+        baseline.run(baseline_params(batch_size=1001), upstream)
+
+
+def test_a_missing_baseline_is_told_with_what_to_do(upstream: Path) -> None:
+    with pytest.raises(UserError, match=r"baseline\.json is missing; .*dvc repro baseline"):
+        usefulness.run(upstream)
