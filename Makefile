@@ -9,10 +9,10 @@ repro: .venv/locked
 	dvc repro
 
 test: .venv/locked-dev lint
-	python -m pytest -n auto --maxprocesses 4 -m "not slow"
+	python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
 
 test-all: .venv/locked-dev lint
-	python -m pytest -n auto --maxprocesses 4
+	python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/locked-dev
 	ruff check
