@@ -3,10 +3,22 @@ PYTHON ?= python3
 # Stages are run as `python -m stages.<stage>`: the environment's python must come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint lock
+.PHONY: repro test test-all lint lock verify spread bench
 
 repro: .venv/locked
 	dvc repro
+
+# Run everything again in a clean clone and compare every byte; REV: a commit, branch or experiment, else HEAD.
+verify: .venv/locked
+	python -m tools.verify $(REV)
+
+# Measure what verify judges metrics by where the environment is another one: SEEDS whole runs.
+spread: .venv/locked
+	python -m tools.spread --seeds $(or $(SEEDS),5)
+
+# Speed of training by number of processes, beside one process with as many threads as cores.
+bench: .venv/locked
+	python -m tools.bench --repeats $(or $(REPEATS),5)
 
 test: .venv/locked-dev lint
 	python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"

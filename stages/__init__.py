@@ -7,8 +7,20 @@ Speed comes from more processes, never from more threads.
 
 import os
 
+import psutil
+
+
+def _parent_of(number: int) -> int:
+    try:
+        return psutil.Process(number).ppid()
+    except psutil.Error:
+        return 0
+
+
 PARENT = os.getppid()
 """Who started this process, noted before the slow imports: see common/processes.py."""
+GRANDPARENT = _parent_of(PARENT)
+"""And who started that, for a shell may stand between DVC and this process."""
 
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"

@@ -10,6 +10,7 @@ from pathlib import Path
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
 from stages.common.errors import UserError
 from stages.common.files import write_json
+from stages.common.inception import load_inception
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import find_device, make_deterministic, report_errors
 
@@ -28,7 +29,7 @@ DECIDE_BYTES = ("numpy", "torch")
 
 
 def run(params_file: Path, lock: Path, data: Path) -> None:
-    """Check all of params.yaml and the device that it names; write data/check/ok.json.
+    """Check all of params.yaml, and that the device and the weights that it names are there; write data/check/ok.json.
 
     Raises UserError that lists every wrong key of every section.
     """
@@ -41,6 +42,8 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
             section = validate_section(content, stage, schema, params_file)
             if isinstance(section, train_gan.Params):
                 find_device(section.device)
+            if isinstance(section, evaluate.Params) and section.protocol == "inception":
+                load_inception()
         except UserError as error:
             problems.append(str(error))
     if problems:

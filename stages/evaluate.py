@@ -1,26 +1,31 @@
 """Measure the samples against the test digits, and real digits in their place: validation digits give the floor.
 
-Everything is computed on the classifier's features, on the CPU, from the first samples at equal count.
+Everything is computed on the classifier's features, on the CPU, from the first samples at equal count. The training
+digits are there for one question only: whether the samples are copies of them.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from pydantic import AfterValidator, Field
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import atomic, read_tensors, write_json, write_text
 from stages.common.images import NO_LABEL, ImageSet, load_image_set
+from stages.common.inception import WEIGHTS_SHA256, inception_features, load_inception
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
-from stages.metrics import report
+from stages.metrics import figures, report, words
 from stages.metrics.classifier import Classifier, classifier_from
+from stages.metrics.measure import compare_all, measure, measure_inception
 from stages.metrics.registry import METRICS, Comparison, Embedded
+from stages.metrics.resampling import LEVEL, RESAMPLES
 
 MIN_IMAGES = 3
 """What the standard error of kd_classifier needs; the other metrics need fewer."""
@@ -38,7 +43,7 @@ class Params(StageParams):
     metrics: Annotated[
         list[Annotated[str, known_name(lambda: METRICS)]],
         AfterValidator(_unique),
-        Field(min_length=1, description="which metrics to compute, by name"),
+        Field(min_length=1, max_length=8, description="which figures metrics.json holds; details.json holds all"),
     ]
     neighbours: Annotated[
         int, Field(ge=1, description="which nearest neighbour the balls of precision, recall, density, coverage reach")
@@ -46,39 +51,56 @@ class Params(StageParams):
     num_images: Annotated[
         int, Field(ge=MIN_IMAGES, description="the most samples to compare: the first ones, and as many real digits")
     ]
+    protocol: Annotated[
+        Literal["classifier", "inception"],
+        Field(description="inception: FID and KID on Inception features too, to compare with papers; slow"),
+    ]
+    seed: Annotated[int, Field(ge=0, description="of halves, of parts for fd_infinity, and of resampling")]
 
 
 def run(params: Params, data: Path) -> None:
-    """Read test and validation digits, samples and classifier; write metrics.json, details.json, tables, picture."""
-    test_path, validation_path = (data / "normalize" / f"{split}.safetensors" for split in ("test", "validation"))
-    samples_path = data / "generate" / "samples.safetensors"
+    """Read digits, samples and classifier; write metrics.json, details.json, tables and pictures."""
+    inception = load_inception() if params.protocol == "inception" else None
+    paths = {split: data / "normalize" / f"{split}.safetensors" for split in ("test", "validation", "train")}
+    paths["samples"] = data / "generate" / "samples.safetensors"
     classifier_path = data / "train_classifier" / "classifier.safetensors"
-    test, validation, samples = map(load_image_set, (test_path, validation_path, samples_path))
-    for path, images in ((validation_path, validation), (samples_path, samples)):
-        _check_same_kind(path, _kind(images), test_path, _kind(test))
-    count = count_images(params, samples, validation, test)
-    classifier = load_classifier(classifier_path, test_path, test)
+    images = {name: load_image_set(path) for name, path in paths.items()}
+    for name, path in paths.items():
+        _check_same_kind(path, _kind(images[name]), paths["test"], _kind(images["test"]))
+    count = count_images(params, images["samples"], images["validation"], images["test"])
+    classifier = load_classifier(classifier_path, paths["test"], images["test"])
 
-    reference = embed(classifier, test, len(test), classifier_path)
-    chosen = embed(classifier, samples, count, classifier_path)
-    real = embed(classifier, validation, count, classifier_path)
-    comparison = Comparison(reference, chosen, len(test.classes), params.neighbours)
-    floor = Comparison(reference, real, len(test.classes), params.neighbours)
-    entries = {name: report.metric_entry(METRICS[name](comparison), METRICS[name](floor)) for name in params.metrics}
-
-    details = {
-        "protocol": protocol(params, comparison, classifier_path),
-        "metrics": entries,
-        "classes": report.class_details(test.classes, comparison),
+    counts = {"test": len(images["test"]), "train": len(images["train"]), "validation": count, "samples": count}
+    seen = {name: embed(classifier, images[name], counts[name], classifier_path) for name in paths}
+    classes = images["test"].classes
+    samples, floor, halves = compare_all(seen, len(classes), params.neighbours, params.seed, least_images(params))
+    details = measure(samples, floor, halves, classes)
+    if inception:
+        shown = (images[name].images[: counts[name]] for name in ("test", "validation", "samples"))
+        details["metrics"] |= measure_inception(*(inception_features(inception, one) for one in shown))
+    details |= {
+        "protocol": protocol(params, samples, len(images["train"]), classifier_path),
+        "in_plain_words": words.in_plain_words(details),
     }
-    write(data / "evaluate", test.classes, comparison, floor, details)
-    print(report.summary(entries))
+    sets = {
+        "sample": (samples.candidate, images["samples"].images),
+        "test digit": (samples.reference, images["test"].images),
+    }
+    write(data / "evaluate", params.metrics, classes, samples, floor, details)
+    write_png(data / "evaluate" / "nearest.png", figures.nearest_figure(classes, sets, images["train"].images))
+    print(report.summary(details["metrics"]))
+    print(details["in_plain_words"])
+
+
+def least_images(params: Params) -> int:
+    """How many images of each set the metrics need."""
+    return max(params.neighbours + 1, MIN_IMAGES)
 
 
 def count_images(params: Params, samples: ImageSet, validation: ImageSet, test: ImageSet) -> int:
     """How many samples and real digits to compare. Raises UserError if they are too few for the metrics."""
     count = min(params.num_images, len(samples), len(validation))
-    needed = max(params.neighbours + 1, MIN_IMAGES)
+    needed = least_images(params)
     if min(count, len(test)) < needed:
         raise UserError(
             f"too few images for evaluate.neighbours = {params.neighbours}: expected at least {needed} of each, found "
@@ -108,31 +130,49 @@ def embed(classifier: Classifier, digits: ImageSet, count: int, source: Path) ->
     return Embedded(features, recognised, None if (labels == NO_LABEL).all() else labels)
 
 
-def protocol(params: Params, comparison: Comparison, classifier_path: Path) -> dict[str, Any]:
+def protocol(params: Params, samples: Comparison, num_training: int, classifier_path: Path) -> dict[str, Any]:
     """What the figures depend on, so that they are compared with their like only."""
+    count, num_test = len(samples.candidate.features), len(samples.reference.features)
     return {
-        "num_images": len(comparison.candidate.features),
-        "reference": {"split": "test", "num_images": len(comparison.reference.features)},
-        "floor": {"split": "validation", "num_images": len(comparison.candidate.features)},
+        "num_images": count,
+        "reference": {"split": "test", "num_images": num_test},
+        "floor": {"split": "validation", "num_images": count},
+        "halves": {"split": "test", "num_images": [num_test - num_test // 2, num_test // 2]},
+        "training": {"split": "train", "num_images": num_training},
         "features": {
             "classifier_sha256": hashlib.sha256(classifier_path.read_bytes()).hexdigest(),
-            "num_features": comparison.reference.features.shape[1],
+            "num_features": samples.reference.features.shape[1],
         },
+        "inception_sha256": WEIGHTS_SHA256 if params.protocol == "inception" else None,
         "neighbours": params.neighbours,
+        "seed": params.seed,
+        "ratio_interval": {"level": LEVEL, "resamples": RESAMPLES},
         # Without torch's local part, +cpu or +cu132: the same results come from either build.
         "versions": {"torch": torch.__version__.split("+")[0], "numpy": np.__version__},
     }
 
 
-def write(folder: Path, names: list[str], comparison: Comparison, floor: Comparison, details: dict[str, Any]) -> None:
-    """Write all outs of the stage. metrics.json holds the values that are defined, and nothing else."""
-    values = {name: entry["value"] for name, entry in details["metrics"].items() if entry["value"] is not None}
-    write_json(folder / "metrics.json", values)
+def write(
+    folder: Path,
+    metrics: list[str],
+    names: list[str],
+    samples: Comparison,
+    floor: Comparison,
+    details: dict[str, Any],
+) -> None:
+    """Write the figures, the tables and the confusions. metrics.json holds the chosen values that are defined."""
+    names_of_papers = [name for name in ("fid", "kid") if name in details["metrics"]]
+    values = {name: details["metrics"][name]["value"] for name in [*names_of_papers, *metrics]}
+    write_json(folder / "metrics.json", {name: value for name, value in values.items() if value is not None})
     write_json(folder / "details.json", details)
-    _write_csv(folder / "classes.csv", report.class_table(names, comparison.candidate, floor.candidate))
-    _write_csv(folder / "confusion.csv", report.confusion_rows(names, comparison.candidate))
-    with atomic(folder / "confusion.png") as partial:
-        figure = report.confusion_figure(names, comparison.candidate, floor.candidate)
+    _write_csv(folder / "classes.csv", report.class_table(names, samples.candidate, floor.candidate))
+    _write_csv(folder / "confusion.csv", report.confusion_rows(names, samples.candidate))
+    write_png(folder / "confusion.png", figures.confusion_figure(names, samples.candidate, floor.candidate))
+
+
+def write_png(path: Path, figure: Figure) -> None:
+    """Draw a figure as a PNG of the same bytes for the same content."""
+    with atomic(path) as partial:
         # Matplotlib would put its version into the file.
         figure.savefig(partial, format="png", metadata={"Software": None})
 

@@ -4,8 +4,7 @@ import hashlib
 import math
 import os
 import shutil
-import signal
-import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,12 +12,11 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, model_validator
 from torch import nn
-from tqdm import tqdm
 
 from stages.common import environment, runtime
-from stages.common.checkpoints import Checkpoints, full_disk_tolerated, run_key
+from stages.common.checkpoints import Checkpoints, run_key
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, unpack_tensors, write_bytes, write_json, write_tensors, write_text
+from stages.common.files import read_tensors, write_bytes, write_json, write_tensors, write_text
 from stages.common.images import ImageSet, load_image_set
 from stages.common.initialise import initialise
 from stages.common.params import StageParams, known_name, load_params
@@ -27,6 +25,7 @@ from stages.gan import architectures
 from stages.gan import team as teams
 from stages.gan.history import History
 from stages.gan.losses import LOSSES
+from stages.gan.running import Runner
 from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Settings, Trainer
 from stages.gan.training import Training
@@ -93,17 +92,28 @@ def run(params: Params, data: Path, team: Team | None = None) -> None:
     inputs = [data / "normalize" / "train.safetensors", *initial_files(data, params.init_from)]
     digits = load_image_set(inputs[0])
     described = environment.describe(device)
-    key = run_key(params.model_dump(), inputs, described)
-    team.check_same(key, device)
     training = build_training(params, digits, device, team, inputs[1:])
+    key = run_key(params.model_dump(), inputs, described)  # after the network's code is loaded, which is part of it
+    team.check_same(key, device)
+    folder, launched = data / STAGE, teams.was_launched()
     with Checkpoints(key) if team.rank == 0 else nullcontext() as checkpoints:
-        resume(training, checkpoints, device)
-        folder = data / STAGE
-        watch = ParentWatch(must_watch=teams.was_launched() or "DVC_ROOT" in os.environ)
-        train(training, params, folder, checkpoints, watch, StopRequest())
+        runner = Runner(
+            training,
+            checkpoints,
+            checkpoint_steps=max(1, round(runtime.checkpoint_kimg() * 1000 / params.batch_size)),
+            watch=ParentWatch(must_watch=launched or "DVC_ROOT" in os.environ),
+            stop=StopRequest(one_of_several=launched),
+            publish=lambda: write_course(folder, training),
+        )
+        runner.resume()
+        try:
+            runner.train(STAGE, runtime.show_progress())
+        except NotFiniteError as error:
+            if checkpoints:
+                write_text(folder / "history.csv", training.history.csv())
+            raise UserError(_diagnosis(error, training.steps_done, params)) from None
         if checkpoints:
-            write_outs(folder, training, described, watch)
-            end_with_parent(watch)
+            write_outs(folder, training, described, runner.end_with_parent)
             checkpoints.remove()
         team.barrier()
 
@@ -165,91 +175,30 @@ def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, obje
     net.load_state_dict(tensors)
 
 
-def resume(training: Training, checkpoints: Checkpoints | None, device: torch.device) -> None:
-    """Take up the newest checkpoint of this run in every process of the team, if process 0 finds one."""
-    content = training.trainer.team.broadcast(checkpoints.load() if checkpoints else b"", device)
-    if content:
-        training.load_state(*unpack_tensors(content))
-        if checkpoints:
-            print(f"going on from the checkpoint at {training.kimg_done:g} kimg")
-
-
-def train(
-    training: Training,
-    params: Params,
-    folder: Path,
-    checkpoints: Checkpoints | None,
-    watch: ParentWatch,
-    stop: StopRequest,
-) -> None:
-    """All remaining steps, with a checkpoint every GAN_CHECKPOINT_KIMG.
-
-    Ends the process after a checkpoint if the team agreed to stop, and at once if the parent is gone. Raises UserError
-    if a figure is not finite.
-    """
-    team, interval = training.trainer.team, max(1, round(runtime.checkpoint_kimg() * 1000 / params.batch_size))
-    if checkpoints:
-        device = training.trainer.images.device.type
-        print(f"training on {device}: {params.total_steps} steps of {params.batch_size} images, {team.size} processes")
-    shown = checkpoints is not None and runtime.show_progress()
-    done, total = training.steps_done * params.batch_size, params.total_steps * params.batch_size
-    with tqdm(initial=done, total=total, unit="img", unit_scale=True, desc=STAGE, disable=not shown) as bar:
-        while training.steps_done < params.total_steps:
-            end_with_parent(watch)
-            team.stop = stop.signal
-            try:
-                training.step()
-            except NotFiniteError as error:
-                if checkpoints:
-                    write_text(folder / "history.csv", training.history.csv())
-                raise UserError(_diagnosis(error, training.steps_done, params)) from None
-            bar.update(params.batch_size)
-            if checkpoints and (team.agreed_stop or training.steps_done % interval == 0):
-                checkpoints.save(training.steps_done, *training.state())
-                with full_disk_tolerated("history and pictures are not up to date"):
-                    show_progress_so_far(folder, training)
-            if team.agreed_stop:
-                bar.close()
-                stop_here(training, team.agreed_stop)
-
-
-def stop_here(training: Training, number: int) -> None:
-    """End this process because of a signal; process 0 says how to go on."""
-    team = training.trainer.team
-    if team.rank == 0:
-        name = signal.Signals(number).name
-        print(
-            f"{STAGE}: stopped by {name} at {training.kimg_done:g} kimg; `dvc repro` goes on from there",
-            file=sys.stderr,
-        )
-    team.barrier()
-    sys.exit(128 + number)
-
-
-def end_with_parent(watch: ParentWatch) -> None:
-    """End this process without another word or byte if those it works for are gone."""
-    if not watch.is_alive():
-        os._exit(1)
-
-
-def show_progress_so_far(folder: Path, training: Training) -> None:
-    """Write the history and the pictures up to now, to be looked at while training goes on."""
+def write_course(folder: Path, training: Training) -> None:
+    """Write the history and the pictures up to now."""
     write_text(folder / "history.csv", training.history.csv())
     for name, png in training.pictures.items():
         write_bytes(folder / "samples" / name, png)
 
 
-def write_outs(folder: Path, training: Training, described: dict[str, object], watch: ParentWatch) -> None:
-    """Everything the stage leaves behind."""
+def write_outs(
+    folder: Path, training: Training, described: dict[str, object], end_with_parent: Callable[[], None]
+) -> None:
+    """Everything the stage leaves behind; no further file once the parent is gone."""
     shutil.rmtree(folder / "samples", ignore_errors=True)
-    show_progress_so_far(folder, training)
-    for name, net in (("generator", training.trainer.ema), ("discriminator", training.trainer.D)):
-        end_with_parent(watch)
-        write_tensors(folder / f"{name}.safetensors", net.state_dict(), training.meta)
+    write_course(folder, training)
+    end_with_parent()
+    write_tensors(folder / "generator.safetensors", training.trainer.ema.state_dict(), training.meta)
+    end_with_parent()
+    write_tensors(folder / "discriminator.safetensors", training.trainer.D.state_dict(), training.meta)
+    end_with_parent()
     meta = training.meta | {"batch_size": training.trainer.settings.batch_size}
     write_tensors(folder / "snapshots.safetensors", training.snapshots, meta)
+    end_with_parent()
     sha256 = hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
     write_json(folder / "environment.json", described | {"generator_sha256": sha256})
+    end_with_parent()
 
 
 def _device(name: str) -> torch.device:

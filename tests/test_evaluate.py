@@ -21,9 +21,10 @@ from stages.common.params import validate_section
 from stages.metrics.classifier import Classifier
 from stages.metrics.registry import METRICS
 
-FILES = {"metrics.json", "details.json", "classes.csv", "confusion.csv", "confusion.png"}
-VALUES: dict[str, Any] = {"metrics": list(METRICS), "neighbours": 3, "num_images": 150}
-TEST, VALIDATION = Path("normalize/test.safetensors"), Path("normalize/validation.safetensors")
+FILES = {"metrics.json", "details.json", "classes.csv", "confusion.csv", "confusion.png", "nearest.png"}
+CHOSEN = ["fd_classifier", "kd_classifier", "precision", "recall", "density", "coverage", "gan_test_accuracy", "c_t"]
+VALUES: dict[str, Any] = {"metrics": CHOSEN, "neighbours": 3, "num_images": 150, "protocol": "classifier", "seed": 1}
+TRAIN, TEST, VALIDATION = (Path(f"normalize/{split}.safetensors") for split in ("train", "test", "validation"))
 SAMPLES = Path("generate/samples.safetensors")
 CLASSIFIER = Path("train_classifier/classifier.safetensors")
 
@@ -49,10 +50,14 @@ def classifier(normalized: Path) -> Classifier:
 
 @pytest.fixture
 def upstream(normalized: Path, classifier: Classifier, data: Path) -> Path:
-    """A data folder with all that evaluate reads; the samples are training digits."""
+    """A data folder with all that evaluate reads; the samples are digits that the classifier was trained on.
+
+    They are no longer among the training digits, so that they are no copies.
+    """
     shutil.copytree(normalized / "normalize", data / "normalize")
-    train = load_image_set(data / "normalize" / "train.safetensors")
+    train = load_image_set(data / TRAIN)
     save_image_set(data / SAMPLES, train.images[:180], train.labels[:180], train.classes)
+    save_image_set(data / TRAIN, train.images[180:], train.labels[180:], train.classes)
     meta = {"arguments": classifier.arguments, "classes": train.classes}
     write_tensors(data / CLASSIFIER, classifier.state_dict(), meta)
     return data
@@ -98,22 +103,77 @@ def test_real_digits_score_near_the_floor_and_noise_far_from_it(upstream: Path) 
         assert abs(digits[name] - floors[name]) < 0.2 * noise[name]
     for name in ("precision", "recall", "density", "coverage", "gan_test_accuracy"):
         assert digits[name] > floors[name] - 0.15 > noise[name]
+    assert abs(digits["c_t"]) < 4 < noise["c_t"]
 
 
 def test_details_tell_value_floor_ratio_and_protocol(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate.run(params(), upstream)
     metrics, details = results(upstream)
-    assert metrics == {name: entry["value"] for name, entry in details["metrics"].items()}
-    assert list(metrics) == sorted(METRICS)
-    for entry in details["metrics"].values():
-        assert entry["ratio"] == pytest.approx(entry["value"] / entry["floor"])
+    entries = details["metrics"]
+    assert list(metrics) == sorted(CHOSEN)
+    assert metrics == {name: entries[name]["value"] for name in CHOSEN}
+    assert entries.keys() == METRICS.keys()
+    for name, entry in entries.items():
+        assert entry["value"] is not None, name
+        assert entry["halves"] is not None, name
+        assert (entry["ratio"] is None) == (entry["undefined"] is not None), name
+        if entry["ratio_interval"] and None not in entry["ratio_interval"]:
+            assert entry["ratio"] == pytest.approx(entry["value"] / entry["floor"])
+            assert entry["ratio_interval"][0] <= entry["ratio"] <= entry["ratio_interval"][1], name
+    assert all(entries[name]["ratio_interval"] for name in ("fd_classifier", "precision", "coverage", "authenticity"))
     protocol = details["protocol"]
     assert protocol["num_images"] == protocol["floor"]["num_images"] == 150
     assert protocol["reference"] == {"split": "test", "num_images": 400}
+    assert protocol["halves"] == {"split": "test", "num_images": [200, 200]}
+    assert protocol["training"] == {"split": "train", "num_images": 820}
     assert protocol["features"]["classifier_sha256"] == hashlib.sha256((upstream / CLASSIFIER).read_bytes()).hexdigest()
     assert "+" not in protocol["versions"]["torch"]
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in printed] == ["value", *METRICS]
+    assert [line.split()[0] for line in printed[:-1]] == ["value", *METRICS]
+    assert printed[-1] == details["in_plain_words"]
+    assert "no sign of copying" in printed[-1]
+
+
+def test_another_seed_changes_halves_and_what_hangs_on_draws_alone(upstream: Path) -> None:
+    found = []
+    for seed in (1, 2):
+        evaluate.run(params(seed=seed), upstream)
+        found.append(results(upstream)[1]["metrics"])
+    one, other = found
+    assert one["fd_classifier"]["halves"] != other["fd_classifier"]["halves"]
+    assert one["fd_infinity"]["value"] != other["fd_infinity"]["value"]
+    assert one["precision"]["ratio_interval"] != other["precision"]["ratio_interval"]
+    for name in METRICS.keys() - {"fd_infinity"}:
+        assert (one[name]["value"], one[name]["floor"]) == (other[name]["value"], other[name]["floor"])
+
+
+def test_the_floor_does_not_depend_on_the_samples(upstream: Path) -> None:
+    evaluate.run(params(), upstream)
+    before = results(upstream)[1]["metrics"]
+    change_images(upstream, images=lambda images: 0.8 * images.flip(0))
+    evaluate.run(params(), upstream)
+    after = results(upstream)[1]["metrics"]
+    for name in METRICS:
+        assert after[name]["value"] != before[name]["value"] or name == "class_imbalance"
+        for key in ("floor", "floor_standard_error", "halves"):
+            assert after[name][key] == before[name][key], name
+
+
+def test_training_digits_as_samples_are_called_copies(upstream: Path) -> None:
+    train = load_image_set(upstream / TRAIN)
+    save_image_set(upstream / SAMPLES, train.images[:180], train.labels[:180], train.classes)
+    evaluate.run(params(), upstream)
+    metrics, details = results(upstream)
+    assert metrics["c_t"] < -3 < details["metrics"]["c_t"]["floor"]
+    assert details["metrics"]["authenticity"]["value"] == 0
+    assert details["memorisation"]["copies"]["samples"] == 150
+    assert "signs of copying (C_T" in details["in_plain_words"]
+
+
+def test_halves_too_small_for_the_metrics_are_left_out(upstream: Path) -> None:
+    change_images(upstream, lambda images: images[:101], lambda labels: labels[:101], TEST)
+    evaluate.run(params(neighbours=50), upstream)
+    assert {entry["halves"] for entry in results(upstream)[1]["metrics"].values()} == {None}
 
 
 def test_tables_count_the_images_compared(upstream: Path) -> None:
@@ -134,7 +194,7 @@ def test_samples_of_an_unconditional_gan_have_no_gan_test_accuracy(upstream: Pat
     change_images(upstream, labels=lambda labels: torch.full_like(labels, NO_LABEL))
     evaluate.run(params(), upstream)
     metrics, details = results(upstream)
-    assert set(metrics) == set(METRICS) - {"gan_test_accuracy"}
+    assert set(metrics) == set(CHOSEN) - {"gan_test_accuracy"}
     entry = details["metrics"]["gan_test_accuracy"]
     assert (entry["value"], entry["ratio"]) == (None, None)
     assert "no class was asked for" in entry["undefined"]
@@ -142,10 +202,11 @@ def test_samples_of_an_unconditional_gan_have_no_gan_test_accuracy(upstream: Pat
     assert (upstream / "evaluate" / "confusion.csv").read_bytes() == b"asked,recognised\n"
 
 
-def test_only_the_metrics_asked_for_are_computed(upstream: Path) -> None:
+def test_only_the_metrics_chosen_stand_in_metrics_json(upstream: Path) -> None:
     evaluate.run(params(metrics=["coverage", "class_imbalance"]), upstream)
     metrics, details = results(upstream)
-    assert set(metrics) == set(details["metrics"]) == {"coverage", "class_imbalance"}
+    assert metrics.keys() == {"coverage", "class_imbalance"}
+    assert details["metrics"].keys() == METRICS.keys()
 
 
 @pytest.mark.parametrize(("num_images", "count"), [(20, 20), (190, 180), (10_000, 180)])
@@ -156,12 +217,39 @@ def test_compares_the_first_images_and_as_many_digits(upstream: Path, num_images
     assert results(upstream)[1]["protocol"]["floor"]["num_images"] == count
 
 
-def test_identical_samples_give_values_not_nan(upstream: Path) -> None:
-    change_images(upstream, images=torch.zeros_like)
+def only_first_class(data: Path) -> None:
+    """All files with the digits 0 alone, and a classifier of this one class."""
+    for path in (TRAIN, TEST, VALIDATION, SAMPLES):
+        found = load_image_set(data / path)
+        save_image_set(data / path, found.images[found.labels == 0], found.labels[found.labels == 0], ["0"])
+    tensors, meta = read_tensors(data / CLASSIFIER)
+    head = {name: tensor[:1] if name.startswith("head") else tensor for name, tensor in tensors.items()}
+    arguments = meta["arguments"] | {"num_classes": 1}
+    write_tensors(data / CLASSIFIER, head, {"arguments": arguments, "classes": ["0"]})
+
+
+@pytest.mark.parametrize(
+    ("damage", "undefined"),
+    [
+        (lambda data: change_images(data, torch.zeros_like), set()),
+        (
+            lambda data: change_images(data, lambda images: images[:4], lambda labels: labels[:4]),
+            {"c_t", "fd_infinity"},
+        ),
+        (only_first_class, {"fd_infinity"}),
+    ],
+)
+def test_strange_samples_give_values_or_a_reason_never_nan(
+    upstream: Path, damage: Callable[[Path], None], undefined: set[str]
+) -> None:
+    """Constant images, hardly any images, digits of one class: write_json refuses what is not finite."""
+    damage(upstream)
     evaluate.run(params(), upstream)
-    metrics, _ = results(upstream)
-    assert set(metrics) == set(METRICS)
-    assert metrics["class_imbalance"] == pytest.approx(0.9)
+    _, details = results(upstream)
+    missing = {name: entry["undefined"] for name, entry in details["metrics"].items() if entry["value"] is None}
+    assert missing.keys() == undefined
+    assert all(missing.values())
+    assert details["in_plain_words"].startswith("good: ")
 
 
 def change_classifier(data: Path, weights: float | None = None, **meta: Any) -> None:
@@ -189,10 +277,12 @@ def truncate(data: Path) -> None:
     [
         (lambda data: (data / SAMPLES).unlink(), SAMPLES, "is missing"),
         (lambda data: (data / TEST).unlink(), TEST, "is missing"),
+        (lambda data: (data / TRAIN).unlink(), TRAIN, "is missing"),
         (lambda data: (data / CLASSIFIER).unlink(), CLASSIFIER, "is missing"),
         (truncate, VALIDATION, "is not a file of this pipeline"),
         (lambda data: change_images(data, pad), SAMPLES, r"expected image shape \[1, 28, 28\], .*found \[1, 32, 32\]"),
         (lambda data: change_images(data, pad, path=VALIDATION), VALIDATION, r"found \[1, 32, 32\]"),
+        (lambda data: change_images(data, pad, path=TRAIN), TRAIN, r"found \[1, 32, 32\]"),
         (rename_classes, SAMPLES, "expected classes .*'9'.*found .*'j'"),
         (lambda data: change_classifier(data, classes=["3", "5"]), CLASSIFIER, "expected classes .*found .*'3', '5'"),
         (lambda data: change_classifier(data, arguments={}), CLASSIFIER, "expected the arguments and weights"),
@@ -224,11 +314,13 @@ def test_too_few_images_are_refused_by_the_names_of_the_keys(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"metrics": ["fid"]}, "evaluate.metrics.0: expected one of class_imbalance, coverage, .*found 'fid'"),
+        ({"metrics": ["fid"]}, "evaluate.metrics.0: expected one of authenticity, c_t, class_imbalance, .*found 'fid'"),
         ({"metrics": []}, "evaluate.metrics: .*at least 1 item"),
         ({"metrics": ["recall", "recall"]}, "evaluate.metrics: expected each metric once"),
         ({"metrics": "recall"}, "evaluate.metrics: .*list, found 'recall'"),
         ({"neighbours": 0}, "evaluate.neighbours: .*found 0"),
+        ({"metrics": list(METRICS)}, "evaluate.metrics: .*at most 8 items"),
+        ({"seed": -1}, "evaluate.seed: .*found -1"),
         ({"num_images": 2}, "evaluate.num_images: .*found 2"),
         ({"num_images": "many"}, "evaluate.num_images: .*found 'many'"),
         ({"k": 5}, "evaluate.k: unknown key"),
@@ -241,3 +333,28 @@ def test_bad_params_are_refused(changes: dict[str, Any], message: str) -> None:
 
 def test_every_field_is_described() -> None:
     assert all(field.description for field in evaluate.Params.model_fields.values())
+
+
+class _Pooled(torch.nn.Module):
+    """In Inception's place, for its size: features of uint8 images [B, 3, H, W]."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (torch.nn.functional.adaptive_avg_pool2d(images.float(), 4)[:, 0].flatten(1),)
+
+
+def test_the_protocol_of_papers_adds_fid_and_kid(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "load_inception", _Pooled)
+    evaluate.run(params(protocol="inception"), upstream)
+    metrics = json.loads((upstream / "evaluate/metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics) == {"fid", "kid", *CHOSEN}
+    details = json.loads((upstream / "evaluate/details.json").read_text(encoding="utf-8"))
+    assert details["metrics"]["fid"]["value"] == metrics["fid"] > 0
+    assert details["metrics"]["fid"]["floor"] > 0
+    assert details["protocol"]["inception_sha256"].startswith("6726825d")
+
+
+def test_without_inceptions_weights_nothing_is_begun(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_INCEPTION_WEIGHTS", str(upstream / "absent.pth"))
+    with pytest.raises(UserError, match="GAN_INCEPTION_WEIGHTS"):
+        evaluate.run(params(protocol="inception"), upstream)
+    assert not (upstream / "evaluate").exists()

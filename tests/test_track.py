@@ -29,7 +29,7 @@ def params(**changes: Any) -> track.Params:
 def save_snapshots(data: Path, steps: list[int], num_classes: int = 10) -> None:
     """Generators that were never trained, each with a seed of its own: the number of its steps."""
     arguments = {"image_shape": [1, 28, 28], "num_classes": num_classes, "z_dim": 8, "width": 4}
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for count in steps:
         generator = architectures.build_generator("dcgan", arguments)
         initialise(generator, count, "G")

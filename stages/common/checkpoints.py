@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 def run_key(params: dict[str, Any], inputs: list[Path], environment: dict[str, Any]) -> str:
     """A hash of all that decides a result: params, input files, this project's code as loaded, and the environment."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).resolve().parents[2]
     files = (getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("stages"))
     main = getattr(sys.modules["__main__"], "__file__", None)
     code = {Path(file).resolve() for file in (*files, main) if file and Path(file).resolve().is_relative_to(root)}
@@ -67,10 +67,11 @@ class Checkpoints:
     def __init__(self, key: str) -> None:
         self.key = key
         self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / key[:16]
-        self._lock = FileLock(self.folder / "lock")
+        # Beside the folder, for those who wait for the lock look at it while its holder removes the folder.
+        self._lock = FileLock(self.folder.with_suffix(".lock"))
 
     def __enter__(self) -> "Checkpoints":
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         holder = self.folder / "holder"
         try:
             self._lock.acquire(timeout=LOCK_WAIT_S)
@@ -79,22 +80,28 @@ class Checkpoints:
             raise UserError(
                 f"process {who} is training this very run; wait for it, or end it, then run `dvc repro` again"
             ) from None
+        self.folder.mkdir(exist_ok=True)
         holder.write_text(str(os.getpid()), encoding="ascii")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Write the state after so many steps, whole or not at all; the newest KEPT stay.
+    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> bool:
+        """Write the state after so many steps, whole or not at all, and keep KEPT. Returns whether it was written.
 
         A full disk is reported and costs only this checkpoint.
         """
         content = pack_tensors(tensors, meta | {"key": self.key})
+        newest = self._path(step)
         with full_disk_tolerated(f"no checkpoint at step {step}"):
-            write_bytes(self.folder / f"step_{step:09}.checkpoint", content + hashlib.sha256(content).digest())
-            for old in self._newest_first()[KEPT:]:
+            write_bytes(newest, content + hashlib.sha256(content).digest())
+            paths = self._newest_first()
+            # One of a later step could not be loaded, or this run would have gone on from it.
+            for old in {*paths} - {*paths[paths.index(newest) :][:KEPT]}:
                 old.unlink(missing_ok=True)
+            return True
+        return False
 
     def load(self) -> bytes:
         """The packed state of the newest checkpoint that is whole and this run's own, or b"" if there is none.
@@ -111,6 +118,11 @@ class Checkpoints:
     def remove(self) -> None:
         """Delete the folder: the run is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # Windows keeps what is open
+            Path(self._lock.lock_file).unlink()
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step_{step:09}.checkpoint"
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step_*.checkpoint"), reverse=True)
@@ -121,7 +133,7 @@ class Checkpoints:
         if hashlib.sha256(content).digest() != digest:
             raise ValueError(f"its {len(stored)} bytes do not have the checksum that they end with")
         _, meta = unpack_tensors(content)
-        if meta.get("key") != self.key:
+        if not isinstance(meta, dict) or meta.get("key") != self.key:
             raise ValueError("it belongs to another run")
         return content
 

@@ -1,5 +1,6 @@
 """What decides the bytes of a result beside code, params and data: the kind of processor or GPU, and the versions."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import torch
 
 CPUINFO = Path("/proc/cpuinfo")
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+"""Variables that make torch's libraries use fewer instructions than the processor has, which gives other bytes."""
 
 
 def describe(device: torch.device) -> dict[str, Any]:
@@ -17,6 +20,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "gpu": _gpu() if device.type == "cuda" else None,
         "processor": _processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "system": platform.system(),
         "machine": platform.machine(),
         "versions": {
@@ -52,7 +56,7 @@ def _processor() -> dict[str, str]:
         return {"description": platform.processor()}
     lines = CPUINFO.read_text(encoding="utf-8").split("\n\n", maxsplit=1)[0].splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    wanted = ("vendor_id", "cpu family", "model", "model name", "stepping")
+    wanted = ("vendor_id", "cpu family", "model", "model name")
     return {key.replace(" ", "_"): fields[key] for key in wanted if key in fields} or {
         "description": platform.processor()
     }

@@ -1,9 +1,9 @@
 """Starting the processes that share a stage's work, stopping them, and never leaving one behind.
 
-One process that DVC runs, the stage, starts the workers through torch's elastic launcher and waits. It passes SIGINT
-and SIGTERM on; the workers agree on the step to stop at. A process whose parent is gone ends before its next step
-and writes nothing more: the workers watch the stage, the stage watches DVC. Without DVC nobody is watched, so that a
-stage under nohup outlives its terminal.
+One process that DVC runs, the stage, starts the workers through torch's elastic launcher and waits. Asked to stop by
+SIGINT or SIGTERM, it asks the workers, which agree on the step to stop at. A process whose parent is gone ends before
+its next step and writes nothing more: the workers watch the stage, the stage watches DVC. Without DVC nobody is
+watched, so that a stage under nohup outlives its terminal.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -27,9 +27,11 @@ import stages
 from stages.common.errors import UserError
 
 WATCH_S = 0.2
-"""Seconds between two looks of the waiting stage at its parent."""
+"""Seconds between two looks of the waiting stage at its parent and at what it was asked."""
+AGAIN_S = 1.0
+"""Signals that come sooner are the same request: `timeout` and service managers ask a process and its group."""
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
-CGROUP = Path("/sys/fs/cgroup")
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -52,41 +54,78 @@ class ParentWatch:
         with contextlib.suppress(psutil.Error):
             parent = psutil.Process(stages.PARENT)
             if parent.name() in SHELLS and "-c" in parent.cmdline():
-                pairs.append((parent, parent.ppid()))
+                pairs.append((parent, stages.GRANDPARENT))
         return pairs
 
 
 class StopRequest:
-    """Notes the first SIGINT or SIGTERM instead of dying of it; the second one ends the process as ever."""
+    """Notes SIGINT and SIGTERM, the number of the first in `signal`, instead of dying of them.
 
-    def __init__(self) -> None:
+    A later one ends the process as ever, unless it is one of several: they end with the one that started them.
+    """
+
+    def __init__(self, one_of_several: bool) -> None:
         self.signal = 0
+        self._one_of_several, self._since = one_of_several, math.inf
         for number in STOP_SIGNALS:
             signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
-        for one in STOP_SIGNALS:
-            signal.signal(one, signal.SIG_DFL)
+        if self.signal == 0:
+            self.signal, self._since = number, time.monotonic()
+        elif time.monotonic() > self._since + AGAIN_S:
+            self._insist(number)
+
+    def _insist(self, number: int) -> None:
+        if not self._one_of_several:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
 
 def available_cores() -> int:
     """Cores that this process really gets: by affinity, and by the quota of its control group."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, math.ceil(_cgroup_quota(CGROUP))))
+    membership = OWN_CGROUPS.read_text(encoding="utf-8") if OWN_CGROUPS.exists() else ""
+    quota = cgroup_quota(CGROUPS, membership)
+    return max(1, math.ceil(min(cores, quota)))  # not the other way: infinity has no ceiling
 
 
-def _cgroup_quota(root: Path) -> float:
-    """Cores' worth of time that a Linux control group grants, of version 2 or 1; infinite if there is no limit."""
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = (root / "cpu.max").read_text(encoding="ascii").split()
-        return math.inf if quota == "max" else int(quota) / int(period)
-    with contextlib.suppress(OSError, ValueError):
+def cgroup_quota(mount: Path, membership: str) -> float:
+    """Cores' worth of time that Linux control groups, of version 2 or 1, grant; infinite if there is no limit.
+
+    membership: the lines of /proc/self/cgroup. The limits of the groups around the own one count too. In a container
+    the path may be the host's; its own group is then the mounted root.
+    """
+    quotas = [math.inf]
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            root, read = mount, _quota_v2
+        elif "cpu" in controllers.split(","):
+            root, read = mount / "cpu", _quota_v1
+        else:
+            continue
+        group = root / path.lstrip("/")
+        quotas += [read(folder) for folder in (group, *group.parents) if folder.is_relative_to(root)]
+    return min(quotas)
+
+
+def _quota_v2(group: Path) -> float:
+    try:
+        quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return math.inf
+    return math.inf if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(group: Path) -> float:
+    try:
         quota, period = (
-            (root / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
+            int((group / f"cpu.cfs_{name}_us").read_text(encoding="ascii")) for name in ("quota", "period")
         )
-        return int(quota) / int(period) if int(quota) > 0 else math.inf
-    return math.inf
+    except (OSError, ValueError):
+        return math.inf
+    return quota / period if quota > 0 else math.inf
 
 
 def launch(module: str, count: int) -> None:
@@ -99,7 +138,7 @@ def launch(module: str, count: int) -> None:
     loopback = "lo0" if sys.platform == "darwin" else "lo"
     os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # its tracebacks of the workers' errors
-    request = _Forwarder()
+    supervisor = _Supervisor()
     with tempfile.TemporaryDirectory() as logs:
         config = LaunchConfig(
             min_nodes=1,
@@ -116,44 +155,56 @@ def launch(module: str, count: int) -> None:
         try:
             elastic_launch(config, sys.executable)("-m", module)
         except ChildFailedError as error:
-            sys.exit(_exit_code(error, request.signal, module))
+            sys.exit(_exit_code(error, supervisor.signal, module))
 
 
 def _exit_code(error: ChildFailedError, asked: int, module: str) -> int:
     codes = [failure.exitcode for failure in error.failures.values()]
     if asked:
         return 128 + asked
+    # The launcher itself ends those that are left with SIGTERM.
     killed = [-code for code in codes if code < 0 and -code != signal.SIGTERM]
     if killed:
         name = signal.Signals(killed[0]).name
         print(f"{module}: a worker was ended by {name}; `dvc repro` goes on from the last checkpoint", file=sys.stderr)
         return 1
-    return next((code for code in codes if code > 0), 1)
+    return next((code for code in codes if code > 0), 128 + signal.SIGTERM)
 
 
-class _Forwarder(StopRequest):
-    """Passes signals on to the workers, and ends everything at once when the parent is gone."""
+class _Supervisor(StopRequest):
+    """Asks the workers to stop when this process is asked, and ends them at once if it must end itself."""
 
     def __init__(self) -> None:
-        super().__init__()
-        watch = ParentWatch(must_watch="DVC_ROOT" in os.environ)
-        threading.Thread(target=self._end_with_parent, args=(watch.is_alive,), daemon=True).start()
+        super().__init__(one_of_several=False)
+        self._asked: set[int] = set()
+        threading.Thread(target=self._watch, daemon=True).start()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        super()._note(number, frame)
+    def _insist(self, number: int) -> None:
+        self._end(128 + number)
+
+    def _watch(self) -> None:
+        """Not in the signal's handler, for a signal may come before the workers are there."""
+        watch, pause = ParentWatch(must_watch="DVC_ROOT" in os.environ), threading.Event()
+        while watch.is_alive():
+            if self.signal:
+                self._ask()
+            pause.wait(WATCH_S)
+        self._end(1)
+
+    def _ask(self) -> None:
+        """By SIGTERM in any case: one that is still importing then ends without a traceback."""
         for worker in psutil.Process().children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                worker.send_signal(number)
+            if worker.pid not in self._asked:
+                self._asked.add(worker.pid)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.terminate()
 
     @staticmethod
-    def _end_with_parent(is_alive: Callable[[], bool]) -> None:
-        pause = threading.Event()
-        while is_alive():
-            pause.wait(WATCH_S)
+    def _end(code: int) -> None:
         for worker in psutil.Process().children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 worker.kill()
-        os._exit(1)
+        os._exit(code)
 
 
 def processes_to_start(asked: int | None, parts: int, device: str, gpus: int) -> int:

@@ -24,6 +24,12 @@ def data_source() -> str | None:
     return os.environ.get("GAN_DATA_SOURCE") or None
 
 
+def inception_weights() -> Path | None:
+    """GAN_INCEPTION_WEIGHTS: a file of weights, for evaluate.protocol inception; unset: None."""
+    name = os.environ.get("GAN_INCEPTION_WEIGHTS")
+    return Path(name) if name else None
+
+
 def processes() -> int | None:
     """GAN_PROCESSES: how many processes train together; unset: None, as many as help."""
     return int(_number("GAN_PROCESSES", 1, whole=True) or 0) or None

@@ -33,11 +33,11 @@ class History:
         table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 1 + len(FIGURES))
         return {"history.rows": table, "history.waiting": waiting}
 
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
+    def load_state(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """Go on from what `state` gave, on the device of the figures to come."""
         columns = ("kimg", *FIGURES)
         self.rows = [dict(zip(columns, row, strict=True)) for row in tensors["history.rows"].tolist()]
-        self._pending = list(tensors["history.waiting"])
+        self._pending = list(tensors["history.waiting"].to(device))
 
     def csv(self) -> str:
         """All complete rows as CSV, six digits a figure."""

@@ -6,8 +6,6 @@ processes is free, up to one for each part.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -15,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from stages.common.errors import UserError
+from stages.gan.exchange import Exchange, Gathering, exchange_for, others_present
 from stages.gan.parts import tree_middle, tree_sum
 
 Branch = tuple[int, int]
@@ -28,10 +27,11 @@ class Team:
     learn of it at the same step: then `agreed_stop` is set in every one.
     """
 
-    def __init__(self, shards: int, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, shards: int, rank: int = 0, size: int = 1, exchange: Exchange | None = None) -> None:
         if size > shards:
             raise UserError(f"{size} processes share {shards} parts: start at most {shards}, or raise train_gan.shards")
         self.shards, self.rank, self.size = shards, rank, size
+        self._exchange = exchange or Gathering()
         self.stop = self.agreed_stop = 0
 
     @cached_property
@@ -53,7 +53,7 @@ class Team:
         if self.size == 1:
             return content
         length = torch.tensor([len(content)], dtype=torch.int64, device=device)
-        with _others_present():
+        with others_present():
             dist.broadcast(length, 0)
             if length.item() == 0:
                 return b""
@@ -73,22 +73,15 @@ class Team:
     def barrier(self) -> None:
         """Wait until every process is here."""
         if self.size > 1:
-            with _others_present():
+            with others_present():
                 dist.barrier()
 
     def _gather(self, mine: list[Tensor]) -> dict[Branch, Tensor]:
         """The sums of all branches of all processes; everyone's `stop` comes along."""
         slots = max(map(len, self._branches))
-        sent = mine[0].new_zeros(slots, len(mine[0]) + 1)
-        sent[0, -1] = self.stop
-        for slot, vector in enumerate(mine):
-            sent[slot, :-1] = vector
-        received = [torch.empty_like(sent) for _ in range(self.size)]
-        with _others_present():
-            dist.all_gather(received, sent)
-        self.agreed_stop = int(max(table[0, -1].item() for table in received))
+        received, self.agreed_stop = self._exchange(mine, slots, self.stop)
         return {
-            branch: received[rank][slot, :-1]
+            branch: received[rank][slot]
             for rank, branches in enumerate(self._branches)
             for slot, branch in enumerate(branches)
         }
@@ -120,19 +113,6 @@ class Team:
         return range(rank * self.shards // self.size, (rank + 1) * self.shards // self.size)
 
 
-@contextmanager
-def _others_present() -> Iterator[None]:
-    """Raises UserError where torch's connection to another process broke off."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not dist.is_initialized():
-            raise
-        raise UserError(
-            "another process of this training ended; `dvc repro` goes on from the last checkpoint"
-        ) from error
-
-
 def was_launched() -> bool:
     """Whether torch's launcher started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ
@@ -141,7 +121,7 @@ def was_launched() -> bool:
 def join(shards: int, device: torch.device) -> Team:
     """Meet the other processes that torch's launcher started: gloo on the CPU, nccl between GPUs."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    team = Team(shards, rank, size)
+    team = Team(shards, rank, size, exchange_for(device))
     if size > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)

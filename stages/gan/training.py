@@ -74,7 +74,7 @@ class Training:
     def load_state(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.trainer.load_state(tensors)
-        self.history.load_state(tensors)
+        self.history.load_state(tensors, self.trainer.images.device)
         self.pictures = {name: bytes(tensor.numpy()) for name, tensor in under(tensors, "picture").items()}
         self.snapshots = under(tensors, "snapshot")
         self.steps_done = meta["steps_done"]

@@ -1,7 +1,18 @@
 """What the classifier recognises in the samples, against what was asked for and against balanced classes."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ChiSquare:
+    """Pearson's statistic, its degrees of freedom, and how likely one so large is if nothing but chance is at work."""
+
+    statistic: float
+    degrees: int
+    p_value: float
 
 
 def gan_test_accuracy(asked: Tensor, recognised: Tensor) -> float:
@@ -39,3 +50,32 @@ def per_class_accuracy(confusion: Tensor) -> list[float | None]:
     """Of each class asked for, the share that was recognised as it, in [0, 1]; None for a class not asked for."""
     hits, asked = confusion.diagonal().tolist(), confusion.sum(dim=1).tolist()
     return [hit / count if count else None for hit, count in zip(hits, asked, strict=True)]
+
+
+def balance_test(histogram: Tensor) -> ChiSquare | None:
+    """Whether classes counted as int64 [num_classes] may be equally frequent (Pearson 1900); None for one class.
+
+    Samples whose classes were asked for in turn are more even than chance: their p-value is near 1.
+    """
+    counts = histogram.double()
+    expected = counts.mean()
+    return _chi_square(((counts - expected).square() / expected).sum(), len(counts) - 1)
+
+
+def same_classes_test(histogram_1: Tensor, histogram_2: Tensor) -> ChiSquare | None:
+    """Whether two sets of images, counted as int64 [num_classes] each, may have the same shares of classes.
+
+    Pearson's test of homogeneity. Classes that neither set has do not count; None if fewer than two do.
+    """
+    counts = torch.stack([histogram_1, histogram_2]).double()
+    counts = counts[:, counts.sum(dim=0) > 0]
+    expected = counts.sum(dim=1, keepdim=True) * counts.sum(dim=0) / counts.sum()
+    return _chi_square(((counts - expected).square() / expected).sum(), counts.shape[1] - 1)
+
+
+def _chi_square(statistic: Tensor, degrees: int) -> ChiSquare | None:
+    if degrees < 1:
+        return None
+    # The upper tail of the chi-square law is the regularised upper incomplete gamma function.
+    p_value = torch.special.gammaincc(torch.tensor(degrees / 2, dtype=torch.float64), statistic / 2)
+    return ChiSquare(statistic.item(), degrees, p_value.item())

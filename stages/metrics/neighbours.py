@@ -35,6 +35,11 @@ class Neighbourhoods:
     recalled: Tensor
     k: int
 
+    @property
+    def inside(self) -> Tensor:
+        """Whether a candidate lies in any reference's ball, bool [M]."""
+        return self.balls_around > 0
+
 
 def neighbourhoods(reference: Tensor, candidate: Tensor, k: int, block_rows: int = BLOCK_ROWS) -> Neighbourhoods:
     """Compare features [N, F] and [M, F], finite, by balls to the k-th neighbour; k at least 1, below N and M.
@@ -60,7 +65,7 @@ def neighbourhoods(reference: Tensor, candidate: Tensor, k: int, block_rows: int
 
 def precision(found: Neighbourhoods) -> float:
     """The share of candidates that lie in some reference's ball, in [0, 1]. Kynkäänniemi et al. 2019, equation 2."""
-    return (found.balls_around > 0).double().mean().item()
+    return found.inside.double().mean().item()
 
 
 def recall(found: Neighbourhoods) -> float:
@@ -81,13 +86,18 @@ def coverage(found: Neighbourhoods) -> float:
 def to_grid(*sets: Tensor) -> list[Tensor]:
     """Features [*, F] on one common grid: float64 that hold integers of at most 2^b, for squared_distances.
 
-    b is the most with 4 F 2^(2b) <= 2^53, the bound of |a|^2 + |b|^2 + 2 |a.b|: 22 bits for 128 features. The step is
-    a power of two, at most 2^(1-b) of the largest feature: near the precision of the float32 that features are.
+    b is the most with 4 F 2^(2b) <= 2^53, the bound of |a|^2 + |b|^2 + 2 |a.b|: 22 bits for 128 features.
     """
+    step = grid_step(*sets)
+    return [(features.double() / step).round() for features in sets]
+
+
+def grid_step(*sets: Tensor) -> float:
+    """The step of that grid, a power of two, at most 2^(1-b) of the largest feature: near the precision of float32."""
     largest = max(features.abs().max().item() for features in sets)
     bits = (51 - math.ceil(math.log2(sets[0].shape[1]))) // 2
     exponent = math.frexp(largest)[1]  # largest < 2^exponent
-    return [(features.double() * 2.0 ** (bits - exponent)).round() for features in sets]
+    return 2.0 ** (exponent - bits)
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

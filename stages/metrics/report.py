@@ -1,25 +1,42 @@
-"""How an evaluation is told: details, tables of classes and a picture of confusions, as contents of files."""
+"""How an evaluation is told: the details, tables of classes and of confusions, as contents of files."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from stages.metrics.classes import class_histogram, confusion_matrix, per_class_accuracy
-from stages.metrics.registry import NO_CLASS, Comparison, Embedded, Score
+from stages.metrics.classes import (
+    balance_test,
+    class_histogram,
+    confusion_matrix,
+    per_class_accuracy,
+    same_classes_test,
+)
+from stages.metrics.memorisation import Closeness
+from stages.metrics.registry import NO_TRAINING, Comparison, Embedded, Score
+from stages.metrics.resampling import Estimate, Resampler
+
+NEAR_PERCENT = 1
+"""Which percentile of the test digits' distances to the training digits counts as near."""
+PERCENTILES = (0, 0.1, 1, 10, 50, 90, 100)
 
 
-def metric_entry(score: Score, floor: Score) -> dict[str, Any]:
+def metric_entry(
+    score: Score, floor: Score, halves: Score | None = None, resampler: Resampler | None = None
+) -> dict[str, Any]:
     """What the details say of one metric: value and floor with their standard errors, and the ratio of the two.
 
+    ratio_interval: see Resampler, where both have influences; halves: one half of the test digits against the other.
     What has no value is None, and `undefined` says why.
     """
-    ratio, undefined = None, score.undefined or floor.undefined
-    if score.value is not None and floor.value is not None:
+    ratio, interval, undefined = None, None, score.undefined or floor.undefined or score.no_ratio
+    if score.value is not None and floor.value is not None and not undefined:
         if floor.value > 0:
             ratio = score.value / floor.value
+            if resampler and score.influences and floor.influences:
+                figures = Estimate(score.value, score.influences), Estimate(floor.value, floor.influences)
+                interval = resampler.ratio_interval(*figures)
         else:
             undefined = "no ratio to a floor that is not above 0"
     return {
@@ -28,14 +45,20 @@ def metric_entry(score: Score, floor: Score) -> dict[str, Any]:
         "floor": floor.value,
         "floor_standard_error": floor.standard_error,
         "ratio": ratio,
+        "ratio_interval": interval,
+        "halves": halves.value if halves else None,
         "undefined": undefined,
     }
 
 
 def summary(entries: dict[str, dict[str, Any]]) -> str:
-    """A short table for the terminal: each metric with its value, floor and ratio."""
-    columns = ["value", "floor", "ratio"]
-    rows = [[_short(entry[column]) for column in columns] for entry in entries.values()]
+    """A short table for the terminal: each metric with its value, floor, ratio, the interval of that, and halves."""
+    columns = ["value", "floor", "ratio", "from", "to", "halves"]
+    rows = []
+    for entry in entries.values():
+        low, high = entry["ratio_interval"] or (None, None)
+        row = [entry["value"], entry["floor"], entry["ratio"], low, high, entry["halves"]]
+        rows.append([_short(value) for value in row])
     return pd.DataFrame(rows, index=pd.Index(entries), columns=columns).to_string()
 
 
@@ -69,32 +92,51 @@ def confusion_rows(names: list[str], samples: Embedded) -> pd.DataFrame:
     return pd.DataFrame({column: [names[label] for label in labels] for column, labels in columns.items()})
 
 
-def confusion_figure(names: list[str], samples: Embedded, floor: Embedded) -> Figure:
-    """The confusion matrices of the samples and of real digits in their place, side by side, in percent of a row."""
-    figure = Figure(figsize=(12, 6.4), dpi=80, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _draw_confusion(left, "samples", names, samples)
-    _draw_confusion(right, "validation digits", names, floor)
-    return figure
+def class_tests(samples: Comparison, floor: Comparison) -> dict[str, Any]:
+    """Chi-square tests of the recognised classes, of the samples and of real digits in their place; None for one class.
+
+    against_balanced: equal shares; against_test: the shares recognised in the test digits.
+    """
+    found: dict[str, Any] = {}
+    for prefix, comparison in (("", samples), ("floor_", floor)):
+        sets = comparison.candidate.recognised, comparison.reference.recognised
+        histogram, reference = (class_histogram(labels, comparison.num_classes) for labels in sets)
+        for name, test in (
+            ("against_balanced", balance_test(histogram)),
+            ("against_test", same_classes_test(histogram, reference)),
+        ):
+            found[prefix + name] = asdict(test) if test else None
+    return found
 
 
-def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) -> None:
-    axes.set_title(title)
-    if digits.labels is None:
-        axes.text(0.5, 0.5, NO_CLASS, ha="center", va="center")
-        axes.set_axis_off()
-        return
-    counts = confusion_matrix(digits.labels, digits.recognised, len(names)).double()
-    percent = 100 * counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
-    axes.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
-    for asked, row in enumerate(percent.tolist()):
-        for recognised, share in enumerate(row):
-            if share >= 0.05:  # 0.0 would hide the few cells that matter
-                colour = "white" if share > 50 else "black"
-                axes.text(recognised, asked, f"{share:.1f}", ha="center", va="center", color=colour, fontsize=8)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="recognised", ylabel="asked for")
+def memorisation_details(names: list[str], samples: Comparison, floor: Comparison) -> dict[str, Any]:
+    """How the samples lie to the training digits, beside validation digits (the floor) and test digits.
+
+    near: the share nearer to a training digit than NEAR_PERCENT of the test digits are; cells: see three_sample_test.
+    """
+    near, far = samples.candidate.closeness, samples.reference.closeness
+    real = floor.candidate.closeness
+    if near is None or far is None or real is None:
+        return {"undefined": NO_TRAINING}
+    limit = _percentiles(far.nearest, (NEAR_PERCENT,))[0]
+    tests = [comparison.copy_test for comparison in (samples, floor)]
+    cells = [test.cells if test else [None] * len(names) for test in tests]
+    return {
+        "distance_percentiles": {
+            "percent": list(PERCENTILES),
+            **{name: _percentiles(one.distances) for name, one in (("samples", near), ("floor", real), ("test", far))},
+        },
+        "near": {
+            "value": _share_below(near, limit),
+            "floor": _share_below(real, limit),
+            "test": _share_below(far, limit),
+        },
+        "copies": {name: int((one.nearest == 0).sum()) for name, one in (("samples", near), ("floor", real))},
+        "cells": [
+            {"class": name, "value": value, "floor": at_floor}
+            for name, value, at_floor in zip(names, *cells, strict=True)
+        ],
+    }
 
 
 def _counts(labels: Tensor | None, num_classes: int) -> list[int]:
@@ -103,3 +145,13 @@ def _counts(labels: Tensor | None, num_classes: int) -> list[int]:
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def _percentiles(values: Tensor, percentiles: tuple[float, ...] = PERCENTILES) -> list[float]:
+    """Without interpolation: each is one of the values."""
+    ordered = values.sort().values
+    return [ordered[round(percent / 100 * (len(ordered) - 1))].item() for percent in percentiles]
+
+
+def _share_below(closeness: Closeness, limit: float) -> float:
+    return (closeness.nearest < limit).double().mean().item()

@@ -74,13 +74,12 @@ def test_layers_of_one_shape_differ_and_do_not_depend_on_each_other() -> None:
     found = weights(network())
     assert not torch.equal(found["0.weight"], found["3.0.weight"])
     assert not torch.equal(found["3.0.weight"], found["3.1.weight"])
-    longer = network()
-    longer.append(nn.Linear(4, 9))  # type: ignore[operator]
+    longer = nn.Sequential(*network().children(), nn.Linear(4, 9))
     assert_close({name: value for name, value in weights(longer).items() if name in found}, found, rtol=0, atol=0)
 
 
 def test_layout_in_memory_does_not_matter() -> None:
-    plain, last = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plain, last = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
     assert_close(weights(plain), weights(last), rtol=0, atol=0)
     assert last.weight.is_contiguous(memory_format=torch.channels_last)
 

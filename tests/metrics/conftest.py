@@ -1,5 +1,6 @@
 """Features to compare, the same compared by torch-fidelity, and a watch over the memory that tensors take."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import Dataset
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 
 from stages.common import draws
 
@@ -90,6 +93,31 @@ def fidelity(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
         verbose=False,
     )
     return found
+
+
+class PooledPixelsModule(nn.Module):
+    """The same extractor as torchmetrics wants it."""
+
+    num_features = 64
+
+    def forward(self, levels: Tensor) -> Tensor:
+        return pool(levels)
+
+
+@pytest.fixture(scope="session")
+def torchmetrics_values(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
+    """What torchmetrics makes of the same images with the same extractor."""
+    size = (3, 16, 16)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all extracted features")
+        distances: dict[str, Any] = {
+            "fid": FrechetInceptionDistance(PooledPixelsModule(), input_img_size=size).set_dtype(torch.float64),
+            "kid": KernelInceptionDistance(PooledPixelsModule(), subsets=1, subset_size=NUM_IMAGES),
+        }
+    for distance in distances.values():
+        for images, is_real in zip(real_and_fake, (True, False), strict=True):
+            distance.update(images.levels, real=is_real)
+    return {"fid": distances["fid"].compute().item(), "kid": distances["kid"].compute()[0].item()}
 
 
 class _Largest(TorchDispatchMode):

@@ -1,14 +1,17 @@
 """Metrics of classes on examples counted by hand."""
 
 import pytest
+import scipy.stats
 import torch
 
 from stages.metrics.classes import (
+    balance_test,
     class_histogram,
     class_imbalance,
     confusion_matrix,
     gan_test_accuracy,
     per_class_accuracy,
+    same_classes_test,
 )
 
 ASKED = torch.tensor([0, 0, 0, 1, 1, 2])
@@ -41,3 +44,47 @@ def test_confusion_has_the_asked_class_in_rows() -> None:
 
 def test_per_class_accuracy_is_none_for_a_class_not_asked_for() -> None:
     assert per_class_accuracy(confusion_matrix(ASKED, RECOGNISED, 4)) == [2 / 3, 1 / 2, 0, None]
+
+
+HISTOGRAMS = [[100, 100, 100], [90, 110, 100], [300, 0, 0], [1010, 980, 1003, 1007], [5, 7]]
+
+
+@pytest.mark.parametrize("counts", HISTOGRAMS)
+def test_balance_agrees_with_scipy(counts: list[int]) -> None:
+    found = balance_test(torch.tensor(counts))
+    expected = scipy.stats.chisquare(counts)
+    assert found is not None
+    torch.testing.assert_close([found.statistic, found.p_value], [*map(float, expected)], rtol=1e-9, atol=1e-300)
+    assert found.degrees == len(counts) - 1
+
+
+@pytest.mark.parametrize(
+    ("one", "two"), [([90, 110, 100], [100, 100, 120]), ([5, 7, 0], [50, 20, 0]), ([300, 0, 0], [100, 100, 100])]
+)
+def test_same_classes_agrees_with_scipy(one: list[int], two: list[int]) -> None:
+    """Which refuses classes that neither set has."""
+    found = same_classes_test(torch.tensor(one), torch.tensor(two))
+    table = [[a, b] for a, b in zip(one, two, strict=True) if a + b]
+    expected = scipy.stats.chi2_contingency(table, correction=False)
+    assert found is not None
+    torch.testing.assert_close(
+        [found.statistic, found.p_value], [float(expected.statistic), float(expected.pvalue)], rtol=1e-9, atol=1e-300
+    )
+    assert found.degrees == expected.dof
+
+
+def test_a_dropped_class_is_significant_and_chance_is_not() -> None:
+    balanced = torch.full((10,), 100)
+    dropped = balanced.clone()
+    dropped[3], dropped[4] = 0, 200
+    for test in (balance_test(dropped), same_classes_test(dropped, balanced)):
+        assert test is not None
+        assert test.p_value < 1e-9
+    for test in (balance_test(balanced), same_classes_test(balanced, balanced)):
+        assert test is not None
+        assert (test.statistic, test.p_value) == (0, 1)
+
+
+def test_one_class_has_no_test() -> None:
+    assert balance_test(torch.tensor([10])) is None
+    assert same_classes_test(torch.tensor([10, 0]), torch.tensor([20, 0])) is None

@@ -40,6 +40,10 @@ def test_agrees_with_torch_fidelity(features: tuple[Tensor, Tensor], fidelity: d
     torch.testing.assert_close(kernel_distance(*features).value, expected, rtol=1e-6, atol=0)
 
 
+def test_agrees_with_torchmetrics(features: tuple[Tensor, Tensor], torchmetrics_values: dict[str, float]) -> None:
+    torch.testing.assert_close(kernel_distance(*features).value, torchmetrics_values["kid"], rtol=1e-6, atol=0)
+
+
 def test_leaving_one_out_is_computing_without_it() -> None:
     x, y = normal("x", 6).double(), normal("y", 5).double() * 2
     without_x, without_y = leave_one_out(kernel_sums(x, y))

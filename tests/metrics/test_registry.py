@@ -10,6 +10,7 @@ import torch
 
 from stages.common import draws
 from stages.metrics import neighbours
+from stages.metrics.memorisation import closeness
 from stages.metrics.registry import METRICS, Comparison, Embedded
 
 NUM_CLASSES = 10
@@ -46,8 +47,23 @@ def with_labels_swapped(whole: Embedded) -> Embedded:
     return dataclasses.replace(whole, labels=(whole.labels + 1) % NUM_CLASSES)
 
 
+def copied(whole: Embedded) -> Embedded:
+    """Training digits, moved by next to nothing, in the samples' place."""
+    training = digits("training", 3000)
+    rows = torch.arange(len(whole.features))
+    return dataclasses.replace(training.select(rows), features=training.features[rows] + 1e-4)
+
+
+def beside_training(candidate: Embedded, reference: Embedded) -> Comparison:
+    found = closeness(digits("training", 3000).features, candidate.features, reference.features)
+    candidate, reference = (
+        dataclasses.replace(one, closeness=near) for one, near in zip((candidate, reference), found, strict=True)
+    )
+    return Comparison(reference, candidate, NUM_CLASSES, k=5)
+
+
 def scores(candidate: Embedded, reference: Embedded | None = None) -> dict[str, float]:
-    comparison = Comparison(reference or digits("reference"), candidate, NUM_CLASSES, k=5)
+    comparison = beside_training(candidate, reference or digits("reference"))
     values = {name: metric(comparison).value for name, metric in METRICS.items()}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -63,6 +79,8 @@ RISE, FALL, STAY = "rises", "falls", "stays"
         (collapsed, {"kd_classifier": RISE, "class_imbalance": RISE, "gan_test_accuracy": FALL}),
         (without_class_3, {"fd_classifier": RISE, "kd_classifier": RISE, "coverage": FALL, "class_imbalance": RISE}),
         (without_class_3, {"precision": STAY, "gan_test_accuracy": FALL}),
+        (copied, {"c_t": FALL, "authenticity": FALL, "precision": STAY, "coverage": STAY, "gan_test_accuracy": STAY}),
+        (with_noise, {"c_t": RISE, "authenticity": RISE}),
         (with_labels_swapped, {"gan_test_accuracy": FALL}),
         (with_labels_swapped, dict.fromkeys(METRICS.keys() - {"gan_test_accuracy"}, STAY)),
     ],
@@ -85,13 +103,21 @@ def test_sizes_of_known_damages() -> None:
     assert dropped["coverage"] <= 0.9
 
 
+def test_copies_of_training_digits_shout() -> None:
+    found = scores(copied(digits("candidate")))
+    assert found["c_t"] < -8
+    assert found["authenticity"] == 0
+    assert abs(scores(digits("candidate"))["c_t"]) < 1
+
+
 def test_identical_sets() -> None:
     reference = digits("reference")
     found = scores(reference, reference)
     assert found["precision"] == found["recall"] == found["coverage"] == found["gan_test_accuracy"] == 1
     assert found["density"] == 6 / 5
     assert found["kd_classifier"] < 0  # unbiased: the pairs (x, x) count across the sets, not within
-    torch.testing.assert_close([found["fd_classifier"], found["class_imbalance"]], [0.0, 0.0], rtol=0, atol=1e-9)
+    exact = [found[name] for name in ("fd_classifier", "class_imbalance", "c_t")]
+    torch.testing.assert_close(exact, [0.0, 0.0, 0.0], rtol=0, atol=1e-9)
 
 
 def test_four_metrics_share_one_comparison_of_distances(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,17 +135,67 @@ def test_four_metrics_share_one_comparison_of_distances(monkeypatch: pytest.Monk
     assert len(calls) == 1
 
 
+def undefined(comparison: Comparison) -> dict[str, str]:
+    found = {name: metric(comparison) for name, metric in METRICS.items()}
+    return {name: str(score.undefined) for name, score in found.items() if score.value is None}
+
+
 def test_without_asked_classes_only_gan_test_accuracy_is_undefined() -> None:
     unlabelled = dataclasses.replace(digits("candidate", 40), labels=None)
-    found = {
-        name: metric(Comparison(digits("reference", 50), unlabelled, NUM_CLASSES, 5))
-        for name, metric in METRICS.items()
-    }
-    undefined = {name: score.undefined for name, score in found.items() if score.value is None}
-    assert list(undefined) == ["gan_test_accuracy"]
-    assert "no class was asked for" in str(undefined["gan_test_accuracy"])
+    found = undefined(beside_training(unlabelled, digits("reference", 100)))
+    assert found.keys() == {"gan_test_accuracy", "c_t"}
+    assert "no class was asked for" in found["gan_test_accuracy"]
+    assert found["c_t"] == "no class has 8 samples and 8 test digits"
 
 
-def test_only_the_kernel_distance_knows_its_standard_error() -> None:
-    comparison = Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, 5)
-    assert [name for name, metric in METRICS.items() if metric(comparison).standard_error] == ["kd_classifier"]
+def test_without_training_digits_copying_is_undefined() -> None:
+    found = undefined(Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, 5))
+    assert found == dict.fromkeys(("c_t", "authenticity"), "not compared with the training digits")
+
+
+def test_too_few_samples_leave_fd_infinity_undefined() -> None:
+    found = undefined(beside_training(digits("candidate", 34), digits("reference", 1000)))
+    assert found["fd_infinity"] == "6 features need 35 samples, found 34"
+
+
+def constant(n: int) -> Embedded:
+    return Embedded(torch.zeros(n, F), torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("reference", [constant(100), digits("reference", 100)])
+@pytest.mark.parametrize("candidate", [constant(100), digits("candidate", 100)])
+def test_constant_images_of_one_class_have_finite_values(reference: Embedded, candidate: Embedded) -> None:
+    comparison = beside_training(candidate, reference)
+    for name, metric in METRICS.items():
+        score = metric(comparison)
+        assert (score.value is None) == (score.undefined is not None), name
+        assert all(math.isfinite(one) for one in (score.value, score.standard_error) if one is not None), name
+
+
+def test_influences_belong_to_their_figure() -> None:
+    """Of means over images they are the parts less the mean, and give the standard error."""
+    comparison = beside_training(digits("candidate", 90), digits("reference", 120))
+    for name, metric in METRICS.items():
+        score = metric(comparison)
+        if score.influences is None:
+            assert name in ("class_imbalance", "c_t")
+            continue
+        assert score.standard_error == score.influences.standard_error
+        for influences, count in ((score.influences.candidate, 90), (score.influences.reference, 120)):
+            if influences is not None:
+                assert len(influences) == count
+                assert abs(influences.mean()) < 1e-9 * (1 + influences.abs().max())
+
+
+def test_select_takes_everything_of_an_image_along() -> None:
+    whole = beside_training(digits("candidate", 50), digits("reference", 50)).candidate
+    chosen = whole.select(torch.tensor([7, 3]))
+    assert whole.labels is not None
+    assert whole.closeness is not None
+    assert chosen.labels is not None
+    assert chosen.closeness is not None
+    assert chosen.features.equal(whole.features[[7, 3]])
+    assert chosen.recognised.equal(whole.recognised[[7, 3]])
+    assert chosen.labels.equal(whole.labels[[7, 3]])
+    assert chosen.closeness.nearest.equal(whole.closeness.nearest[[7, 3]])
+    assert dataclasses.replace(whole, labels=None, closeness=None).select(torch.tensor([0])).closeness is None

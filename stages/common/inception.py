@@ -1,0 +1,86 @@
+"""The Inception network that papers compare by: torch-fidelity's port of the original weights."""
+
+import hashlib
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from stages.common.blocks import in_blocks
+from stages.common.errors import UserError
+from stages.common.images import to_levels
+from stages.common.processes import available_cores
+from stages.common.runtime import inception_weights, show_progress
+
+WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""Of the file that pytorch-fid and torch-fidelity use: weights-inception-2015-12-05-6726825d.pth."""
+BLOCK_SIZE = 50
+"""Images at once: 299 x 299 pixels of 192 channels need room."""
+FEATURES = "2048"
+"""torch-fidelity's name of the last pooled features, those of FID."""
+FORCE_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+
+
+def load_inception() -> nn.Module:
+    """The network in evaluation mode: uint8 [B, 3, H, W] to a tuple of one tensor, float32 [B, 2048].
+
+    The weights are those that GAN_INCEPTION_WEIGHTS names, else they are downloaded once. Raises UserError if they
+    cannot be had, are other weights than papers use, or hold more than tensors.
+    """
+    # Slow to import, and needed under this protocol alone.
+    from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415
+        URL_INCEPTION_V3,
+        FeatureExtractorInceptionV3,
+    )
+
+    path = inception_weights() or _downloaded(URL_INCEPTION_V3)
+    if not path.is_file():
+        raise UserError(f"GAN_INCEPTION_WEIGHTS: expected a file of weights, found none at {path}")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise UserError(f"{path}: expected the weights of SHA-256 {WEIGHTS_SHA256}, found {found}")
+    try:
+        with _tensors_only():
+            return FeatureExtractorInceptionV3("inception", [FEATURES], feature_extractor_weights_path=str(path))
+    except (pickle.UnpicklingError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: expected the tensors of the Inception network and nothing else ({reason})") from None
+
+
+def inception_features(inception: nn.Module, images: Tensor) -> Tensor:
+    """Features float32 [N, 2048] of images float32 [N, C, H, W] in [-1, 1]; C is 1 (grey, shown as RGB) or 3."""
+    colours = to_levels(images).expand(-1, 3, -1, -1)
+    return in_blocks(lambda block: inception(block)[0], colours, size=BLOCK_SIZE, threads=available_cores())
+
+
+def _downloaded(url: str) -> Path:
+    """The weights in torch's own cache, downloaded if they are not there yet."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=WEIGHTS_SHA256, progress=show_progress())
+        except (URLError, RuntimeError, TimeoutError) as error:
+            raise UserError(
+                f"evaluate.protocol inception needs {path.name}, and {url} did not give it ({error}); download it "
+                "elsewhere and name the file in GAN_INCEPTION_WEIGHTS, or set evaluate.protocol to classifier"
+            ) from None
+    return path
+
+
+@contextmanager
+def _tensors_only() -> Iterator[None]:
+    """torch-fidelity unpickles whatever a file holds; this makes torch.load take tensors alone."""
+    before = os.environ.get(FORCE_WEIGHTS_ONLY)
+    os.environ[FORCE_WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[FORCE_WEIGHTS_ONLY]
+        if before is not None:
+            os.environ[FORCE_WEIGHTS_ONLY] = before

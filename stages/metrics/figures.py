@@ -1,0 +1,84 @@
+"""The pictures of an evaluation: confusions, and the samples that lie nearest to a training digit."""
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from stages.common.images import to_levels
+from stages.metrics.classes import confusion_matrix
+from stages.metrics.registry import NO_CLASS, Embedded
+
+PADDING = 8
+"""White pixels around each digit of a grid: room for a number."""
+
+
+def confusion_figure(names: list[str], samples: Embedded, floor: Embedded) -> Figure:
+    """The confusion matrices of the samples and of real digits in their place, side by side, in percent of a row."""
+    figure = Figure(figsize=(12, 6.4), dpi=80, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _draw_confusion(left, "samples", names, samples)
+    _draw_confusion(right, "validation digits", names, floor)
+    return figure
+
+
+def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) -> None:
+    axes.set_title(title)
+    if digits.labels is None:
+        axes.text(0.5, 0.5, NO_CLASS, ha="center", va="center")
+        axes.set_axis_off()
+        return
+    counts = confusion_matrix(digits.labels, digits.recognised, len(names)).double()
+    percent = 100 * counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    axes.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
+    for asked, row in enumerate(percent.tolist()):
+        for recognised, share in enumerate(row):
+            if share >= 0.05:  # 0.0 would hide the few cells that matter
+                colour = "white" if share > 50 else "black"
+                axes.text(recognised, asked, f"{share:.1f}", ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="recognised", ylabel="asked for")
+
+
+def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], training: Tensor) -> Figure:
+    """Of each set and recognised class the image nearest to a training digit, above that digit, with the distance.
+
+    sets: by their names, images as seen, with their closeness, and as pixels float32 [N, C, H, W] in [-1, 1], of which
+    the first may be more; training: the training digits' pixels. A class that is nowhere recognised stays black.
+    """
+    rows, captions = [], []
+    for seen, pixels in sets.values():
+        assert seen.closeness is not None
+        chosen = [_nearest_of_class(seen, label) for label in range(len(names))]
+        blank = torch.full_like(training[:1], -1)
+        rows += [blank if one is None else pixels[one : one + 1] for one in chosen]
+        rows += [blank if one is None else training[seen.closeness.rows[one]][None] for one in chosen]
+        captions.append(["-" if one is None else f"{seen.closeness.distances[one]:.2f}" for one in chosen])
+    grid = make_grid(to_levels(torch.cat(rows)), nrow=len(names), padding=PADDING, pad_value=255)
+    return _draw_nearest(grid, names, list(sets), captions, tuple(training.shape[2:]))
+
+
+def _nearest_of_class(seen: Embedded, label: int) -> int | None:
+    assert seen.closeness is not None
+    of_class = torch.nonzero(seen.recognised == label).squeeze(1)
+    return int(of_class[seen.closeness.nearest[of_class].argmin()]) if len(of_class) else None
+
+
+def _draw_nearest(
+    grid: Tensor, names: list[str], sets: list[str], captions: list[list[str]], size: tuple[int, ...]
+) -> Figure:
+    height, width = (pixels + PADDING for pixels in size)
+    figure = Figure(figsize=(9, 1.2 + 1.6 * len(sets)), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(grid.permute(1, 2, 0).numpy())  # [H, W, 3]
+    labels = [label for name in sets for label in (name, "nearest training digit")]
+    axes.set_yticks([height * (row + 0.5) + PADDING / 2 for row in range(len(labels))], labels)
+    axes.set_xticks([width * (column + 0.5) + PADDING / 2 for column in range(len(names))], names)
+    axes.set(xlabel="recognised class; above the pictures: the distance to the nearest training digit, in features")
+    for row, texts in enumerate(captions):
+        for column, text in enumerate(texts):
+            x, y = width * (column + 0.5) + PADDING / 2, 2 * height * row + PADDING / 2
+            axes.text(x, y, text, fontsize=8, ha="center", va="center")
+    return figure

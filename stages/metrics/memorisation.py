@@ -1,0 +1,156 @@
+"""Are the samples copies of training digits? The test digits, which nobody could copy, are the yardstick.
+
+Everything rests on the distance of an image to its nearest training digit, exact as in neighbours.py. Meehan,
+Chaudhuri and Dasgupta 2020, "A non-parametric test to detect data-copying in generative models", and Alaa et al.
+2022, "How faithful is your synthetic data? Sample-level metrics for evaluating and auditing generative models".
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stages.metrics.neighbours import grid_step, to_grid
+
+BLOCK = 1000
+"""Rows and columns of a distance matrix held at once: 8 MB in float64, which processors cache."""
+LEAST_IN_CELL = 8
+"""Fewer samples or test digits in a cell, and the normal law of the rank sum is too rough."""
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """How images [M] lie to the training digits, as squared distances on one grid: integers in float64, exact.
+
+    nearest: [M], from each image to its nearest training digit; rows: int64 [M], which digit that is (the first of
+    equals); spacing: [M], from that digit to the training digit nearest to it; step: of the grid, in features.
+    """
+
+    nearest: Tensor
+    rows: Tensor
+    spacing: Tensor
+    step: float
+
+    def select(self, chosen: Tensor) -> "Closeness":
+        """The images of these row numbers."""
+        return Closeness(self.nearest[chosen], self.rows[chosen], self.spacing[chosen], self.step)
+
+    @property
+    def distances(self) -> Tensor:
+        """From each image to its nearest training digit, in features, float64 [M]."""
+        return self.nearest.sqrt() * self.step
+
+    @property
+    def authentic(self) -> Tensor:
+        """Whether an image is farther from its nearest training digit than that is from the others, bool [M].
+
+        Authenticity after Alaa et al. 2022. Code in circulation looks the spacing up by the sample of a training digit,
+        not by the training digit of a sample; this does not.
+        """
+        return self.nearest > self.spacing
+
+
+@dataclass(frozen=True)
+class CopyTest:
+    """C_T, its standard deviation for a GAN that does not copy, and the statistic of each cell (None: too few)."""
+
+    value: float
+    null_deviation: float
+    cells: list[float | None]
+
+
+def closeness(training: Tensor, *sets: Tensor, block: int = BLOCK) -> list[Closeness]:
+    """How each of the sets of features [*, F] lies to those of training [T, F], T at least 2; a block at a time."""
+    step = grid_step(training, *sets)
+    on_grid, *sets_on_grid = to_grid(training, *sets)
+    found = [nearest_rows(one, on_grid, block) for one in sets_on_grid]
+    # Only training digits that are nearest to something are asked for their own nearest.
+    asked = torch.cat([rows for _, rows in found]).unique()
+    spacing = torch.full((len(training),), math.nan, dtype=torch.float64)
+    spacing[asked] = nearest_others(asked, on_grid, block)
+    return [Closeness(nearest, rows, spacing[rows], step) for nearest, rows in found]
+
+
+def three_sample_test(
+    candidate: Closeness, reference: Closeness, candidate_cells: Tensor, reference_cells: Tensor, num_cells: int
+) -> CopyTest | None:
+    """C_T: far below 0 if candidates lie nearer to the training digits than test digits do, far above if farther.
+
+    After Meehan et al. 2020: the mean over cells of the rank-sum statistics, weighted by the test digits of each.
+    Cells are int64 [M] and [N]: here the recognised classes take the place of the paper's k-means, and the nearest
+    training digit may lie in any cell. A cell with fewer than LEAST_IN_CELL of either set does not count; None if
+    none does. Each statistic has variance 1 for a GAN that does not copy, and they are independent.
+    """
+    statistics: list[float | None] = []
+    weights = []
+    for cell in range(num_cells):
+        samples = candidate.nearest[candidate_cells == cell]
+        digits = reference.nearest[reference_cells == cell]
+        enough = min(len(samples), len(digits)) >= LEAST_IN_CELL
+        statistics.append(rank_sum_statistic(samples, digits) if enough else None)
+        weights.append(len(digits) if enough else 0)
+    if not any(weights):
+        return None
+    shares = [weight / sum(weights) for weight in weights]
+    value = sum(share * (statistic or 0.0) for share, statistic in zip(shares, statistics, strict=True))
+    return CopyTest(value, math.sqrt(sum(share**2 for share in shares)), statistics)
+
+
+def rank_sum_statistic(x: Tensor, y: Tensor) -> float:
+    """The standardised statistic of Mann and Whitney 1947 of x [N] and y [M]: below 0 if x tend to be smaller.
+
+    Ties count half, and the variance is corrected for them; 0 if all values are equal.
+    """
+    n, m = len(x), len(y)
+    _, index, repeats = torch.cat([x, y]).unique(return_inverse=True, return_counts=True)
+    ranks = repeats.cumsum(0) - (repeats - 1) / 2  # the mean rank of equal values
+    wins = ranks.double()[index[:n]].sum().item() - n * (n + 1) / 2
+    ties = (repeats.double() ** 3 - repeats).sum().item()
+    variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
+    return (wins - n * m / 2) / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def nearest_rows(rows: Tensor, training: Tensor, block: int = BLOCK) -> tuple[Tensor, Tensor]:
+    """The squared distance of each row [N, F] to its nearest of training [T, F], both from to_grid, and that one's row.
+
+    A minimum is several times as fast as one with its place: the place is looked for in the winning block alone.
+    """
+    norms = training.square().sum(dim=1)
+    distances, places = [], []
+    for part in rows.split(block):
+        minima = [_differences(part, training, norms, start, block).amin(dim=1) for start in _starts(training, block)]
+        least, winner = torch.stack(minima).min(dim=0)
+        place = torch.empty_like(winner)
+        for number in winner.unique().tolist():
+            won = (winner == number).nonzero().squeeze(1)
+            inside = _differences(part[won], training, norms, number * block, block)
+            place[won] = (inside == least[won, None]).int().argmax(dim=1) + number * block  # the first of equals
+        distances.append(least + part.square().sum(dim=1))
+        places.append(place)
+    return torch.cat(distances), torch.cat(places)
+
+
+def nearest_others(asked: Tensor, training: Tensor, block: int = BLOCK) -> Tensor:
+    """The squared distance of each of training[asked] to the nearest other row of training [T, F] from to_grid."""
+    norms = training.square().sum(dim=1)
+    distances = []
+    for numbers in asked.split(block):
+        part, minima = training[numbers], []
+        for start in _starts(training, block):
+            differences = _differences(part, training, norms, start, block)
+            own = ((numbers >= start) & (numbers < start + block)).nonzero().squeeze(1)
+            differences[own, numbers[own] - start] = math.inf
+            minima.append(differences.amin(dim=1))
+        distances.append(torch.stack(minima).amin(dim=0) + norms[numbers])
+    return torch.cat(distances)
+
+
+def _starts(training: Tensor, block: int) -> range:
+    return range(0, len(training), block)
+
+
+def _differences(part: Tensor, training: Tensor, norms: Tensor, start: int, block: int) -> Tensor:
+    """|part_i - training_j|^2 - |part_i|^2 for a block of training, exact."""
+    columns = slice(start, start + block)
+    return torch.addmm(norms[columns], part, training[columns].T, alpha=-2)

@@ -1,0 +1,93 @@
+"""How sure a figure is: the part that each image has in it, its standard error, and intervals from resampling.
+
+The influence of an image is the change of the figure with that image's weight. Images are drawn again with
+replacement (bootstrap, Efron 1979), and the figure is moved by the influences of those drawn. For a mean over images
+(precision, recall, density, coverage, accuracy, authenticity) that is the bootstrap itself; for a smooth figure (fd,
+kd) it is the bootstrap of its linear part, which has the spread of the infinitesimal jackknife (Jaeckel 1972). To
+draw rows and compute anew would be costly and wrong: repeated rows add to the bias of fd, and lie at distance 0.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stages.common import draws
+
+RESAMPLES = 1000
+LEVEL = 0.95
+"""How often an interval is to hold the ratio."""
+
+
+@dataclass(frozen=True)
+class Influences:
+    """Influences, float64 with mean 0: of candidates [M], of references [N]; None where that set's draw has no part.
+
+    Drawing image i so often as counts[i] moves the figure by the mean of counts * influences, over each set.
+    """
+
+    candidate: Tensor | None = None
+    reference: Tensor | None = None
+
+    @property
+    def standard_error(self) -> float:
+        """Of a figure whose images are independent draws."""
+        sets = [one for one in (self.candidate, self.reference) if one is not None]
+        return math.sqrt(sum(one.square().sum().item() / (len(one) * (len(one) - 1)) for one in sets))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and the influences on it."""
+
+    value: float
+    influences: Influences
+
+    @property
+    def standard_error(self) -> float:
+        """Of the figure, over draws of both sets."""
+        return self.influences.standard_error
+
+
+def centred(parts: Tensor) -> Tensor:
+    """The influences [N] on a mean of parts [N], bool or numbers."""
+    return parts.double() - parts.double().mean()
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """The same draws for all figures: samples, validation digits and test digits are each drawn again RESAMPLES times.
+
+    A figure and its floor share the draws of the test digits, for both are measured against these.
+    """
+
+    seed: int
+    _counts: dict[tuple[str, int], Tensor] = field(default_factory=dict)
+
+    def ratio_interval(self, figure: Estimate, floor: Estimate) -> list[float | None]:
+        """The middle LEVEL of the resampled figure / floor, from low to high; None for a bound that is not finite.
+
+        A resampled floor that is not above 0 gives no ratio: it counts as an infinite one.
+        """
+        figures = figure.value + self.changes("samples", figure.influences)
+        floors = floor.value + self.changes("validation", floor.influences)
+        ratios = torch.where(floors > 0, figures / floors, math.inf).sort().values
+        tail = round(RESAMPLES * (1 - LEVEL) / 2)
+        return [bound if math.isfinite(bound) else None for bound in ratios[[tail, -1 - tail]].tolist()]
+
+    def changes(self, candidates: str, influences: Influences) -> Tensor:
+        """By how much each resampling moves the figure, float64 [RESAMPLES]; `candidates` names the draw of these."""
+        total = torch.zeros(RESAMPLES, dtype=torch.float64)
+        for name, one in ((candidates, influences.candidate), ("test", influences.reference)):
+            if one is not None:
+                total += self.counts(name, len(one)) @ one / len(one)
+        return total
+
+    def counts(self, name: str, n: int) -> Tensor:
+        """How often each of n images is drawn in each resampling, float64 [RESAMPLES, n]; rows sum to n."""
+        if (name, n) not in self._counts:
+            drawn = draws.integers(self.seed, f"evaluate.resamples.{name}", 0, n, (RESAMPLES, n))
+            counts = torch.zeros(RESAMPLES, n, dtype=torch.float64)
+            self._counts[name, n] = counts.scatter_add_(1, drawn, torch.ones((), dtype=torch.float64).expand_as(drawn))
+        return self._counts[name, n]

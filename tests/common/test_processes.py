@@ -1,0 +1,339 @@
+"""Processes that start, meet, watch each other and end, as real ones of train_gan wherever that is what is promised."""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stages.common import processes
+from stages.common.errors import UserError
+from stages.common.processes import AGAIN_S, StopRequest, cgroup_quota, processes_to_start
+from tests.stage_process import ROOT, STAGE, Project, wait_until
+
+# --- how many ---
+
+CORES = "import json; from stages.common.processes import available_cores; print(json.dumps(available_cores()))"
+
+
+def cores_of(*prefix: str) -> int:
+    """What a process that is started so says."""
+    command = [*prefix, sys.executable, "-c", CORES]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(json.loads(done.stdout))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system knows no affinity of processes")
+def test_cores_are_those_that_affinity_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "OWN_CGROUPS", Path("/does/not/exist"))
+    before = os.sched_getaffinity(0)
+    try:
+        for count in range(1, len(before) + 1):
+            os.sched_setaffinity(0, sorted(before)[:count])
+            assert processes.available_cores() == count
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+GROUPS = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def limited_group() -> Iterator[Path]:
+    """A real control group of this machine that grants one core."""
+    hierarchy = GROUPS / "cpu" if (GROUPS / "cpu").is_dir() else GROUPS
+    group = hierarchy / f"gan_test_{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"this user may not make a control group: {error.strerror}")
+    try:
+        if (group / "cpu.cfs_quota_us").exists():
+            (group / "cpu.cfs_quota_us").write_text("100000", encoding="ascii")
+            (group / "cpu.cfs_period_us").write_text("100000", encoding="ascii")
+        elif (group / "cpu.max").exists():
+            (group / "cpu.max").write_text("100000 100000", encoding="ascii")
+        else:
+            pytest.skip("the control groups of this machine do not limit cores")
+        yield group
+    finally:
+        group.rmdir()
+
+
+@pytest.mark.skipif(processes.available_cores() < 2, reason="one core cannot become fewer")
+def test_cores_are_no_more_than_a_real_control_group_grants(limited_group: Path) -> None:
+    assert cores_of() > 1
+    assert cores_of("sh", "-c", f'echo $$ > {limited_group}/cgroup.procs && exec "$0" "$@"') == 1
+
+
+V1 = "9:name=systemd:/\n2:cpuacct:/elsewhere\n1:{controllers}:{path}\n0::/\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "membership", "expected"),
+    [
+        ({}, "0::/\n", math.inf),
+        ({"cpu.max": "max 100000"}, "0::/\n", math.inf),
+        ({"cpu.max": "150000 100000"}, "0::/\n", 1.5),
+        ({"cpu.max": "150000 100000"}, "0::/docker/of/the/host\n", 1.5),
+        ({"a/cpu.max": "200000 100000", "a/b/cpu.max": "max 100000"}, "0::/a/b\n", 2),
+        ({"a/cpu.max": "400000 100000", "a/b/cpu.max": "50000 100000"}, "0::/a/b\n", 0.5),
+        ({"a/cpu.max": "50000 100000"}, "0::/other\n", math.inf),
+        ({"cpu.max": "nonsense"}, "0::/\n", math.inf),
+        (
+            {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"},
+            V1.format(controllers="cpu", path="/"),
+            math.inf,
+        ),
+        (
+            {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"},
+            V1.format(controllers="cpu", path="/"),
+            3,
+        ),
+        (
+            {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"},
+            V1.format(controllers="cpu,cpuacct", path="/a/b"),
+            0.5,
+        ),
+        ({"cpu.max": "50000 100000"}, "", math.inf),
+    ],
+)
+def test_quota_of_control_groups_of_both_versions(
+    files: dict[str, str], membership: str, expected: float, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n", encoding="ascii")
+    assert cgroup_quota(tmp_path, membership) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts", "device", "gpus", "cores", "expected"),
+    [
+        (None, 4, "cpu", 0, 2, 2),
+        (None, 4, "cpu", 0, 64, 4),
+        (None, 4, "cpu", 8, 1, 1),
+        (None, 4, "cuda", 1, 64, 1),
+        (None, 4, "cuda", 8, 1, 4),
+        (None, 4, "mps", 0, 8, 1),
+        (3, 4, "cpu", 0, 1, 3),
+        (4, 4, "cuda", 1, 1, 4),
+    ],
+)
+def test_as_many_processes_as_asked_or_as_help(
+    asked: int | None, parts: int, device: str, gpus: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "available_cores", lambda: cores)
+    assert processes_to_start(asked, parts, device, gpus) == expected
+
+
+def test_more_processes_than_parts_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^GAN_PROCESSES: expected at most train_gan.shards = 4, found 5$"):
+        processes_to_start(5, 4, "cpu", 0)
+
+
+# --- asked to stop ---
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in processes.STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_signals_in_quick_succession_are_one_request() -> None:
+    """As `timeout` sends them, which asks its child and then its group."""
+    request = StopRequest(one_of_several=False)
+    assert request.signal == 0
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+        signal.raise_signal(number)
+    assert request.signal == signal.SIGTERM
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_later_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "AGAIN_S", 0.01)
+    StopRequest(one_of_several=False)
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(0.05)
+    ended = []
+    monkeypatch.setattr(processes.signal, "raise_signal", ended.append)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert ended == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_later_signal_does_not_end_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "AGAIN_S", 0.01)
+    request = StopRequest(one_of_several=True)
+    for _ in range(3):
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.05)
+    assert request.signal == signal.SIGTERM
+
+
+# --- runs for real ---
+
+LONG = {"total_kimg": 4000.0}
+"""Minutes or hours: for runs that somebody ends."""
+
+
+@pytest.fixture
+def project(normalized: Path, tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project", normalized)
+
+
+@pytest.fixture
+def long(normalized: Path, tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "long", normalized, **LONG)
+    made.variables["GAN_CHECKPOINT_KIMG"] = "0.4"
+    return made
+
+
+def test_more_processes_than_parts_end_in_one_line(project: Project) -> None:
+    done = project.run(GAN_PROCESSES="5")
+    assert done.returncode == 1
+    assert done.stderr == "train_gan: GAN_PROCESSES: expected at most train_gan.shards = 4, found 5\n"
+    assert project.written() == {}
+
+
+def test_insisting_ends_stage_and_workers_at_once(long: Project) -> None:
+    """A worker that hangs would never agree to stop: here it is one that has been halted."""
+    with long.started(GAN_PROCESSES="2") as stage:
+        wait_until(long.checkpoints)
+        long.processes()[-1].suspend()
+        stage.send_signal(signal.SIGINT)
+        time.sleep(AGAIN_S + 0.3)
+        assert stage.poll() is None
+        stage.send_signal(signal.SIGINT)
+        out, err = stage.communicate(timeout=20)
+    assert stage.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in out + err
+    wait_until(lambda: not long.processes(), patience_s=10)
+
+
+def test_asked_before_the_workers_are_there_it_stops_all_the_same(long: Project) -> None:
+    with long.started(GAN_PROCESSES="2") as stage:
+        wait_until(lambda: len(long.processes()) == 3)
+        stage.send_signal(signal.SIGINT)
+        out, err = stage.communicate(timeout=60)
+    assert stage.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in out + err
+    assert long.processes() == []
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_sigkill_of_one_ends_all(victim: int, long: Project) -> None:
+    """Of the stage, of the worker that writes, of another."""
+    with long.started(GAN_PROCESSES="2") as stage:
+        wait_until(long.checkpoints)
+        long.processes()[victim].kill()
+        out, err = stage.communicate(timeout=60)
+        wait_until(lambda: not long.processes(), patience_s=20)
+    assert stage.returncode == (-signal.SIGKILL if victim == 0 else 1)
+    assert "Traceback" not in out + err
+    if victim:
+        assert "stages.train_gan: a worker was ended by SIGKILL; `dvc repro` goes on from the last checkpoint" in err
+
+
+PARENT = """
+import os, subprocess, sys
+variables = os.environ | {"DVC_ROOT": sys.argv[1]} if sys.argv[1] else os.environ
+process = subprocess.Popen(sys.argv[2:], env=variables)
+print(process.pid, flush=True)
+process.wait()
+"""
+"""Runs a command as DVC does."""
+SHELL = ("sh", "-c", '"$0" -m stages.train_gan; exit $?', sys.executable)
+"""A shell that stays between DVC and the stage."""
+
+
+@pytest.mark.parametrize(
+    ("command", "count"), [(STAGE, 1), (STAGE, 2), (SHELL, 1), pytest.param(SHELL, 2, marks=pytest.mark.slow)]
+)
+def test_a_stage_does_not_outlive_its_dvc(command: tuple[str, ...], count: int, long: Project) -> None:
+    with long.started(sys.executable, "-c", PARENT, str(long.root), *command, GAN_PROCESSES=str(count)) as dvc:
+        wait_until(long.checkpoints)
+        assert len(long.processes()) == (1 if count == 1 else 3)
+        dvc.kill()
+        dvc.wait()
+        wait_until(lambda: not long.processes(), patience_s=20)
+    before = snapshot(long.root)
+    time.sleep(1)
+    assert snapshot(long.root) == before
+
+
+def snapshot(root: Path) -> dict[str, int]:
+    """The files of a folder and when they were written."""
+    return {str(path): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_stage_whose_dvc_ends_while_it_starts_writes_nothing(long: Project) -> None:
+    """A shell between them must not hide it: who started that shell is noted first of all."""
+    with long.started(sys.executable, "-c", PARENT, str(long.root), *SHELL, GAN_PROCESSES="1") as dvc:
+        wait_until(long.processes)
+        time.sleep(0.5)
+        dvc.kill()
+        dvc.wait()
+        wait_until(lambda: not long.processes(), patience_s=60)
+    assert long.written() == {}
+    assert long.checkpoints() == []
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_stage_without_dvc_outlives_who_started_it(count: int, long: Project) -> None:
+    """As under nohup."""
+    with long.started(sys.executable, "-c", PARENT, "", *STAGE, GAN_PROCESSES=str(count)) as shell:
+        wait_until(long.checkpoints)
+        shell.kill()
+        shell.wait()
+        newest = long.checkpoints()[-1]
+        wait_until(lambda: long.checkpoints()[-1] > newest)
+        time.sleep(1)
+        stage = long.processes()[0]
+        assert stage.ppid() != shell.pid
+        stage.terminate()
+        wait_until(lambda: not long.processes(), patience_s=20)
+
+
+def test_two_runs_at_once_do_not_meet(normalized: Path, tmp_path: Path) -> None:
+    projects = [Project.create(tmp_path / str(seed), normalized, seed=seed) for seed in (1, 2)]
+    with projects[0].started(GAN_PROCESSES="2") as first, projects[1].started(GAN_PROCESSES="2") as second:
+        for run in (first, second):
+            _, err = run.communicate(timeout=120)
+            assert run.returncode == 0, err
+    one, other = (project.written() for project in projects)
+    assert one.keys() == other.keys()
+    assert one["generator.safetensors"] != other["generator.safetensors"]
+
+
+NO_NAME = 'hostname nowhere.invalid && ip link set lo up && exec "$0" "$@"'
+"""A host name that no server can know; and none can be asked, for there is no network but loopback."""
+ASK = "import socket\ntry: socket.gethostbyname(socket.gethostname())\nexcept OSError: print('unknown')"
+
+
+def test_a_host_name_that_does_not_resolve_does_no_harm(project: Project) -> None:
+    prefix = ("unshare", "--uts", "--net", "sh", "-c", NO_NAME, sys.executable)
+    if not all(map(shutil.which, ("unshare", "hostname", "ip"))):
+        pytest.skip("needs the programs unshare, hostname and ip")
+    asked = subprocess.run([*prefix, "-c", ASK], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        pytest.skip(f"this kernel or user may not have another host name: {asked.stderr.strip()}")
+    assert asked.stdout == "unknown\n"
+    begun = time.monotonic()
+    files = project.must(*prefix, "-m", "stages.train_gan", GAN_PROCESSES="2")
+    assert "generator.safetensors" in files
+    assert time.monotonic() - begun < 100

@@ -1,0 +1,234 @@
+"""The first stage: the committed params.yaml passes, and whatever is wrong in it is refused in one line a key."""
+
+import copy
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from stages import check
+from stages.common.errors import UserError
+from stages.common.params import read_params_file
+from stages.download import DATASETS
+from stages.gan import architectures
+from stages.gan.losses import LOSSES
+from stages.metrics.registry import METRICS
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = read_params_file(ROOT / "params.yaml")
+LOCK = "numpy==2.4.6 ; python_version >= '3.11' \\\n    --hash=sha256:00\ntorch==9.9.9 \\\n    --hash=sha256:00\n"
+MISSING = object()
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The committed params with one key set anew, or taken out."""
+    content = copy.deepcopy(COMMITTED)
+    *path, last = key.split(".")
+    section = content
+    for part in path:
+        section = section[part]
+    if value is MISSING:
+        del section[last]
+    else:
+        section[last] = value
+    return content
+
+
+def keys(stage: str) -> str:
+    return ", ".join(check.SCHEMAS[stage].model_fields)
+
+
+def run(tmp_path: Path, content: Any, lock: str = LOCK) -> Path:
+    """Check that content as params.yaml; the path of ok.json."""
+    text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(content, text)
+    (tmp_path / "params.yaml").write_text(content if isinstance(content, str) else text.getvalue())
+    (tmp_path / "requirements.txt").write_text(lock)
+    check.run(tmp_path / "params.yaml", tmp_path / "requirements.txt", tmp_path / "data")
+    return tmp_path / "data" / "check" / "ok.json"
+
+
+def refusal(tmp_path: Path, content: Any, lock: str = LOCK) -> str:
+    """The message without the file's own path; nothing was written."""
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, content, lock)
+    assert not (tmp_path / "data").exists()
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_the_committed_params_and_lock_pass(tmp_path: Path) -> None:
+    check.run(ROOT / "params.yaml", ROOT / "requirements.txt", tmp_path)
+    versions = json.loads((tmp_path / "check" / "ok.json").read_text())
+    assert set(versions) == {"schema", "numpy", "torch"}
+    for name in ("numpy", "torch"):
+        assert f"\n{name}=={versions[name]} " in (ROOT / "requirements.txt").read_text()
+
+
+def test_ok_says_the_locked_versions_and_not_the_params(tmp_path: Path) -> None:
+    ok = run(tmp_path, COMMITTED)
+    first = ok.read_bytes()
+    assert json.loads(first) == {"schema": "ok", "numpy": "2.4.6", "torch": "9.9.9"}
+    assert run(tmp_path, changed("train_gan.seed", 77)).read_bytes() == first
+    assert run(tmp_path, COMMITTED, LOCK.replace("9.9.9", "9.9.10")).read_bytes() != first
+
+
+@pytest.mark.parametrize("stage", check.SCHEMAS)
+def test_unknown_and_missing_keys_of_every_section(stage: str, tmp_path: Path) -> None:
+    unknown = refusal(tmp_path, changed(f"{stage}.colour", 1))
+    assert unknown == f"params.yaml: {stage}.colour: unknown key; {stage} has the keys {keys(stage)}"
+    for key in COMMITTED[stage]:
+        description = check.SCHEMAS[stage].model_fields[key].description
+        assert description
+        found = refusal(tmp_path, changed(f"{stage}.{key}", MISSING))
+        assert found == f"params.yaml: {stage}.{key}: missing key; {description}"
+
+
+@pytest.mark.parametrize("stage", check.SCHEMAS)
+def test_missing_section_names_its_keys(stage: str, tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed(stage, MISSING))
+    assert found == f"params.yaml: section {stage} is missing; it needs the keys {keys(stage)}"
+
+
+def test_unknown_section(tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed("train_gans", {}))
+    assert found == f"params.yaml: train_gans: unknown section; expected {', '.join(check.SCHEMAS)}"
+
+
+def test_every_value_of_every_section_is_typed(tmp_path: Path) -> None:
+    """No key takes a mapping, and none takes nothing."""
+    for stage, section in COMMITTED.items():
+        for key in section:
+            for value in ({"a": 1}, None):
+                assert refusal(tmp_path, changed(f"{stage}.{key}", value)).startswith(f"params.yaml: {stage}.{key}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("normalize.limit", "many"),
+        ("normalize.limit", 1000.5),
+        ("normalize.limit", True),
+        ("normalize.size", "28"),
+        ("train_classifier.epochs", 1.5),
+        ("train_classifier.lr", "abc"),
+        ("train_gan.conditional", 1),
+        ("train_gan.conditional", "yes"),
+        ("train_gan.batch_size", "128"),
+        ("train_gan.lr_g", "fast"),
+        ("train_gan.betas", 0.9),
+        ("train_gan.network", 3),
+        ("generate.num_images", [1]),
+        ("evaluate.metrics", "fd_classifier"),
+        ("evaluate.neighbours", 2.5),
+    ],
+)
+def test_wrong_type_is_told_with_what_was_found(key: str, value: Any, tmp_path: Path) -> None:
+    lines = refusal(tmp_path, changed(key, value)).splitlines()
+    assert len(lines) == 1
+    assert re.match(rf"params.yaml: {key}: .+, found {re.escape(repr(value))}$", lines[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("normalize.limit", 0, "greater than or equal to 1"),
+        ("normalize.size", 30, "28 or 32"),
+        ("normalize.classes", [], "at least one"),
+        ("normalize.classes", [3, 3], "different labels"),
+        ("normalize.classes", [-1], "labels from 0 on"),
+        ("train_classifier.num_features", 63, "greater than or equal to 64"),
+        ("train_classifier.num_features", 257, "less than or equal to 256"),
+        ("train_classifier.shift_pixels", -1, "greater than or equal to 0"),
+        ("train_gan.batch_size", 0, "greater than or equal to 1"),
+        ("train_gan.shards", 0, "greater than or equal to 1"),
+        ("train_gan.total_kimg", 0.0, "greater than 0"),
+        ("train_gan.lr_g", 0.0, "greater than 0"),
+        ("train_gan.lr_d", 1.5, "less than or equal to 1"),
+        ("train_gan.lr_d", float("inf"), "finite number"),
+        ("train_gan.lr_d", float("nan"), "finite number"),
+        ("train_gan.lr_decay", 1.1, "less than or equal to 1"),
+        ("train_gan.betas", [0.9], "at least 2 items"),
+        ("train_gan.betas", [0.5, 0.9, 0.99], "at most 2 items"),
+        ("train_gan.r1_gamma", -1.0, "greater than or equal to 0"),
+        ("train_gan.ema_halflife_kimg", -1.0, "greater than or equal to 0"),
+        ("train_gan.precision", "float16", "'float32' or 'bfloat16'"),
+        ("train_gan.seed", -1, "greater than or equal to 0"),
+        ("generate.num_images", 0, "greater than or equal to 1"),
+        ("evaluate.metrics", [], "at least 1 item"),
+        ("evaluate.metrics", ["recall", "recall"], "each metric once"),
+        ("evaluate.neighbours", 0, "greater than or equal to 1"),
+        ("evaluate.num_images", 2, "greater than or equal to 3"),
+    ],
+)
+def test_out_of_range_is_told_with_the_range(key: str, value: Any, expected: str, tmp_path: Path) -> None:
+    lines = refusal(tmp_path, changed(key, value)).splitlines()
+    assert len(lines) == 1
+    assert re.match(rf"params.yaml: {key}: .*{expected}.*, found {re.escape(repr(value))}$", lines[0])
+
+
+def test_an_entry_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:
+    assert refusal(tmp_path, changed("train_gan.betas", [0.5, 1.0])) == (
+        "params.yaml: train_gan.betas.1: expected less than 1, found 1.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "known"),
+    [
+        ("download.dataset", "cifar", DATASETS),
+        ("train_gan.network", "perceptron", architectures.names()),
+        ("train_gan.network", "../losses", architectures.names()),
+        ("train_gan.loss", "absolute", LOSSES),
+        ("train_gan.device", "tpu", ["auto", "cpu", "cuda", "mps"]),
+        ("evaluate.metrics", ["recall", "fid"], METRICS),
+    ],
+)
+def test_unknown_name_is_told_with_the_known_ones(key: str, value: Any, known: Any, tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed(key, value))
+    assert found.startswith(f"params.yaml: {key}")
+    assert f"expected one of {', '.join(sorted(known))}, found" in found
+
+
+def test_batch_size_must_divide_into_the_shards(tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed("train_gan.shards", 3))
+    assert found.startswith("params.yaml: train_gan: expected batch_size to be a multiple of shards (3)")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
+def test_device_that_is_not_there(tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed("train_gan.device", "cuda"))
+    assert "device cuda is not there" in found
+    assert "cpu" in found
+
+
+def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+    content = changed("evaluate.neighbours", 0) | {"colour": 1}
+    content["train_gan"]["loss"] = "absolute"
+    found = refusal(tmp_path, content).splitlines()
+    assert [line.split(": ")[1] for line in found] == ["colour", "evaluate.neighbours", "train_gan.loss"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "params.yaml: expected sections with keys, found NoneType"),
+        ("- a\n", "params.yaml: expected sections with keys, found list"),
+        ("a: [1,\n", "params.yaml is not valid YAML"),
+        ("a: 1\na: 2\n", "params.yaml is not valid YAML: .*duplicate key"),
+    ],
+)
+def test_file_that_holds_no_sections(text: str, message: str, tmp_path: Path) -> None:
+    assert re.match(message, refusal(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy"])
+@pytest.mark.parametrize("times", [0, 2])
+def test_lock_must_pin_what_decides_bytes_once(name: str, times: int, tmp_path: Path) -> None:
+    others = "".join(f"{other}==1.0 \\\n" for other in ("torch", "numpy") if other != name)
+    found = refusal(tmp_path, COMMITTED, others + f"{name}==2.0 \\\n" * times)
+    assert found == f"requirements.txt: expected one line {name}==..., found {times}; `make lock` writes the lock"

@@ -1,0 +1,327 @@
+"""The same bytes on 1, 2, 3 and 4 processes, interrupted or not; and that these tests see what would break it.
+
+Comparisons of whole runs are made with real processes. What takes many runs (a fault in the code at a time) is made
+with threads in the place of processes: the same code, but for torch.distributed.
+"""
+
+import dataclasses
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stages import train_gan
+from stages.common.files import pack_tensors, unpack_tensors
+from stages.common.images import ImageSet, load_image_set
+from stages.common.params import read_params_file
+from stages.gan.exchange import Exchange
+from stages.gan.history import History
+from stages.gan.team import Team
+from stages.gan.trainer import Trainer
+from stages.gan.training import Training
+from tests.stage_process import PROFILE, ROOT, Project, wait_until
+
+PARTS_SWAPPED = ("received[rank][slot]", "received[(rank + 1) % self.size][slot]")
+"""In stages/gan/team.py: the sums of each process are taken for those of the one before it."""
+
+# --- real processes ---
+
+
+@pytest.fixture(scope="module")
+def reference(normalized: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of an undisturbed run in one process."""
+    project = Project.create(tmp_path_factory.mktemp("exactness") / "reference", normalized)
+    files = project.must(GAN_PROCESSES="1")
+    samples = {"real", "epoch_0001", "epoch_0002", "epoch_0003", "epoch_0004", "final"}
+    assert {name for name in files if name.startswith("samples/")} == {f"samples/{name}.png" for name in samples}
+    assert not (project.root / ".checkpoints").exists() or not list((project.root / ".checkpoints").iterdir())
+    return files
+
+
+@pytest.fixture
+def project(normalized: Path, tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project", normalized)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_any_number_of_processes_gives_the_same_bytes(
+    processes: int, project: Project, reference: dict[str, bytes]
+) -> None:
+    assert project.must(GAN_PROCESSES=str(processes)) == reference
+
+
+def test_a_launcher_that_someone_else_started_gives_the_same_bytes(
+    project: Project, reference: dict[str, bytes]
+) -> None:
+    launcher = ("python", "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "stages.train_gan")
+    assert project.must(*launcher) == reference
+
+
+@pytest.mark.parametrize(
+    ("number", "target", "before", "after"),
+    [
+        (signal.SIGINT, "stage", 1, 2),
+        (signal.SIGINT, "all", 2, 1),
+        (signal.SIGTERM, "worker", 2, 1),
+        pytest.param(signal.SIGTERM, "stage", 3, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_asked_to_stop_it_says_how_to_go_on_and_goes_on_to_the_same_bytes(
+    number: signal.Signals, target: str, before: int, after: int, project: Project, reference: dict[str, bytes]
+) -> None:
+    """By a signal to the parent, to every process at once (as a service manager does), or to one worker."""
+    with project.started(GAN_PROCESSES=str(before)) as stage:
+        wait_until(project.checkpoints)
+        processes = project.processes()
+        assert len(processes) == (1 if before == 1 else 1 + before)
+        for process in {"stage": processes[:1], "worker": processes[-1:], "all": processes}[target]:
+            process.send_signal(number)
+        out, err = stage.communicate(timeout=60)
+    assert stage.returncode == 128 + number
+    (line,) = [line for line in err.splitlines() if "stopped at" in line]
+    assert line.startswith("train_gan: stopped at ")
+    assert line.endswith("kimg; `dvc repro` goes on from there")
+    assert "Traceback" not in out + err
+    assert project.processes() == []
+    done = project.run(GAN_PROCESSES=str(after))
+    assert done.returncode == 0, done.stderr
+    kimg = line.split()[3]
+    assert f"going on from the checkpoint at {kimg} kimg" in done.stdout
+    assert project.written() == reference
+
+
+@pytest.mark.slow
+def test_a_real_run_with_the_parts_in_another_order_gives_other_bytes(
+    project: Project, reference: dict[str, bytes]
+) -> None:
+    """What the threads below show for many faults, for one with real processes."""
+    project.change_code("stages/gan/team.py", *PARTS_SWAPPED)
+    files = project.must(GAN_PROCESSES="4")
+    assert {name for name in files if files[name] != reference[name]} >= {"generator.safetensors", "history.csv"}
+
+
+# --- threads in the place of processes ---
+
+DIGITS, STEPS, STOP_AFTER = 240, 15, 11
+THREADED = {"total_kimg": 0.6, "history_steps": 4, "snapshot_kimg": 0.3}
+"""Steps of 40 digits. After 11 of 15 an epoch is over, a snapshot is kept, and a row of the history is open."""
+
+
+class Threads:
+    """The exchange of a team of threads."""
+
+    def __init__(self, size: int) -> None:
+        self._barrier = threading.Barrier(size, timeout=60)
+        self._shown: list[tuple[list[Tensor], int]] = [([], 0)] * size
+
+    def of(self, rank: int) -> Exchange:
+        """What the Team of that rank calls to show its vectors to all."""
+
+        def exchange(vectors: list[Tensor], slots: int, stop: int) -> tuple[list[Tensor], int]:
+            self._shown[rank] = ([vector.clone() for vector in vectors], stop)
+            self._barrier.wait()
+            shown = list(self._shown)
+            self._barrier.wait()
+            blank = torch.zeros_like(vectors[0])
+            tables = [torch.stack([*mine, *[blank] * (slots - len(mine))]) for mine, _ in shown]
+            return tables, max(one for _, one in shown)
+
+        return exchange
+
+    def run(self, work: Callable[[int], None]) -> None:
+        """Do the work of each rank in a thread of its own; an error in one is raised here."""
+        errors: list[BaseException] = []
+
+        def guarded(rank: int) -> None:
+            try:
+                work(rank)
+            except BaseException as error:
+                errors.append(error)
+                self._barrier.abort()
+
+        threads = [threading.Thread(target=guarded, args=(rank,)) for rank in range(len(self._shown))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """One place in the source of the module of a class, and what stands there instead."""
+
+    of: type
+    old: str
+    new: str
+
+    def faulty(self) -> Any:
+        """The class with the fault in it."""
+        module = sys.modules[self.of.__module__]
+        assert module.__file__
+        text = Path(module.__file__).read_text(encoding="utf-8")
+        assert text.count(self.old) == 1, f"{self.old!r} stands {text.count(self.old)} times in {module.__name__}"
+        made = ModuleType(module.__name__)
+        exec(compile(text.replace(self.old, self.new), module.__file__, "exec"), made.__dict__)
+        return made.__dict__[self.of.__name__]
+
+
+@pytest.fixture(scope="module")
+def digits_set(normalized: Path) -> ImageSet:
+    digits = load_image_set(normalized / "normalize" / "train.safetensors")
+    return ImageSet(digits.images[:DIGITS], digits.labels[:DIGITS], digits.classes)
+
+
+def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> bytes:
+    """All that the outs are made of, after STEPS steps of so many threads; taken up anew after stop_after, if any."""
+    section = read_params_file(ROOT / "params.yaml")["train_gan"] | PROFILE | THREADED
+    params = train_gan.Params.model_validate(section)
+    assert params.total_steps == STEPS
+    content = b""
+    with pytest.MonkeyPatch.context() as patch:
+        if fault:
+            patch.setitem(globals() if fault.of is Team else vars(train_gan), fault.of.__name__, fault.faulty())
+        for steps in (stop_after, STEPS):
+            content = leg(params, digits, size, content, steps)
+    return content
+
+
+def leg(params: train_gan.Params, digits: ImageSet, size: int, content: bytes, steps: int) -> bytes:
+    """Build everything anew, go on from the content, if any, and train until so many steps are done."""
+    torch.manual_seed(0)  # as in a new process
+    threads, states = Threads(size), dict[int, bytes]()
+
+    def work(rank: int) -> None:
+        team = Team(params.shards, rank, size, threads.of(rank))
+        training = train_gan.build_training(params, digits, torch.device("cpu"), team, [])
+        if content:
+            training.load_state(*unpack_tensors(content))
+        while training.steps_done < steps:
+            training.step()
+        states[rank] = pack_tensors(*training.state()) if steps else b""
+
+    threads.run(work)
+    return states[0]
+
+
+@pytest.fixture(scope="module")
+def sound(digits_set: ImageSet) -> bytes:
+    return trained(digits_set, 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: bytes) -> None:
+    """The comparisons that the faults below must break: without one they hold."""
+    assert trained(digits_set, size) == sound
+    assert trained(digits_set, size, stop_after=STOP_AFTER) == sound
+
+
+@pytest.mark.parametrize(
+    ("size", "fault"),
+    [
+        pytest.param(4, Fault(Team, *PARTS_SWAPPED), id="parts in another order"),
+        pytest.param(
+            4,
+            Fault(
+                Team,
+                "return self._sum_of_all(sums, start, middle) + self._sum_of_all(sums, middle, end)",
+                "return sum(sums.values())",
+            ),
+            id="one sum after the other",
+        ),
+        pytest.param(
+            2, Fault(Trainer, "buffer.copy_(value)", "pass"), id="a part starts from the buffers of the one before"
+        ),
+        pytest.param(
+            2,
+            Fault(
+                Trainer,
+                'z = draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape)',
+                'z = draws.normal(self.team.rank, f"train_gan.z.{player}", step, shape)',
+            ),
+            id="draws that depend on the process",
+        ),
+    ],
+)
+def test_faults_that_the_number_of_processes_shows(size: int, fault: Fault, digits_set: ImageSet) -> None:
+    assert trained(digits_set, size, fault) != trained(digits_set, 1, fault)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(
+            Fault(Trainer, '{"G": self.G, "D": self.D, "ema": self.ema}', '{"G": self.G, "D": self.D}'),
+            id="no EMA in the checkpoint",
+        ),
+        pytest.param(
+            Fault(Trainer, '{"opt_g": self.opt_g, "opt_d": self.opt_d}', '{"opt_d": self.opt_d}'),
+            id="no optimiser of G",
+        ),
+        pytest.param(
+            Fault(Trainer, '{"opt_g": self.opt_g, "opt_d": self.opt_d}', '{"opt_g": self.opt_g}'),
+            id="no optimiser of D",
+        ),
+        pytest.param(
+            Fault(Trainer, 'moments[key] if key == "step"', 'torch.tensor(0.0) if key == "step"'),
+            id="no step count of the optimisers",
+        ),
+        pytest.param(
+            Fault(
+                Trainer,
+                'z = draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape)',
+                "z = torch.randn(shape)",
+            ),
+            id="a draw from global state",
+        ),
+        pytest.param(
+            Fault(Trainer, "self.order.rows(step)", "self.order.rows(int(torch.randint(15, ())))"),
+            id="an order of the digits from global state",
+        ),
+        pytest.param(
+            Fault(History, 'list(tensors["history.waiting"].to(device))', "[]"), id="no open row of the history"
+        ),
+        pytest.param(Fault(Training, 'under(tensors, "snapshot")', "{}"), id="no snapshots"),
+        pytest.param(Fault(Training, 'under(tensors, "picture").items()', "{}.items()"), id="no pictures"),
+    ],
+)
+def test_faults_that_an_interruption_shows(fault: Fault, digits_set: ImageSet) -> None:
+    assert trained(digits_set, 1, fault, STOP_AFTER) != trained(digits_set, 1, fault)
+
+
+# --- sums ---
+
+
+def summed(vectors: list[Tensor]) -> Tensor:
+    """By a tree that halves, the larger half first, written down once more."""
+    if len(vectors) == 1:
+        return vectors[0]
+    half = -(-len(vectors) // 2)
+    return summed(vectors[:half]) + summed(vectors[half:])
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 4, 5, 6, 7, 8, 12, 16])
+def test_teams_of_any_size_sum_the_parts_by_the_same_tree(shards: int) -> None:
+    vectors = list(torch.randn(shards, 257, generator=torch.Generator().manual_seed(shards)))
+    expected = summed(vectors) / shards
+    for size in range(1, shards + 1):
+        threads, means = Threads(size), dict[int, Tensor]()
+
+        def work(rank: int, size: int = size, threads: Threads = threads, means: dict[int, Tensor] = means) -> None:
+            team = Team(shards, rank, size, threads.of(rank))
+            team.stop = signal.SIGTERM if rank == size - 1 else 0
+            means[rank] = team.tree_mean([vectors[part] for part in team.parts])
+            assert team.agreed_stop == signal.SIGTERM
+
+        threads.run(work)
+        assert len(means) == size
+        for mean in means.values():
+            assert torch.equal(mean, expected), f"{size} processes"

@@ -1,0 +1,444 @@
+"""The whole held together: dvc.yaml against the code, and `dvc repro` for real in a clone, on a tiny profile.
+
+The tests that take `project` share one clone and run in the order in which they stand; pytest-xdist keeps them in one
+process if it is called with --dist loadgroup, as the Makefile does.
+"""
+
+import csv
+import dataclasses
+import datetime
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.check import SCHEMAS
+from stages.common.params import read_params_file
+from stages.download import Dataset
+
+ROOT = Path(__file__).parents[1]
+PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
+PARAMS = read_params_file(ROOT / "params.yaml")
+TINY: dict[str, dict[str, Any]] = {
+    "download": {"dataset": "tiny"},
+    "normalize": {"limit": 1000},
+    "train_classifier": {"width": 8, "epochs": 2, "batch_size": 50},
+    "train_gan": {
+        "width": 8,
+        "z_dim": 16,
+        "batch_size": 100,
+        "total_kimg": 2.5,
+        "history_steps": 1,
+        "snapshot_kimg": 1,
+    },
+    "generate": {"num_images": 200},
+    "track": {"num_images": 200, "neighbours": 3},
+    "evaluate": {"neighbours": 3, "num_images": 200},
+    "baseline": {"width": 8, "epochs": 1, "batch_size": 50, "seeds": [1]},
+}
+"""1,000 training digits, so that 2,500 images end two epochs and begin a third."""
+
+
+def resolved(text: str) -> str:
+    """The entry of dvc.yaml with DVC's templates filled in from params.yaml."""
+    return re.sub(r"\$\{(\w+)\.(\w+)\}", lambda match: str(PARAMS[match[1]][match[2]]), text)
+
+
+def names(entries: list[Any] | None) -> list[str]:
+    """The names in a list of dvc.yaml, in which an entry with options is a mapping."""
+    return [resolved(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries or []]
+
+
+def outs(stage: str) -> list[str]:
+    return [name for kind in ("outs", "metrics", "plots") for name in names(STAGES[stage].get(kind))]
+
+
+# --- dvc.yaml and the code, without running a stage ---
+
+
+def downstream(stage: str) -> set[str]:
+    """The stage and all that run after it because of it."""
+    made = set(outs(stage))
+    direct = {other for other in STAGES if made & set(names(STAGES[other].get("deps")))}
+    return {stage}.union(*(downstream(other) for other in direct))
+
+
+def test_stages_are_modules_are_sections_are_folders() -> None:
+    """`check` has no section; another stage may have nothing to choose."""
+    modules = {
+        path.stem
+        for path in (ROOT / "stages").glob("*.py")
+        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    }
+    assert set(STAGES) == modules
+    assert set(STAGES) - {"check"} >= set(PARAMS) == set(SCHEMAS)
+    assert {Path(out).parts[1] for stage in STAGES for out in outs(stage)} == set(STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_its_module_and_writes_its_folder_only(stage: str) -> None:
+    assert STAGES[stage]["cmd"] == f"python -m stages.{stage}"
+    assert importlib.util.find_spec(f"stages.{stage}") is not None
+    assert outs(stage)
+    for out in outs(stage):
+        assert Path(out).parts[:2] == ("data", stage), out
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_its_whole_section_and_no_other(stage: str) -> None:
+    section = ["params.yaml"] if stage == "check" else [name for name in PARAMS if name == stage]
+    assert names(STAGES[stage].get("params")) == section
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_files_between_stages_are_outs_and_all_follow_check(stage: str) -> None:
+    made = {out for other in STAGES for out in outs(other)}
+    deps = [dep for dep in names(STAGES[stage]["deps"]) if dep.startswith("data/") and not dep.startswith("data/init/")]
+    assert set(deps) <= made
+    assert ("data/check/ok.json" in deps) is (stage != "check")
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str]]:
+    """The project's own files that each stage imports. One process for all: other libraries load slowly."""
+    code = """
+import importlib, json, sys
+found = {}
+for stage in sys.argv[1:]:
+    importlib.import_module(f"stages.{stage}")
+    modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "stages"}
+    found[stage] = [file for module in modules.values() if (file := getattr(module, "__file__", None))]
+    for name in modules:
+        del sys.modules[name]
+print(json.dumps(found))
+"""
+    done = subprocess.run([sys.executable, "-c", code, *STAGES], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return {stage: sorted(Path(file).relative_to(ROOT).as_posix() for file in found[stage]) for stage in found}
+
+
+@pytest.mark.xdist_group("imports")
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_deps_are_exactly_the_modules_that_a_stage_imports(stage: str, imported: dict[str, list[str]]) -> None:
+    """DVC does not follow imports: what is missing here would not rerun when it changes."""
+    code = sorted(dep for dep in names(STAGES[stage]["deps"]) if dep.endswith(".py"))
+    assert [dep for dep in code if "/networks/" not in dep] == imported[stage]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_who_builds_networks_depends_on_the_chosen_one_alone(stage: str) -> None:
+    """Through the registry, which imports it by name when it is asked for; `check` only lists the names."""
+    builds = "stages/gan/architectures.py" in STAGES[stage]["deps"] and stage != "check"
+    written = [dep for dep in STAGES[stage]["deps"] if "/networks/" in dep]
+    assert written == (["stages/gan/networks/${train_gan.network}.py"] if builds else [])
+
+
+def test_every_plot_is_an_out() -> None:
+    made = {out for stage in STAGES for out in outs(stage)}
+    plotted = set()
+    for plot in PIPELINE["plots"]:
+        if isinstance(plot, str):
+            plotted.add(plot)
+        else:
+            plotted |= {name for options in plot.values() for name in options.get("y", {})}
+    assert plotted <= made
+
+
+# --- dvc repro, for real ---
+
+pytestmark_clone = pytest.mark.xdist_group("clone")
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A clone of the working tree, with the dataset `tiny` and the tiny profile."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command there, as a user would with the virtual environment active."""
+        environment = self.environment | variables
+        return subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=900, check=False
+        )
+
+    def dvc(self, *arguments: str, **variables: str) -> str:
+        """What a dvc command that must succeed prints."""
+        done = self.run(sys.executable, "-m", "dvc", *arguments, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def git(self, *arguments: str) -> None:
+        done = self.run("git", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def files(self) -> dict[str, bytes]:
+        """All files that stages wrote."""
+        folders = [self.root / "data" / stage for stage in STAGES]
+        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {
+            path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths if path.name != ".gitignore"
+        }
+
+    def set_params(self, changes: dict[str, dict[str, Any]]) -> None:
+        yaml, path = YAML(), self.root / "params.yaml"
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for section, values in changes.items():
+            content[section].update(values)
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(content, file)
+
+    def locked_outs(self) -> dict[str, str]:
+        """The hashes of all outs in dvc.lock; those of deps change with a comment in the code."""
+        lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text(encoding="utf-8"))
+        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+
+
+def clone(target: Path) -> None:
+    """A clone of this repository as it stands in the working tree, results of running stages apart."""
+
+    def listed(*options: str) -> list[Path]:
+        command = ["git", "ls-files", "-z", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        paths = [Path(name) for name in done.stdout.split("\0") if name]
+        return [path for path in paths if path != Path("dvc.lock") and path.parts[:2] not in results]
+
+    results = {("data", stage) for stage in STAGES}
+    subprocess.run(["git", "clone", "--quiet", ROOT, target], check=True)
+    for path in listed("--deleted"):
+        (target / path).unlink()
+    for path in listed("--modified", "--others", "--exclude-standard"):
+        if (ROOT / path).is_file():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, target / path)
+
+
+def add_dataset(download: Path, dataset: Dataset) -> None:
+    """An entry in DATASETS, as a user adds one; where the files are is said by GAN_DATA_SOURCE."""
+    entry = f'    "tiny": Dataset(sources=(), classes={dataset.classes!r}, sha256={dict(dataset.sha256)!r}),\n'
+    text = download.read_text(encoding="utf-8")
+    start = "DATASETS: dict[str, Dataset] = {\n"
+    assert start in text
+    download.write_text(text.replace(start, start + entry), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Dataset, digits: Path) -> Iterator[Project]:
+    """The clone before anything ran."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    root = folder / "clone"
+    clone(root)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "GAN_DATA_SOURCE": str(root / digits.relative_to(ROOT)),
+        "GAN_PROCESSES": "1",
+        "DVC_SITE_CACHE_DIR": str(folder / "site"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    made = Project(root, environment)
+    add_dataset(root / "stages" / "download.py", tiny_dataset)
+    made.set_params(TINY)
+    made.git("config", "user.name", "Test")
+    made.git("config", "user.email", "test@example.org")
+    made.git("add", "--all")
+    made.git("commit", "--quiet", "--message", "Tiny profile")
+    yield made
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def first_run(project: Project) -> str:
+    """What the first `dvc repro` printed; its results are committed, as a user would."""
+    printed = project.dvc("repro")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Results")
+    return printed
+
+
+@pytestmark_clone
+def test_repro_runs_every_stage_and_writes_every_out(project: Project, first_run: str) -> None:
+    for stage in STAGES:
+        assert f"Running stage '{stage}'" in first_run
+        for out in outs(stage):
+            assert (project.root / out).exists(), out
+    samples = {path.name for path in (project.root / "data" / "train_gan" / "samples").iterdir()}
+    assert samples == {"real.png", "epoch_0001.png", "epoch_0002.png", "final.png"}
+    metrics = json.loads(project.files()["data/evaluate/metrics.json"])
+    assert set(metrics) == set(PARAMS["evaluate"]["metrics"])
+    assert not list(project.root.rglob("*.partial"))
+
+
+@pytestmark_clone
+def test_nothing_that_git_or_dvc_does_not_know_is_left(project: Project, first_run: str) -> None:
+    """Cached outs are ignored by Git, the others were committed; checkpoints are gone."""
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    assert not [path for path in (project.root / ".checkpoints").rglob("*") if path.is_file()]
+    declared = [out for stage in STAGES for out in outs(stage)]
+    environment = "data/train_gan/environment.json"
+    for name in project.files().keys() - {environment}:
+        assert any(name == out or name.startswith(f"{out}/") for out in declared), name
+    assert environment in project.run("git", "ls-files").stdout.split()
+
+
+@pytestmark_clone
+def test_a_second_repro_does_nothing(project: Project, first_run: str) -> None:
+    before = project.files()
+    printed = project.dvc("repro")
+    assert "Running stage" not in printed
+    assert "Data and pipelines are up to date." in printed
+    assert project.files() == before
+
+
+def png_chunks(content: bytes) -> list[bytes]:
+    chunks, position = [], 8
+    while position < len(content):
+        (size,) = struct.unpack_from(">I", content, position)
+        chunks.append(content[position + 4 : position + 8])
+        position += size + 12
+    return chunks
+
+
+@pytestmark_clone
+def test_no_file_tells_where_or_when_it_was_made(project: Project, first_run: str) -> None:
+    day = datetime.datetime.now(tz=datetime.UTC)
+    days = [day, day - datetime.timedelta(days=1)]
+    dates = [date.strftime(form) for date in days for form in ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%b %d", "%d %b")]
+    forbidden = [socket.gethostname(), str(project.root), str(ROOT), str(Path.home()), *dates]
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(text)}(?!\w)" for text in forbidden if text))
+    for name, content in project.files().items():
+        if name.endswith(".png"):
+            assert set(png_chunks(content)) <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}, name
+        elif name.endswith(".safetensors"):
+            header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+            assert set(json.loads(header)["__metadata__"]) == {"meta"}, name
+            assert not pattern.search(header.decode()), name
+        elif name.endswith((".json", ".csv")):
+            assert not pattern.search(content.decode()), name
+        else:
+            assert name.endswith("-ubyte"), f"{name}: a kind of file that this test does not look into"
+
+
+def last_key() -> str:
+    return list(PARAMS["evaluate"])[-1]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("evaluate", last_key(), None, rf"check: params.yaml: evaluate.{last_key()}: expected .*, found None"),
+        (
+            "train_gan",
+            "network",
+            "perceptron",
+            r"check: params.yaml: train_gan.network: expected one of .*dcgan.*, found 'perceptron'",
+        ),
+    ],
+)
+@pytestmark_clone
+def test_a_bad_value_is_refused_in_one_line_and_costs_nothing(
+    section: str, key: str, value: Any, message: str, project: Project, first_run: str
+) -> None:
+    before = project.files()
+    project.set_params({section: {key: value}})
+    done = project.run(sys.executable, "-m", "dvc", "repro")
+    project.git("checkout", "--quiet", "params.yaml")
+    assert done.returncode != 0
+    printed = done.stdout + done.stderr
+    lines = [line for line in printed.splitlines() if line.startswith("check: ")]
+    assert len(lines) == 1
+    assert re.fullmatch(message, lines[0])
+    assert "Traceback" not in printed
+    assert set(re.findall(r"Running stage '(\w+)'", printed)) == {"check"}
+    # DVC deletes the outs of the stage that it runs: that of `check`, which comes back from the cache.
+    after = project.files()
+    assert {name: after.get(name) for name in before if not name.startswith("data/check/")} == {
+        name: content for name, content in before.items() if not name.startswith("data/check/")
+    }
+    assert "Running stage" not in project.dvc("repro")
+    assert project.files() == before
+
+
+@pytestmark_clone
+def test_another_architecture_does_not_retrain(project: Project, first_run: str) -> None:
+    networks = project.root / "stages" / "gan" / "networks"
+    chosen = networks / f"{PARAMS['train_gan']['network']}.py"
+    other = networks / "other.py"
+    shutil.copy(chosen, other)
+    try:
+        assert "up to date" in project.dvc("status")
+        other.write_text(other.read_text(encoding="utf-8") + "# Changed.\n", encoding="utf-8")
+        assert "up to date" in project.dvc("status")
+    finally:
+        other.unlink()
+    text = chosen.read_text(encoding="utf-8")
+    try:
+        chosen.write_text(text + "# Changed.\n", encoding="utf-8")
+        changed = project.dvc("status")
+    finally:
+        chosen.write_text(text, encoding="utf-8")
+    assert set(re.findall(r"^(\w+):$", changed, re.MULTILINE)) == {
+        stage for stage in STAGES if any("/networks/" in dep for dep in names(STAGES[stage]["deps"]))
+    }
+
+
+@pytestmark_clone
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_after_a_full_disk_dvc_checkout_brings_back_what_was_there(project: Project, first_run: str) -> None:
+    before = project.files()
+    (project.root / "data" / "generate" / "samples.safetensors.partial").symlink_to("/dev/full")
+    done = project.run(sys.executable, "-m", "dvc", "repro", "--force", "--single-item", "generate")
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("generate: ")]
+    assert "the disk is full" in line
+    assert "`dvc checkout`" in line
+    assert "Traceback" not in done.stderr
+    assert project.files() != before
+    project.dvc("checkout")
+    assert project.files() == before
+
+
+@pytestmark_clone
+def test_an_experiment_is_listed_with_its_metrics(project: Project, first_run: str) -> None:
+    """Leaves the workspace with the experiment's params and results."""
+    before = project.files()
+    printed = project.dvc("exp", "run", "--name", "with-hinge", "--set-param", "train_gan.loss=hinge")
+    ran = set(re.findall(r"Running stage '(\w+)'", printed))
+    assert ran == {"check"} | downstream("train_gan")
+    rows = list(csv.DictReader(io.StringIO(project.run(sys.executable, "-m", "dvc", "exp", "show", "--csv").stdout)))
+    by_name = {row["Experiment"] or row["rev"]: row for row in rows}
+    losses = {name: row["train_gan.loss"] for name, row in by_name.items()}
+    assert losses["with-hinge"] == losses["workspace"] == "hinge"
+    assert PARAMS["train_gan"]["loss"] in losses.values()
+    metrics = json.loads(project.files()["data/evaluate/metrics.json"])
+    for name, value in metrics.items():
+        assert float(by_name["with-hinge"][name]) == pytest.approx(value, rel=1e-4)
+    assert metrics != json.loads(before["data/evaluate/metrics.json"])
+
+
+@pytestmark_clone
+def test_a_forced_repro_gives_the_same_bytes(project: Project, first_run: str) -> None:
+    """Every stage runs again, with another number of processes, and dvc.lock and the files stay as they are."""
+    project.dvc("repro")  # for this test alone: does nothing where the ones above have run
+    locked, files = project.locked_outs(), project.files()
+    printed = project.dvc("repro", "--force", GAN_PROCESSES="2")
+    assert set(re.findall(r"Running stage '(\w+)'", printed)) == set(STAGES)
+    assert project.locked_outs() == locked
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in project.files().items()} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }

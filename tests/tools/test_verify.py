@@ -1,0 +1,314 @@
+"""The proof itself, with real git and DVC: on a toy pipeline whose every stage takes a moment, and on the real one."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stages.common.errors import UserError
+from tools.clone import Changes, Clone, tiny_clone
+from tools.fresh import find_commit
+
+ROOT = Path(__file__).parents[2]
+DVC_YAML = """
+stages:
+  train_gan:
+    cmd: python toy.py
+    params: [train_gan]
+    deps: [toy.py]
+    outs:
+      - data/train_gan/generator.safetensors
+      - data/train_gan/samples
+    metrics:
+      - data/evaluate/details.json: {cache: false}
+"""
+TOY = """
+import json, os, pathlib, time
+if "TOY_SLEEP" in os.environ:
+    pathlib.Path(os.environ["TOY_SLEEP"]).write_text(str(os.getpid()))
+    time.sleep(100)
+if "TOY_FAIL" in os.environ:
+    raise SystemExit("toy: out of luck")
+seed = pathlib.Path("params.yaml").read_text().split("seed: ")[1].strip()
+noise = os.environ.get("TOY_NOISE", "")
+folder = pathlib.Path("data/train_gan")
+(folder / "samples").mkdir(parents=True)
+pathlib.Path("data/evaluate").mkdir(exist_ok=True)
+(folder / "generator.safetensors").write_text(seed + noise)
+(folder / "samples" / "final.png").write_text("picture")
+environment = {"device": os.environ.get("TOY_DEVICE", "cpu"), "generator_sha256": seed + noise}
+(folder / "environment.json").write_text(json.dumps(environment))
+value = float(os.environ.get("TOY_VALUE", "2.0"))
+entry = {"value": value, "floor": 1.0, "floor_standard_error": None, "ratio": value}
+pathlib.Path("data/evaluate/details.json").write_text(json.dumps({"metrics": {"fd_classifier": entry}}))
+"""
+SPREAD = {
+    "seeds": [1, 2, 3, 4, 5],
+    "params": {name: {} for name in ("download", "normalize", "train_classifier", "train_gan", "generate", "evaluate")},
+    "metrics": {"fd_classifier": {"by": "ratio", "mean": 2.2, "low": 1.5, "high": 2.9}},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A git repository, the folder for temporary files, and the environment to run commands in."""
+
+    root: Path
+    temporary: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False
+        )
+
+    def must(self, *command: str, **variables: str) -> str:
+        done = self.run(*command, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def dvc(self, *arguments: str) -> str:
+        return self.must(sys.executable, "-m", "dvc", *arguments)
+
+    def commit(self) -> None:
+        self.must("git", "add", "--all")
+        self.must("git", "commit", "--quiet", "--message", "Results")
+
+    def verify(self, *revision: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = self.run(sys.executable, "-m", "tools.verify", *revision, **variables)
+        assert list(self.temporary.iterdir()) == []
+        return done
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in done.stderr
+    return (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def finished_toy(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A toy project that has run, its results committed; to be copied."""
+    folder = tmp_path_factory.mktemp("toy")
+    made = toy_in(folder)
+    for name, content in (("dvc.yaml", DVC_YAML), ("toy.py", TOY), ("params.yaml", "train_gan:\n  seed: 1\n")):
+        (made.root / name).write_text(content, encoding="utf-8")
+    (made.root / "tools").mkdir()
+    (made.root / "tools" / "spread.json").write_text(json.dumps(SPREAD), encoding="utf-8")
+    shutil.copytree(ROOT / ".dvc", made.root / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    made.must("git", "init", "--quiet", "--initial-branch=main")
+    made.must("git", "config", "user.name", "Test")
+    made.must("git", "config", "user.email", "test@example.org")
+    made.commit()
+    made.dvc("repro")
+    made.commit()
+    return made
+
+
+@pytest.fixture
+def toy(finished_toy: Project, tmp_path: Path) -> Project:
+    shutil.copytree(finished_toy.root, tmp_path / "project", symlinks=True)
+    return toy_in(tmp_path)
+
+
+def toy_in(folder: Path) -> Project:
+    root, temporary = folder / "project", folder / "temporary"
+    root.mkdir(exist_ok=True)
+    temporary.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": str(temporary),
+        "DVC_SITE_CACHE_DIR": str(folder / "site"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    return Project(root, temporary, environment)
+
+
+# --- the toy ---
+
+
+def test_a_run_that_gives_the_same_bytes_passes(toy: Project) -> None:
+    done = toy.verify()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 3 outs have the bytes that dvc.lock records" in last_line(done)
+    assert "warning" not in done.stderr
+    assert toy.must("git", "status", "--porcelain") == ""
+
+
+def test_only_what_is_committed_is_verified(toy: Project) -> None:
+    (toy.root / "toy.py").write_text("raise SystemExit(1)", encoding="utf-8")
+    done = toy.verify()
+    assert done.returncode == 0
+    assert "not committed" in done.stderr
+
+
+def test_other_bytes_fail(toy: Project) -> None:
+    done = toy.verify(TOY_NOISE="!")
+    assert done.returncode == 1
+    assert "FAILED: the same environment gave other bytes: 1 of 3 outs differ" in last_line(done)
+    (line,) = [line for line in done.stdout.splitlines() if "generator.safetensors" in line]
+    assert "| different |" in line
+
+
+def test_an_altered_lock_fails(toy: Project) -> None:
+    lock = toy.root / "dvc.lock"
+    text = lock.read_text(encoding="utf-8")
+    md5 = text.split("path: data/train_gan/samples")[1].split("md5: ")[1].split()[0]
+    lock.write_text(text.replace(md5, f"{'0' * 32}.dir"), encoding="utf-8")
+    toy.commit()
+    done = toy.verify()
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("|") and "different" in line]
+    assert "samples" in line
+
+
+@pytest.mark.parametrize(("value", "code"), [("2.8", 0), ("3.0", 1)])
+def test_another_environment_is_judged_by_its_metrics(value: str, code: int, toy: Project) -> None:
+    done = toy.verify(TOY_DEVICE="cuda", TOY_NOISE="!", TOY_VALUE=value)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "another environment" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("| device")]
+    assert line.split() == ["|", "device", "|", "cpu", "|", "cuda", "|", "different", "|"]
+    assert ("passed" if code == 0 else "FAILED") in last_line(done)
+
+
+def test_an_experiment_is_verified_by_its_name(toy: Project) -> None:
+    toy.dvc("exp", "run", "--name", "tuned", "--set-param", "train_gan.seed=7")
+    toy.must("git", "checkout", "--quiet", ".")
+    done = toy.verify("tuned")
+    assert done.returncode == 0, done.stdout + done.stderr
+    commit = find_commit(toy.root, "tuned")
+    assert commit != find_commit(toy.root, "HEAD")
+    assert "seed: 7" in toy.must("git", "show", f"{commit}:params.yaml")
+    assert toy.verify("tuned", TOY_NOISE="!").returncode == 1
+
+
+def test_a_name_of_two_experiments_is_refused(toy: Project) -> None:
+    head = find_commit(toy.root, "HEAD")
+    older = find_commit(toy.root, "HEAD~1")
+    for base, target in ((head, head), (older, older)):
+        toy.must("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/twice", target)
+    with pytest.raises(UserError, match="twice names 2 experiments"):
+        find_commit(toy.root, "twice")
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--all", ""])
+def test_an_unknown_revision_is_refused_in_one_line(revision: str, toy: Project) -> None:
+    with pytest.raises(UserError, match="neither a commit nor an experiment"):
+        find_commit(toy.root, revision)
+
+
+def test_what_cannot_be_verified_is_told_in_one_line(toy: Project, tmp_path: Path) -> None:
+    toy.must("git", "rm", "--quiet", "--cached", "dvc.lock")
+    toy.must("git", "commit", "--quiet", "--message", "Without a lock")
+    done = toy.verify()
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("verify: dvc.lock is not committed")
+    (tmp_path / "elsewhere").mkdir()
+    nowhere = toy_in(tmp_path / "elsewhere")
+    done = nowhere.verify(GIT_CEILING_DIRECTORIES=str(tmp_path))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("verify: git ")
+    assert "not a git repository" in line
+
+
+def test_a_stage_that_fails_fails_the_proof(toy: Project) -> None:
+    done = toy.verify(TOY_FAIL="1")
+    assert done.returncode == 1
+    assert "toy: out of luck" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("verify: the run in the clone failed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_deletes_the_clone(number: signal.Signals, toy: Project, tmp_path: Path) -> None:
+    marker = tmp_path / "running"
+    command = [sys.executable, "-m", "tools.verify"]
+    with subprocess.Popen(
+        command, cwd=toy.root, env=toy.environment | {"TOY_SLEEP": str(marker)}, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not marker.exists() or not marker.read_text(encoding="ascii"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+    assert list(toy.temporary.iterdir()) == []
+    assert not psutil.pid_exists(int(marker.read_text(encoding="ascii")))
+
+
+# --- the pipeline ---
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The project with a tiny profile, run once, its results committed."""
+    changes: Changes = {
+        "normalize": {"limit": 500},
+        "train_classifier": {"width": 8, "epochs": 1, "batch_size": 50},
+        "train_gan": {"width": 8, "z_dim": 16, "batch_size": 100, "total_kimg": 1.0, "history_steps": 1},
+        "generate": {"num_images": 100},
+        "evaluate": {"neighbours": 3, "num_images": 100},
+        "track": {"num_images": 100, "neighbours": 3},
+        "baseline": {"epochs": 1, "seeds": [1], "batch_size": 50},
+    }
+    made = tiny_clone(tmp_path_factory.mktemp("tiny"), changes)
+    made.must("git", "config", "user.name", "Test")
+    made.must("git", "config", "user.email", "test@example.org")
+    made.must(sys.executable, "-m", "dvc", "repro")
+    made.must("git", "add", "--all")
+    made.must("git", "commit", "--quiet", "--message", "Results")
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("tiny")
+def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
+    """With another number of processes than the committed run may have had."""
+    printed = tiny.must(sys.executable, "-m", "tools.verify", GAN_PROCESSES="2")
+    assert "in the same environment" in printed.splitlines()[-1]
+    assert "| different |" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("tiny")
+@pytest.mark.parametrize("how", ["workspace", "temp", "queue"])
+def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> None:
+    """From its name to the proof; and from its name by way of a branch to a clone that gives the same bytes."""
+    dvc, name = (sys.executable, "-m", "dvc"), f"as-{how}"
+    options = [] if how == "workspace" else [f"--{how}"]
+    tiny.must(*dvc, "exp", "run", *options, "--name", name, "--set-param", f"train_gan.seed={len(how)}")
+    if how == "queue":
+        tiny.must(*dvc, "queue", "start")
+        wait_for_experiment(tiny, name)
+    tiny.must("git", "checkout", "--quiet", ".")
+    printed = tiny.must(sys.executable, "-m", "tools.verify", name)
+    assert "in the same environment" in printed.splitlines()[-1]
+
+    tiny.must(*dvc, "exp", "branch", name, f"branch-{how}")
+    other = tmp_path / "other"
+    tiny.must("git", "clone", "--quiet", "--branch", f"branch-{how}", str(tiny.root), str(other))
+    locked = (other / "dvc.lock").read_text(encoding="utf-8")
+    Clone(other, tiny.environment).must(*dvc, "repro", "--force")
+    assert (other / "dvc.lock").read_text(encoding="utf-8") == locked
+
+
+def wait_for_experiment(clone: Clone, name: str) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        try:
+            find_commit(clone.root, name)
+        except UserError:
+            time.sleep(1)
+        else:
+            return
+    pytest.fail(clone.must(sys.executable, "-m", "dvc", "queue", "status"))

@@ -1,0 +1,105 @@
+"""A clone of this project with a tiny profile and the tests' digits, in which programs and tests run DVC for real."""
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+DIGITS = Path("tests") / "digits"
+Changes = dict[str, dict[str, Any]]
+"""Other values for keys of params.yaml, by section."""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone, and the environment to run commands in there, as a user would with the virtual environment active."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever that is."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False
+        )
+
+    def must(self, *command: str, **variables: str) -> str:
+        """What a command prints that must succeed; the program ends if it does not."""
+        done = self.run(*command, **variables)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def set_params(self, changes: Changes) -> None:
+        """Write other values into params.yaml."""
+        yaml, path = YAML(), self.root / "params.yaml"
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for section, values in changes.items():
+            content[section].update(values)
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(content, file)
+
+
+def tiny_clone(folder: Path, changes: Changes) -> Clone:
+    """A clone in the folder: the committed state and what is not committed yet, results of running stages apart.
+
+    It has a dataset `tiny`, of the tests' digits, and those changes of params.yaml, all committed there.
+    """
+    root = folder / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, root], check=True)
+    _copy_changes(root)
+    _add_tiny_dataset(root)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "GAN_DATA_SOURCE": str(root / DIGITS),
+        "DVC_SITE_CACHE_DIR": str(folder / "site"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    made = Clone(root, environment)
+    made.set_params({"download": {"dataset": "tiny"}} | changes)
+    made.must("git", "add", "--all")
+    made.must("git", "-c", "user.name=-", "-c", "user.email=-", "commit", "--quiet", "--message", "Tiny profile")
+    return made
+
+
+def _copy_changes(root: Path) -> None:
+    results = ("data", "dvc.lock")
+    deleted, changed = _listed("--deleted"), _listed("--modified", "--others", "--exclude-standard")
+    for path in [*deleted, *changed]:
+        if path.parts[0] in results:
+            continue
+        if (ROOT / path).is_file():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, root / path)
+        else:
+            (root / path).unlink(missing_ok=True)
+    (root / "dvc.lock").unlink(missing_ok=True)
+
+
+def _listed(*options: str) -> list[Path]:
+    command = ["git", "ls-files", "-z", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Path(name) for name in done.stdout.split("\0") if name]
+
+
+def _add_tiny_dataset(root: Path) -> None:
+    """An entry in DATASETS, as a user adds one; where the files are is said by GAN_DATA_SOURCE."""
+    sha256 = {
+        path.stem: hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
+        for path in sorted((root / DIGITS).glob("*.gz"))
+    }
+    entry = f'    "tiny": Dataset(sources=(), classes=tuple("0123456789"), sha256={sha256!r}),\n'
+    module, start = root / "stages" / "download.py", "DATASETS: dict[str, Dataset] = {\n"
+    text = module.read_text(encoding="utf-8")
+    if start not in text:
+        sys.exit(f"{module} does not hold {start!r}")
+    module.write_text(text.replace(start, start + entry), encoding="utf-8")

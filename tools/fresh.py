@@ -1,0 +1,115 @@
+"""Clean clones of a committed state, in which DVC runs everything again and finds nothing to take over."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from stages.common.errors import UserError
+
+EXPERIMENTS = "refs/exps"
+"""Where DVC keeps experiments: refs/exps/<2 digits>/<38 digits of the commit it began from>/<name>."""
+PATIENCE_S = 60
+"""How long DVC and a stage may take to end after they were asked to."""
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What a git command prints there. Raises UserError with git's reason if it fails."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise UserError("git is not installed") from None
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise UserError(f"git {arguments[0]}: {reason[-1]}")
+    return done.stdout
+
+
+def find_commit(root: Path, revision: str) -> str:
+    """The full hash of a commit, by whatever git understands, or by the name of a DVC experiment.
+
+    Raises UserError if there is none, or more than one experiment of that name.
+    """
+    with contextlib.suppress(UserError):
+        return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+    listed = git(root, "for-each-ref", "--format=%(objectname) %(refname)", EXPERIMENTS).splitlines()
+    found = {line.split()[0] for line in listed if line.endswith(f"/{revision}") and line.count("/") == 4}
+    if len(found) > 1:
+        raise UserError(
+            f"{revision} names {len(found)} experiments: name one by its hash, {' or '.join(sorted(found))}"
+        )
+    if not found:
+        raise UserError(f"{revision} is neither a commit nor an experiment; `dvc exp list --all` names the experiments")
+    return found.pop()
+
+
+@contextlib.contextmanager
+def clean_clone(root: Path, commit: str) -> Iterator[Path]:
+    """A clone of that commit without any cache, in a temporary folder that is deleted in the end."""
+    with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
+        clone = Path(folder) / "clone"
+        git(root, "clone", "--quiet", "--no-checkout", "--", str(root), str(clone))
+        # A clone leaves the experiments behind.
+        git(clone, "fetch", "--quiet", "origin", f"+{EXPERIMENTS}/*:{EXPERIMENTS}/*")
+        git(clone, "checkout", "--quiet", "--detach", commit)
+        yield clone
+
+
+def run_dvc(clone: Path, *arguments: str) -> int:
+    """Run a dvc command there with this interpreter, its output passed through. Returns the exit code.
+
+    SIGINT and SIGTERM end dvc and its stage first: both get SIGINT, which dvc awaits the end of its stage after.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments], cwd=clone, env=_environment(clone.parent), start_new_session=True
+    ) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            _end(process)
+            raise
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that what is temporary is deleted; exit with 128 + the signal."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Without DVC's settings of this user and machine, and with sources of data that another folder finds too."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_"))}
+    source = environment.get("GAN_DATA_SOURCE", "")
+    if source and Path(source).is_dir():
+        environment["GAN_DATA_SOURCE"] = str(Path(source).resolve())
+    own = {f"DVC_{name}_DIR": str(folder / name.lower()) for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    return environment | own | {"DVC_NO_ANALYTICS": "1", "PATH": path}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """All of DVC's process group; the training's workers end with the stage that started them."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S)
+            return

@@ -1,0 +1,42 @@
+"""Where one further run should fall, given a few: two-sided prediction intervals by Student's t."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+
+def t_probability(t: float, degrees: int) -> float:
+    """How likely |T| < t is, for Student's T with so many degrees of freedom.
+
+    The finite sums of Abramowitz and Stegun (1964), equations 26.7.3 and 26.7.4.
+    """
+    angle = math.atan(t / math.sqrt(degrees))
+    sine, squared_cosine = math.sin(angle), math.cos(angle) ** 2
+    odd = degrees % 2
+    term = math.cos(angle) if odd else 1.0
+    total = term if degrees > 1 else 0.0
+    for k in range(2 + odd, degrees - 1, 2):
+        term *= (k - 1) / k * squared_cosine
+        total += term
+    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
+def t_quantile(probability: float, degrees: int) -> float:
+    """The t that |T| stays below with that probability, in [0, 1)."""
+    low, high = 0.0, 1.0
+    while t_probability(high, degrees) < probability:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_probability(middle, degrees) < probability else (low, middle)
+    return (low + high) / 2
+
+
+def prediction_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
+    """Where one further draw from the same normal distribution falls with that confidence, from at least two draws.
+
+    mean -+ t s sqrt(1 + 1/n): the draw's own scatter and the mean's.
+    """
+    n, mean = len(values), statistics.fmean(values)
+    reach = t_quantile(confidence, n - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / n)
+    return mean - reach, mean + reach

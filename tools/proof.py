@@ -1,0 +1,190 @@
+"""What a run left, and what it proves beside another: the same bytes, or at least metrics as alike as seeds are.
+
+Pure functions of two records, one of the committed state and one of a run of all its stages in a clean clone.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from stages.common.errors import UserError
+from tools.tables import markdown
+
+LOCK = "dvc.lock"
+ENVIRONMENT = "data/train_gan/environment.json"
+DETAILS = "data/evaluate/details.json"
+GENERATOR = "data/train_gan/generator.safetensors"
+DESCRIBED = "generator_sha256"
+"""The entry of environment.json that is of the result, not of the environment."""
+
+
+@dataclass(frozen=True)
+class Out:
+    """An out as dvc.lock records it; size in bytes, of a folder with all its files."""
+
+    stage: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run left: its outs by path, the hashes of its other inputs, environment.json and the metrics' details.
+
+    inputs: code, params and files by stage and name; stale: Git-tracked outs whose bytes are not those in dvc.lock.
+    """
+
+    outs: dict[str, Out]
+    inputs: dict[str, str]
+    environment: dict[str, Any] | None
+    metrics: dict[str, dict[str, Any]]
+    params: dict[str, Any]
+    stale: list[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run was reproduced, and in one line why."""
+
+    passed: bool
+    reason: str
+
+
+def read_record(root: Path) -> Record:
+    """The record of the state that stands in that folder. Raises UserError if it has no dvc.lock that can be read."""
+    lock, params = (_read_yaml(root / name) for name in (LOCK, "params.yaml"))
+    locked = {stage: content.get("outs", []) for stage, content in lock.get("stages", {}).items()}
+    outs = {one["path"]: Out(stage, one["md5"], one["size"]) for stage, found in locked.items() for one in found}
+    if not outs:
+        raise UserError(f"{LOCK} records no outs; `dvc repro` fills it, then commit it")
+    details = _read_json(root / DETAILS) or {}
+    return Record(
+        outs=outs,
+        inputs=_inputs(lock["stages"], set(outs)),
+        environment=_read_json(root / ENVIRONMENT),
+        metrics=details.get("metrics", {}),
+        params=params,
+        stale=[path for path, out in outs.items() if _has_other_bytes(root / path, out)],
+    )
+
+
+def different_outs(committed: Record, again: Record) -> list[str]:
+    """The paths of all outs that only one of the two has, or that have other bytes."""
+    paths = {*committed.outs, *again.outs}
+    return sorted(path for path in paths if committed.outs.get(path) != again.outs.get(path))
+
+
+def outs_table(committed: Record, again: Record) -> str:
+    """Every out of either run: same or different, and its size in both."""
+    different = different_outs(committed, again)
+    both = committed.outs | again.outs
+    rows = [
+        [
+            out.stage,
+            path.removeprefix(f"data/{out.stage}/"),
+            "different" if path in different else "same",
+            *(f"{record.outs[path].size:,}" if path in record.outs else "-" for record in (committed, again)),
+        ]
+        for path, out in both.items()
+    ]
+    return markdown(["stage", "file", "bytes", "size committed", "size again"], rows)
+
+
+def environment_fields(record: Record) -> dict[str, str]:
+    """What environment.json says of the environment, its nested entries by dotted names."""
+    fields: dict[str, str] = {}
+
+    def collect(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in sorted(value.items()):
+                collect(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            fields[prefix] = "-" if value is None else str(value)
+
+    collect("", {key: value for key, value in (record.environment or {}).items() if key != DESCRIBED})
+    return fields
+
+
+def different_fields(committed: Record, again: Record) -> list[str]:
+    """Which parts of the environment differ."""
+    before, after = environment_fields(committed), environment_fields(again)
+    return [name for name in before | after if before.get(name, "-") != after.get(name, "-")]
+
+
+def environments_table(committed: Record, again: Record) -> str:
+    """Both environments side by side."""
+    before, after = environment_fields(committed), environment_fields(again)
+    different = different_fields(committed, again)
+    rows = [
+        [name, before.get(name, "-"), after.get(name, "-"), "different" if name in different else "same"]
+        for name in before | after
+    ]
+    return markdown(["environment", "committed", "here", ""], rows)
+
+
+def changed_inputs(committed: Record, again: Record) -> list[str]:
+    """Code, params and files whose hashes in dvc.lock are not those of the state that it is committed with."""
+    names = {*committed.inputs, *again.inputs}
+    changed = {name for name in names if committed.inputs.get(name) != again.inputs.get(name)}
+    return sorted({name.partition(":")[2] for name in changed})
+
+
+def bytes_verdict(committed: Record, again: Record) -> Verdict | None:
+    """The verdict if the bytes and environments alone give one; None if metrics have to be judged."""
+    if committed.stale:
+        return Verdict(False, f"committed with other bytes than {LOCK} records: {', '.join(committed.stale)}")
+    different, count = different_outs(committed, again), len(committed.outs)
+    if not different:
+        return _same_bytes(committed, again, count)
+    if committed.environment is None or again.environment is None:
+        return Verdict(False, f"other bytes, and without {ENVIRONMENT} nobody can tell why: commit it")
+    if different_fields(committed, again):
+        return None
+    reason = f"the same environment gave other bytes: {len(different)} of {count} outs differ"
+    if changed := changed_inputs(committed, again):
+        reason += f"; {LOCK} is of other inputs ({', '.join(changed)}): run `dvc repro` and commit what it writes"
+    return Verdict(False, reason)
+
+
+def _same_bytes(committed: Record, again: Record, count: int) -> Verdict:
+    described = [(record.environment or {}).get(DESCRIBED) for record in (committed, again)]
+    if GENERATOR in committed.outs and described[0] != described[1]:
+        return Verdict(False, f"{ENVIRONMENT} is committed for another generator than {LOCK} records")
+    elsewhere = different_fields(committed, again)
+    where = f"though the environment differs in {', '.join(elsewhere)}" if elsewhere else "in the same environment"
+    return Verdict(True, f"all {count} outs have the bytes that {LOCK} records, {where}")
+
+
+def _inputs(stages: dict[str, Any], outs: set[str]) -> dict[str, str]:
+    inputs = {}
+    for stage, content in stages.items():
+        for dep in content.get("deps", []):
+            if dep["path"] not in outs:
+                inputs[f"{stage}:{dep['path']}"] = dep["md5"]
+        for file, values in content.get("params", {}).items():
+            inputs |= {f"{stage}:{file}: {key}": json.dumps(value, default=str) for key, value in values.items()}
+    return inputs
+
+
+def _has_other_bytes(path: Path, out: Out) -> bool:
+    return path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out.md5
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"{path.name} is not valid JSON ({error})") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise UserError(f"{path.name} is not committed; run `dvc repro` and commit what it writes") from None

@@ -1,0 +1,25 @@
+"""Tables for terminals and for the job summaries of a CI alike: Markdown with aligned columns."""
+
+from collections.abc import Sequence
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; columns that hold figures only are aligned to the right."""
+    columns = [[row[i] for row in (header, *rows)] for i in range(len(header))]
+    lines = zip(*map(_aligned, columns), strict=True)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _aligned(cells: list[str]) -> list[str]:
+    """A column, its header first, with the rule under that."""
+    width = max(3, *map(len, cells))
+    if len(cells) > 1 and all(map(_is_figure, cells[1:])):
+        head, *rest = (cell.rjust(width) for cell in cells)
+        return [head, "-" * (width - 1) + ":", *rest]
+    head, *rest = (cell.ljust(width) for cell in cells)
+    return [head, "-" * width, *rest]
+
+
+def _is_figure(cell: str) -> bool:
+    """Whether a cell is a number, maybe a range of two or one in brackets, or a dash for none."""
+    return not cell.strip("0123456789.,-+ ()e")

@@ -1,0 +1,335 @@
+"""Kill the training at random moments, let `dvc repro` finish it, and compare every file: `make torture KILLS=100`.
+
+In a temporary clone with a tiny profile, train_gan runs once undisturbed. Then, again and again from nothing, a run
+of `dvc repro` is ended with SIGKILL: DVC, the stage, one of its workers or all of them, while they start, train, write
+a checkpoint, write the outs, or while DVC takes the outs over. Now and then a bit of the newest checkpoint is turned
+over. Whatever `dvc repro` then makes must have the bytes of the undisturbed run, with the same number of processes
+or with another; and nothing must be left behind, process or file.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+from tools.clone import Clone, tiny_clone
+
+REPRO = (sys.executable, "-m", "dvc", "repro", "--single-item", "train_gan")
+PROFILE: dict[str, dict[str, Any]] = {
+    "normalize": {"limit": 1000},
+    "train_gan": {"width": 16, "z_dim": 16, "batch_size": 40, "total_kimg": 2.4, "snapshot_kimg": 0.8, "device": "cpu"},
+}
+"""60 steps over two epochs and a half; with CHECKPOINT_KIMG, 11 checkpoints before the end."""
+CHECKPOINT_KIMG = "0.2"
+OUTS = ("history.csv", "generator.safetensors", "discriminator.safetensors", "snapshots.safetensors")
+MOMENTS = ("start", "training", "checkpoint", "outs")
+KINDS = [
+    *((victim, moment) for moment in MOMENTS for victim in ("dvc", "stage", "worker", "all")),
+    *((victim, "taking over") for victim in ("dvc", "all")),
+]
+"""Who is killed, and when: while DVC takes the outs over there is no stage any more."""
+TRIES = 4
+ORPHANS_S = 15.0
+"""How long those that are left may take to notice that they are."""
+POLL_S = 0.0005
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One kill: who, when (and how far into that moment, in [0, 1)), and what is done to the checkpoint after it."""
+
+    victim: str
+    moment: str
+    when: float
+    processes: int
+    processes_after: int
+    turn_a_bit: bool
+    hasty: bool
+    """Whether the next `dvc repro` starts at once, beside those that have not noticed yet that they must end."""
+
+    @classmethod
+    def draw(cls, seed: int, number: int) -> "Plan":
+        """The plan of that number: a function of both. All kinds come in turn, in an order that changes each time."""
+        turn, place = divmod(number, len(KINDS))
+        victim, moment = random.Random(f"{seed} {turn}").sample(KINDS, len(KINDS))[place]
+        rng = random.Random(f"{seed} {number} details")
+        processes = 2 if victim == "worker" else rng.choice((1, 1, 2))
+        after = rng.choice((1, 1, 2))
+        return cls(victim, moment, rng.random(), processes, after, rng.random() < 0.3, rng.random() < 0.5)
+
+
+@dataclass
+class Outcome:
+    """What came of a plan; problems is empty if all is as it must be."""
+
+    plan: Plan
+    caught_writing: bool
+    turned: bool
+    resumed: bool
+    problems: list[str]
+
+
+class Torture:
+    """The clone, what an undisturbed run makes there, and how long that takes."""
+
+    def __init__(self, clone: Clone) -> None:
+        self.clone, self.root = clone, clone.root
+        self.out, self.log = clone.root / "data" / "train_gan", clone.root.parent / "log"
+        clone.must(sys.executable, "-m", "dvc", "repro", "normalize")
+        self.lock_before = (self.root / "dvc.lock").read_bytes()
+        self.durations = {processes: self._undisturbed(processes) for processes in (2, 1)}
+        self.reference = self._result()
+
+    def _undisturbed(self, processes: int) -> dict[str, float]:
+        """Seconds before training, and of training."""
+        self._reset()
+        begun = time.monotonic()
+        with self._started(processes) as dvc:
+            wait_until(self._is_training, dvc)
+            training = time.monotonic()
+            wait_until((self.out / "environment.json").exists, dvc)
+            trained = time.monotonic()
+        if dvc.returncode:
+            sys.exit(f"the undisturbed run ended with {dvc.returncode}:\n{self.log.read_text(encoding='utf-8')}")
+        return {"start": training - begun, "training": trained - training, "taking over": time.monotonic() - trained}
+
+    def run(self, plan: Plan) -> Outcome:
+        """Kill as planned, let `dvc repro` finish, and compare."""
+        self._reset()
+        caught = self._kill(plan)
+        turned = plan.turn_a_bit and self._turn_a_bit(plan)
+        problems: list[str] = []
+        printed = self._repeat(plan.processes_after, problems)
+        if printed and self._result() != self.reference:
+            different = {name for name, _ in self.reference.items() ^ self._result().items()}
+            problems.append(f"other bytes: {', '.join(sorted(different))}")
+        problems += [f"left behind: {path.relative_to(self.root)}" for path in self._litter()]
+        problems += [f"still runs: {process}" for process in self._stages_running()]
+        return Outcome(plan, caught, turned, "going on from the checkpoint" in printed, problems)
+
+    def _kill(self, plan: Plan) -> bool:
+        """Start a run and end it as planned. Returns whether it left a half-written file."""
+        with self._started(plan.processes) as dvc:
+            begun = time.monotonic()
+            if plan.moment == "start":
+                deadline = begun + plan.when * self.durations[plan.processes]["start"]
+                wait_until(lambda: time.monotonic() > deadline and bool(choose(plan, dvc.pid)), dvc)
+            else:
+                wait_until(self._is_training, dvc)
+            # Looked up before the moment, for that may be shorter than looking them up.
+            victims = choose(plan, dvc.pid)
+            wait_until(self._moment(plan), dvc)
+            for victim in victims:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    victim.kill()
+            if plan.victim in ("dvc", "all"):
+                dvc.wait()
+        caught = bool(list(self.root.rglob("*.partial")))
+        if not plan.hasty:
+            end = time.monotonic() + ORPHANS_S
+            while self._stages_running() and time.monotonic() < end:
+                time.sleep(0.05)
+        return caught
+
+    def _moment(self, plan: Plan) -> Callable[[], bool]:
+        """Whether it has come."""
+        now, durations = time.monotonic(), self.durations[plan.processes]
+        if plan.moment == "training":
+            return lambda: time.monotonic() > now + plan.when * durations["training"]
+        if plan.moment == "checkpoint":
+            step = 5 * (1 + int(plan.when * 11))
+            return lambda: exists_in(self.root / ".checkpoints", f"step_{step:09}.checkpoint.partial")
+        if plan.moment == "outs":
+            name = OUTS[int(plan.when * len(OUTS))]
+            if name == "history.csv":  # written at each checkpoint as well: the last pictures come with the outs
+                return (self.out / "samples" / "final.png").exists
+            return lambda: exists_in(self.out, name, f"{name}.partial")
+        if plan.moment == "taking over":
+            ready: list[float] = []
+
+            def come() -> bool:
+                if not ready and (self.out / "environment.json").exists():
+                    ready.append(time.monotonic() + plan.when * durations["taking over"])
+                return bool(ready) and time.monotonic() > ready[0]
+
+            return come
+        return lambda: True
+
+    def _turn_a_bit(self, plan: Plan) -> bool:
+        """Of the newest checkpoint, if there is one."""
+        paths = sorted((self.root / ".checkpoints").glob("*/step_*.checkpoint"))
+        if not paths:
+            return False
+        content = bytearray(paths[-1].read_bytes())
+        bit = int(plan.when * 1e9) % (8 * len(content))
+        content[bit // 8] ^= 1 << bit % 8
+        paths[-1].write_bytes(content)
+        return True
+
+    def _repeat(self, processes: int, problems: list[str]) -> str:
+        """Run `dvc repro` until it succeeds. Returns what it printed then, or "" after too many tries."""
+        for number in range(TRIES):
+            with self._started(processes) as dvc:
+                dvc.wait()
+            printed = self.log.read_text(encoding="utf-8")
+            if dvc.returncode == 0:
+                return printed
+            last_words = printed.strip()[-600:]
+            print(f"try {number + 1} of dvc repro ended with {dvc.returncode}: {last_words}", flush=True)
+        problems.append(f"dvc repro did not succeed in {TRIES} tries")
+        return ""
+
+    @contextlib.contextmanager
+    def _started(self, processes: int) -> Iterator[subprocess.Popen[bytes]]:
+        """A running `dvc repro` of train_gan, all that it prints in the log; the block ends when it does."""
+        environment = self.clone.environment | {
+            "GAN_PROCESSES": str(processes),
+            "GAN_CHECKPOINT_KIMG": CHECKPOINT_KIMG,
+        }
+        with self.log.open("wb") as log:
+            dvc = subprocess.Popen(
+                REPRO, cwd=self.root, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            yield dvc
+            dvc.wait()
+        finally:
+            if dvc.poll() is None:
+                for process in descendants(dvc.pid):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+
+    def _is_training(self) -> bool:
+        return b"training on cpu" in self.log.read_bytes()
+
+    def _reset(self) -> None:
+        """As if train_gan had never run: no outs, no cache, no run cache, no entry in the lock, no checkpoint."""
+        for folder in (self.out, self.root / ".checkpoints", self.root / ".dvc" / "cache"):
+            shutil.rmtree(folder, ignore_errors=True)
+        (self.root / "dvc.lock").write_bytes(self.lock_before)
+
+    def _result(self) -> dict[str, str]:
+        """The hash of each file of the stage, and what dvc.lock says of its outs."""
+        found = {
+            path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in self.out.rglob("*")
+            if path.is_file() and path.name != ".gitignore"
+        }
+        lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text(encoding="utf-8"))
+        outs = lock["stages"].get("train_gan", {}).get("outs", [])
+        return found | {f"dvc.lock: {out['path']}": out["md5"] for out in outs}
+
+    def _litter(self) -> list[Path]:
+        partial = (self.root / "data").rglob("*.partial")
+        return [*partial, *(path for path in (self.root / ".checkpoints").rglob("*") if path.is_file())]
+
+    def _stages_running(self) -> list[psutil.Process]:
+        """Those of this clone."""
+        return [process for process in psutil.process_iter() if is_stage(process) and self._is_here(process)]
+
+    def _is_here(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return Path(process.cwd()) == self.root
+        return False
+
+
+def wait_until(come: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Return when the moment has come, or the process is gone."""
+    while not come() and process.poll() is None:
+        time.sleep(POLL_S)
+
+
+def exists_in(folder: Path, *names: str) -> bool:
+    """Whether the folder, or one in it, holds a file of one of these names."""
+    return any(path.name in names for path in folder.glob("*/*")) or any((folder / name).exists() for name in names)
+
+
+def descendants(number: int) -> list[psutil.Process]:
+    """The process and all that it has started, itself first; nothing if it is gone."""
+    try:
+        process = psutil.Process(number)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_stage(process: psutil.Process) -> bool:
+    """Whether the process is the stage train_gan or one of its workers."""
+    with contextlib.suppress(psutil.Error):
+        return "stages.train_gan" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def choose(plan: Plan, dvc: int) -> list[psutil.Process]:
+    """Whom the plan kills, of those that are there by now; nothing if that process is not there."""
+    family = descendants(dvc)
+    if plan.victim == "all":
+        return family
+    if plan.victim == "dvc":
+        return family[:1]
+    stages = [process for process in family if is_stage(process)]
+    if plan.victim == "stage":
+        return stages[:1]
+    return [random.Random(plan.when).choice(stages[1:])] if stages[1:] else []
+
+
+def report(outcomes: list[Outcome]) -> str:
+    """A line for each kind of kill, and the sum."""
+    tried: Counter[tuple[str, str]] = Counter((o.plan.victim, o.plan.moment) for o in outcomes)
+    good = Counter((o.plan.victim, o.plan.moment) for o in outcomes if not o.problems)
+    lines = [f"{v:7} killed, {m:12}: {good[v, m]} of {tried[v, m]} identical" for v, m in sorted(tried)]
+    for text, chosen in (
+        ("left a half-written file", [o for o in outcomes if o.caught_writing]),
+        ("went on from a checkpoint", [o for o in outcomes if o.resumed]),
+        ("had a bit of the newest checkpoint turned over", [o for o in outcomes if o.turned]),
+        ("were followed by dvc repro at once", [o for o in outcomes if o.plan.hasty]),
+    ):
+        lines.append(f"{len(chosen)} {text}")
+    lines.append(f"{sum(good.values())} of {len(outcomes)} identical")
+    return "\n".join(lines)
+
+
+def torture(kills: int, seed: int, first: int = 0) -> list[Outcome]:
+    """So many kills, one after the other, each told in a line."""
+    outcomes = []
+    with tempfile.TemporaryDirectory() as folder:
+        torturer = Torture(tiny_clone(Path(folder), PROFILE))
+        for number in range(first, first + kills):
+            begun, plan = time.monotonic(), Plan.draw(seed, number)
+            outcomes.append(torturer.run(plan))
+            verdict = "; ".join(outcomes[-1].problems) or "identical"
+            counts = f"{plan.processes} then {plan.processes_after} processes, {time.monotonic() - begun:.0f} s"
+            print(f"{number}: {plan.victim} killed, {plan.moment} ({counts}): {verdict}", flush=True)
+    return outcomes
+
+
+def main() -> None:
+    """Exit code 0 if every file was identical after every kill."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100, help="how many (default: 100)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first, to repeat one (default: 0)")
+    parser.add_argument("--seed", type=int, default=1, help="of who is killed and when (default: 1)")
+    arguments = parser.parse_args()
+    if os.name != "posix":
+        sys.exit("torture: only where there is SIGKILL")
+    outcomes = torture(arguments.kills, arguments.seed, arguments.first)
+    print(report(outcomes))
+    sys.exit(any(outcome.problems for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    main()

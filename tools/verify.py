@@ -1,0 +1,71 @@
+"""Prove that a run is reproduced: `make verify`, or `make verify REV=<commit, branch or experiment>`.
+
+Everything is run again from the committed state, in a clean clone without any cache, and every out that dvc.lock
+records is compared with what came out. Exit code 0: the same bytes, or, in another environment, metrics within the
+spread over seeds. Exit code 1: anything else.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from stages.common.errors import UserError
+from tools.fresh import clean_clone, find_commit, git, interruptible, run_dvc
+from tools.judge import judge, read_spread
+from tools.proof import Record, Verdict, bytes_verdict, environments_table, outs_table, read_record
+
+
+def verify(root: Path, revision: str) -> bool:
+    """Run that revision again, print what came of it, and return whether it was reproduced.
+
+    Raises UserError if it cannot be run or compared.
+    """
+    commit = find_commit(root, revision)
+    warn_if_not_committed(root, commit)
+    print(f"verify: running {revision} ({commit[:7]}) again in a clean clone", flush=True)
+    with clean_clone(root, commit) as clone:
+        committed = read_record(clone)
+        if code := run_dvc(clone, "repro", "--force"):
+            raise UserError(f"the run in the clone failed (exit code {code}); what it said stands above")
+        return conclude(committed, read_record(clone), clone)
+
+
+def conclude(committed: Record, again: Record, clone: Path) -> bool:
+    """Print the tables and the verdict; the clone holds the spread to judge by. Returns whether it passed."""
+    print(f"\n{outs_table(committed, again)}\n\n{environments_table(committed, again)}\n")
+    verdict = bytes_verdict(committed, again) or metrics_verdict(again, clone)
+    print(f"verify: {'passed' if verdict.passed else 'FAILED'}: {verdict.reason}")
+    return verdict.passed
+
+
+def metrics_verdict(again: Record, clone: Path) -> Verdict:
+    """Judge the metrics of a run in another environment, and print them."""
+    verdict, table = judge(again, read_spread(clone))
+    print("another environment: the metrics are judged instead of the bytes\n")
+    if table:
+        print(f"{table}\n")
+    return verdict
+
+
+def warn_if_not_committed(root: Path, commit: str) -> None:
+    """Say that changes of the working tree are not verified, if it stands on that commit."""
+    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain"):
+        print("verify: warning: some changes are not committed; what is committed is verified", file=sys.stderr)
+
+
+def main() -> None:
+    """Verify the revision that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
+    parser.add_argument("revision", nargs="?", default="HEAD", help="a commit, branch or experiment; HEAD if none")
+    revision = parser.parse_args().revision
+    with interruptible():
+        try:
+            root = Path(git(Path(), "rev-parse", "--show-toplevel").strip())
+            passed = verify(root, revision)
+        except UserError as error:
+            sys.exit(f"verify: {error}")
+    sys.exit(0 if passed else 1)
+
+
+if __name__ == "__main__":
+    main()
