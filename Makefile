@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Stages are run as `python -m stages.<stage>`: the environment's python must come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint lock verify spread bench
+.PHONY: repro test test-all lint lock verify torture spread bench
 
 repro: .venv/locked
 	dvc repro
@@ -11,6 +11,10 @@ repro: .venv/locked
 # Run everything again in a clean clone and compare every byte; REV: a commit, branch or experiment, else HEAD.
 verify: .venv/locked
 	python -m tools.verify $(REV)
+
+# Kill the training KILLS times at random moments; every file must come out the same all the same. FIRST: to go on.
+torture: .venv/locked
+	python -m tools.torture --kills $(or $(KILLS),100) --first $(or $(FIRST),0) --seed $(or $(SEED),1)
 
 # Measure what verify judges metrics by where the environment is another one: SEEDS whole runs.
 spread: .venv/locked

@@ -5,7 +5,9 @@ reruns for it; an upgrade of a library that decides bytes changes it, so that ev
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
 from stages.common.errors import UserError
@@ -13,6 +15,7 @@ from stages.common.files import write_json
 from stages.common.inception import load_inception
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import find_device, make_deterministic, report_errors
+from stages.download import DATASETS
 
 SCHEMAS: dict[str, type[StageParams]] = {
     "download": download.Params,
@@ -37,18 +40,40 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     problems = [
         f"{params_file}: {name}: unknown section; expected {', '.join(SCHEMAS)}" for name in content.keys() - SCHEMAS
     ]
+    sections: dict[str, Any] = {}
     for stage, schema in SCHEMAS.items():
         try:
-            section = validate_section(content, stage, schema, params_file)
-            if isinstance(section, train_gan.Params):
-                find_device(section.device)
-            if isinstance(section, evaluate.Params) and section.protocol == "inception":
-                load_inception()
+            sections[stage] = validate_section(content, stage, schema, params_file)
         except UserError as error:
             problems.append(str(error))
+    if not problems:
+        problems = [f"{params_file}: {line}" for line in contradictions(sections)]
+        find_device(sections["train_gan"].device)
+        if sections["evaluate"].protocol == "inception":
+            load_inception()
     if problems:
         raise UserError("\n".join(sorted(problems)))
     write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})
+
+
+def contradictions(sections: dict[str, Any]) -> Iterator[str]:
+    """What no section shows by itself: a line for each key that asks for what another one does not give."""
+    classes = DATASETS[sections["download"].dataset].classes
+    kept: Any = sections["normalize"].classes
+    kept = range(len(classes)) if kept == "all" else kept
+    asked: Any = sections["generate"].classes
+    asked = range(len(kept)) if asked == "all" else asked
+    for key, labels, known in (("normalize", kept, classes), ("generate", asked, kept)):
+        if unknown := [label for label in labels if label >= len(known)]:
+            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {', '.join(map(str, unknown))}"
+    limit = sections["normalize"].limit
+    for stage, images in (("train_classifier", limit), ("baseline", min(limit, sections["generate"].num_images))):
+        if (found := sections[stage].batch_size) > images:
+            yield f"{stage}.batch_size: expected at most the {images} images there are, found {found}"
+    compared = min(sections["evaluate"].num_images, sections["generate"].num_images)
+    for stage, images in (("evaluate", compared), ("track", sections["track"].num_images)):
+        if (found := sections[stage].neighbours) >= images:
+            yield f"{stage}.neighbours: expected less than the {images} images compared, found {found}"
 
 
 def locked_versions(lock: Path) -> dict[str, str]:

@@ -216,7 +216,10 @@ def main() -> None:
         params = load_params(STAGE, Params)
         device = runtime.find_device(params.device)
         if teams.was_launched():
-            run(params, Path("data"), teams.join(params.shards, _device(params.device)))
+            try:
+                run(params, Path("data"), teams.join(params.shards, _device(params.device)))
+            finally:
+                teams.leave()
             return
         gpus = torch.cuda.device_count()
         count = processes_to_start(runtime.processes(), params.shards, device.type, gpus)

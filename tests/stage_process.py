@@ -118,7 +118,7 @@ class Project:
     def _is_stage(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             ours = Path(process.cwd()) == self.root and process.status() != psutil.STATUS_ZOMBIE
-            return ours and "stages.train_gan" in process.cmdline() and "-m" in process.cmdline()
+            return ours and "-c" not in process.cmdline() and process.cmdline()[-1] == "stages.train_gan"
         return False
 
 

@@ -202,8 +202,31 @@ def test_batch_size_must_divide_into_the_shards(tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
 def test_device_that_is_not_there(tmp_path: Path) -> None:
     found = refusal(tmp_path, changed("train_gan.device", "cuda"))
-    assert "device cuda is not there" in found
+    assert "train_gan.device: cuda is not there" in found
     assert "cpu" in found
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("normalize.classes", [3, 10], "normalize.classes: expected labels 0 to 9, found 10"),
+        ("generate.classes", [10, 3, 11], "generate.classes: expected labels 0 to 9, found 10, 11"),
+        ("normalize.limit", 127, "train_classifier.batch_size: expected at most the 127 images there are, found 128"),
+        ("generate.num_images", 127, "baseline.batch_size: expected at most the 127 images there are, found 128"),
+        ("evaluate.neighbours", 10000, "evaluate.neighbours: expected less than the 10000 images compared"),
+        ("track.neighbours", 5000, "track.neighbours: expected less than the 5000 images compared, found 5000"),
+    ],
+)
+def test_sections_that_contradict_each_other(key: str, value: Any, expected: str, tmp_path: Path) -> None:
+    assert expected in refusal(tmp_path, changed(key, value))
+
+
+def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:
+    content = changed("normalize.classes", [3, 8])
+    assert run(tmp_path, content).exists()
+    content["generate"]["classes"] = [1, 2]
+    with pytest.raises(UserError, match=r"generate\.classes: expected labels 0 to 1, found 2"):
+        run(tmp_path, content)
 
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:

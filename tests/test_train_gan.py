@@ -180,7 +180,7 @@ def test_device_that_is_not_there_is_refused_at_once(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UserError, match=f"device {device} is not there: this machine has cpu"):
+    with pytest.raises(UserError, match=rf"train_gan\.device: {device} is not there; this machine has cpu"):
         train_gan.run(params(device=device), upstream)
     assert not (upstream / "train_gan").exists()
 

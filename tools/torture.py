@@ -91,11 +91,16 @@ class Torture:
         self.out, self.log = clone.root / "data" / "train_gan", clone.root.parent / "log"
         clone.must(sys.executable, "-m", "dvc", "repro", "normalize")
         self.lock_before = (self.root / "dvc.lock").read_bytes()
-        self.durations = {processes: self._undisturbed(processes) for processes in (2, 1)}
+        self._durations = {1: self._undisturbed(1)}
         self.reference = self._result()
 
+    def durations(self, processes: int) -> dict[str, float]:
+        """Seconds before training, of training, and until DVC ends, in an undisturbed run of so many processes."""
+        if processes not in self._durations:
+            self._durations[processes] = self._undisturbed(processes)
+        return self._durations[processes]
+
     def _undisturbed(self, processes: int) -> dict[str, float]:
-        """Seconds before training, and of training."""
         self._reset()
         begun = time.monotonic()
         with self._started(processes) as dvc:
@@ -109,8 +114,9 @@ class Torture:
 
     def run(self, plan: Plan) -> Outcome:
         """Kill as planned, let `dvc repro` finish, and compare."""
+        durations = self.durations(plan.processes)
         self._reset()
-        caught = self._kill(plan)
+        caught = self._kill(plan, durations)
         turned = plan.turn_a_bit and self._turn_a_bit(plan)
         problems: list[str] = []
         printed = self._repeat(plan.processes_after, problems)
@@ -121,18 +127,18 @@ class Torture:
         problems += [f"still runs: {process}" for process in self._stages_running()]
         return Outcome(plan, caught, turned, "going on from the checkpoint" in printed, problems)
 
-    def _kill(self, plan: Plan) -> bool:
+    def _kill(self, plan: Plan, durations: dict[str, float]) -> bool:
         """Start a run and end it as planned. Returns whether it left a half-written file."""
         with self._started(plan.processes) as dvc:
             begun = time.monotonic()
             if plan.moment == "start":
-                deadline = begun + plan.when * self.durations[plan.processes]["start"]
+                deadline = begun + plan.when * durations["start"]
                 wait_until(lambda: time.monotonic() > deadline and bool(choose(plan, dvc.pid)), dvc)
             else:
                 wait_until(self._is_training, dvc)
             # Looked up before the moment, for that may be shorter than looking them up.
             victims = choose(plan, dvc.pid)
-            wait_until(self._moment(plan), dvc)
+            wait_until(self._moment(plan, durations), dvc)
             for victim in victims:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     victim.kill()
@@ -145,9 +151,9 @@ class Torture:
                 time.sleep(0.05)
         return caught
 
-    def _moment(self, plan: Plan) -> Callable[[], bool]:
-        """Whether it has come."""
-        now, durations = time.monotonic(), self.durations[plan.processes]
+    def _moment(self, plan: Plan, durations: dict[str, float]) -> Callable[[], bool]:
+        """Tells whether it has come."""
+        now = time.monotonic()
         if plan.moment == "training":
             return lambda: time.monotonic() > now + plan.when * durations["training"]
         if plan.moment == "checkpoint":
@@ -303,13 +309,15 @@ def report(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def torture(kills: int, seed: int, first: int = 0) -> list[Outcome]:
-    """So many kills, one after the other, each told in a line."""
+def torture(plans: dict[int, Plan], prepare: Callable[[Clone], None] = lambda clone: None) -> list[Outcome]:
+    """Carry out the plans, one after the other, each told in a line. prepare: what is done to the clone first."""
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        torturer = Torture(tiny_clone(Path(folder), PROFILE))
-        for number in range(first, first + kills):
-            begun, plan = time.monotonic(), Plan.draw(seed, number)
+        clone = tiny_clone(Path(folder), PROFILE)
+        prepare(clone)
+        torturer = Torture(clone)
+        for number, plan in plans.items():
+            begun = time.monotonic()
             outcomes.append(torturer.run(plan))
             verdict = "; ".join(outcomes[-1].problems) or "identical"
             counts = f"{plan.processes} then {plan.processes_after} processes, {time.monotonic() - begun:.0f} s"
@@ -326,7 +334,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.name != "posix":
         sys.exit("torture: only where there is SIGKILL")
-    outcomes = torture(arguments.kills, arguments.seed, arguments.first)
+    numbers = range(arguments.first, arguments.first + arguments.kills)
+    outcomes = torture({number: Plan.draw(arguments.seed, number) for number in numbers})
     print(report(outcomes))
     sys.exit(any(outcome.problems for outcome in outcomes))
 

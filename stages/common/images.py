@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
@@ -71,6 +70,8 @@ def load_image_set(path: Path) -> ImageSet:
 
 def grid_png(images: Tensor, columns: int) -> bytes:
     """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
+    from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in every stage that reads images)
+
     levels = make_grid(to_levels(images), nrow=columns, padding=2, pad_value=255)
     content = io.BytesIO()
     Image.fromarray(levels.permute(1, 2, 0).numpy()).save(content, format="PNG")

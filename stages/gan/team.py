@@ -113,6 +113,12 @@ class Team:
         return range(rank * self.shards // self.size, (rank + 1) * self.shards // self.size)
 
 
+def leave() -> None:
+    """Part from the other processes: one that just exits may be aborted by the threads that still connect it."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def was_launched() -> bool:
     """Whether torch's launcher started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ

@@ -112,17 +112,18 @@ class Trainer:
     ) -> Tensor:
         """Average the parts' vectors and take one optimiser's step. Returns the figures and the gradient's norm."""
         mean = self.team.tree_mean(parts)
-        if not torch.isfinite(mean).all():
-            raise NotFiniteError(f"{'D' if net is self.D else 'G'}'s loss or gradient")
         parameters, buffers = list(net.parameters()), float_buffers(net)
         sizes = [sum(t.numel() for t in parameters), sum(t.numel() for t in buffers), len(names)]
         gradient, statistics, figures = mean.split(sizes)
+        norm = gradient.norm().reshape(1)  # its square overflows before Adam's second moment does
+        if not torch.isfinite(torch.cat([norm, statistics, figures])).all():
+            raise NotFiniteError(f"{'D' if net is self.D else 'G'}'s loss or gradient")
         for parameter, piece in zip(parameters, unflatten(gradient, parameters), strict=True):
             parameter.grad = piece
         optimizer.step()
         for buffer, piece in zip(buffers, unflatten(statistics, buffers), strict=True):
             buffer.copy_(piece)
-        return torch.cat([figures, gradient.norm().reshape(1)])
+        return torch.cat([figures, norm])
 
     def _latents(self, player: str, step: int) -> tuple[Tensor, ...]:
         shape = (self.settings.batch_size, self.settings.z_dim)

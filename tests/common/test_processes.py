@@ -1,6 +1,5 @@
 """Processes that start, meet, watch each other and end, as real ones of train_gan wherever that is what is promised."""
 
-import contextlib
 import json
 import math
 import os
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from stages.common import processes
@@ -75,7 +73,11 @@ def test_cores_are_no_more_than_a_real_control_group_grants(limited_group: Path)
     assert cores_of("sh", "-c", f'echo $$ > {limited_group}/cgroup.procs && exec "$0" "$@"') == 1
 
 
-V1 = "9:name=systemd:/\n2:cpuacct:/elsewhere\n1:{controllers}:{path}\n0::/\n"
+V1 = "9:name=systemd:/\n2:cpuacct:/elsewhere\n1:{}:{}\n0::/\n"
+
+
+def quota_v1(group: str, quota: int) -> dict[str, str]:
+    return {f"{group}/cpu.cfs_quota_us": str(quota), f"{group}/cpu.cfs_period_us": "100000"}
 
 
 @pytest.mark.parametrize(
@@ -89,22 +91,10 @@ V1 = "9:name=systemd:/\n2:cpuacct:/elsewhere\n1:{controllers}:{path}\n0::/\n"
         ({"a/cpu.max": "400000 100000", "a/b/cpu.max": "50000 100000"}, "0::/a/b\n", 0.5),
         ({"a/cpu.max": "50000 100000"}, "0::/other\n", math.inf),
         ({"cpu.max": "nonsense"}, "0::/\n", math.inf),
-        (
-            {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"},
-            V1.format(controllers="cpu", path="/"),
-            math.inf,
-        ),
-        (
-            {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"},
-            V1.format(controllers="cpu", path="/"),
-            3,
-        ),
-        (
-            {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"},
-            V1.format(controllers="cpu,cpuacct", path="/a/b"),
-            0.5,
-        ),
         ({"cpu.max": "50000 100000"}, "", math.inf),
+        (quota_v1("cpu", -1), V1.format("cpu", "/"), math.inf),
+        (quota_v1("cpu", 300000), V1.format("cpu", "/"), 3),
+        (quota_v1("cpu/a", 50000), V1.format("cpu,cpuacct", "/a/b"), 0.5),
     ],
 )
 def test_quota_of_control_groups_of_both_versions(
@@ -168,8 +158,8 @@ def test_a_later_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> Non
     StopRequest(one_of_several=False)
     signal.raise_signal(signal.SIGINT)
     time.sleep(0.05)
-    ended = []
-    monkeypatch.setattr(processes.signal, "raise_signal", ended.append)
+    ended: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", ended.append)
     os.kill(os.getpid(), signal.SIGINT)
     assert ended == [signal.SIGINT]
     assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL

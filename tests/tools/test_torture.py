@@ -1,0 +1,70 @@
+"""`make torture`, short: a few kills for real, and that it notices what it is there for."""
+
+import dataclasses
+
+import pytest
+
+from tools.clone import Clone
+from tools.torture import KINDS, Outcome, Plan, report, torture
+
+KILL = Plan("all", "training", when=0.6, processes=1, processes_after=1, turn_a_bit=False, hasty=True)
+SHORT = [
+    KILL,
+    dataclasses.replace(KILL, victim="stage", moment="checkpoint", turn_a_bit=True),
+    dataclasses.replace(KILL, victim="dvc", moment="outs"),
+]
+
+
+def test_whatever_is_killed_the_bytes_are_the_same() -> None:
+    outcomes = torture(dict(enumerate(SHORT)))
+    assert [outcome.problems for outcome in outcomes] == [[]] * len(SHORT)
+    assert [outcome.resumed for outcome in outcomes] == [True] * len(SHORT)
+    assert [outcome.turned for outcome in outcomes] == [False, True, False]
+
+
+@pytest.mark.slow
+def test_every_kind_of_kill() -> None:
+    outcomes = torture({number: Plan.draw(2, number) for number in range(len(KINDS))})
+    assert {(outcome.plan.victim, outcome.plan.moment) for outcome in outcomes} == set(KINDS)
+    assert [outcome.problems for outcome in outcomes] == [[]] * len(KINDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("stages/gan/trainer.py", '{"G": self.G, "D": self.D, "ema": self.ema}', '{"G": self.G, "D": self.D}'),
+        ("stages/gan/trainer.py", '{"opt_g": self.opt_g, "opt_d": self.opt_d}', '{"opt_g": self.opt_g}'),
+    ],
+    ids=["no EMA in the checkpoint", "no optimiser of D"],
+)
+def test_what_a_checkpoint_lacks_is_noticed(module: str, old: str, new: str) -> None:
+    def prepare(clone: Clone) -> None:
+        path = clone.root / module
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    (outcome,) = torture({0: KILL}, prepare)
+    assert outcome.resumed
+    (problem,) = outcome.problems
+    assert problem.startswith("other bytes: ")
+    assert "data/train_gan/generator.safetensors" in problem
+
+
+def test_plans_are_functions_of_seed_and_number_and_take_all_kinds_in_turn() -> None:
+    plans = [Plan.draw(1, number) for number in range(2 * len(KINDS))]
+    assert plans == [Plan.draw(1, number) for number in range(2 * len(KINDS))]
+    assert plans != [Plan.draw(2, number) for number in range(2 * len(KINDS))]
+    for turn in (plans[: len(KINDS)], plans[len(KINDS) :]):
+        assert sorted((plan.victim, plan.moment) for plan in turn) == sorted(KINDS)
+    assert all(plan.processes == 2 for plan in plans if plan.victim == "worker")
+
+
+def test_report_counts_by_kind() -> None:
+    good = Outcome(KILL, caught_writing=True, turned=False, resumed=True, problems=[])
+    bad = dataclasses.replace(good, caught_writing=False, problems=["other bytes: x"])
+    lines = report([good, bad, good]).splitlines()
+    assert lines[0] == "all     killed, training    : 2 of 3 identical"
+    assert "2 left a half-written file" in lines
+    assert lines[-1] == "2 of 3 identical"
