@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from pydantic import AfterValidator, Field
+from torch import Tensor
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
@@ -22,6 +23,7 @@ from stages.common.inception import WEIGHTS_SHA256, inception_features, load_inc
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.metrics import figures, report, words
+from stages.metrics.classes import gan_test_accuracy
 from stages.metrics.classifier import Classifier, classifier_from
 from stages.metrics.measure import compare_all, measure, measure_inception
 from stages.metrics.registry import METRICS, Comparison, Embedded
@@ -142,6 +144,7 @@ def protocol(params: Params, samples: Comparison, num_training: int, classifier_
         "features": {
             "classifier_sha256": hashlib.sha256(classifier_path.read_bytes()).hexdigest(),
             "num_features": samples.reference.features.shape[1],
+            "test_accuracy": gan_test_accuracy(_labels(samples.reference), samples.reference.recognised),
         },
         "inception_sha256": WEIGHTS_SHA256 if params.protocol == "inception" else None,
         "neighbours": params.neighbours,
@@ -179,6 +182,12 @@ def write_png(path: Path, figure: Figure) -> None:
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def _labels(digits: Embedded) -> Tensor:
+    """The classes of real digits, which all have one."""
+    assert digits.labels is not None
+    return digits.labels
 
 
 def _kind(digits: ImageSet) -> dict[str, Any]:

@@ -117,8 +117,8 @@ class Project:
 
     def _is_stage(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
-            ours = Path(process.cwd()) == self.root and process.status() != psutil.STATUS_ZOMBIE
-            return ours and "-c" not in process.cmdline() and process.cmdline()[-1] == "stages.train_gan"
+            command = process.cmdline()  # empty while a process is ending
+            return Path(process.cwd()) == self.root and "-c" not in command and command[-1:] == ["stages.train_gan"]
         return False
 
 

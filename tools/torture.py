@@ -115,8 +115,13 @@ class Torture:
     def run(self, plan: Plan) -> Outcome:
         """Kill as planned, let `dvc repro` finish, and compare."""
         durations = self.durations(plan.processes)
-        self._reset()
-        caught = self._kill(plan, durations)
+        for _ in range(TRIES):
+            self._reset()
+            if self._kill(plan, durations):
+                break
+        else:
+            return Outcome(plan, False, False, False, ["the moment to kill was always missed"])
+        caught = any(self.root.rglob("*.partial"))
         turned = plan.turn_a_bit and self._turn_a_bit(plan)
         problems: list[str] = []
         printed = self._repeat(plan.processes_after, problems)
@@ -128,7 +133,7 @@ class Torture:
         return Outcome(plan, caught, turned, "going on from the checkpoint" in printed, problems)
 
     def _kill(self, plan: Plan, durations: dict[str, float]) -> bool:
-        """Start a run and end it as planned. Returns whether it left a half-written file."""
+        """Start a run and end it as planned. Returns whether it was still there to be ended."""
         with self._started(plan.processes) as dvc:
             begun = time.monotonic()
             if plan.moment == "start":
@@ -139,17 +144,17 @@ class Torture:
             # Looked up before the moment, for that may be shorter than looking them up.
             victims = choose(plan, dvc.pid)
             wait_until(self._moment(plan, durations), dvc)
+            in_time = dvc.poll() is None
             for victim in victims:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     victim.kill()
             if plan.victim in ("dvc", "all"):
                 dvc.wait()
-        caught = bool(list(self.root.rglob("*.partial")))
         if not plan.hasty:
             end = time.monotonic() + ORPHANS_S
             while self._stages_running() and time.monotonic() < end:
                 time.sleep(0.05)
-        return caught
+        return in_time
 
     def _moment(self, plan: Plan, durations: dict[str, float]) -> Callable[[], bool]:
         """Tells whether it has come."""
@@ -157,8 +162,8 @@ class Torture:
         if plan.moment == "training":
             return lambda: time.monotonic() > now + plan.when * durations["training"]
         if plan.moment == "checkpoint":
-            step = 5 * (1 + int(plan.when * 11))
-            return lambda: exists_in(self.root / ".checkpoints", f"step_{step:09}.checkpoint.partial")
+            name = f"step_{5 * (1 + int(plan.when * 11)):09}.checkpoint"
+            return lambda: exists_in(self.root / ".checkpoints", name, f"{name}.partial")
         if plan.moment == "outs":
             name = OUTS[int(plan.when * len(OUTS))]
             if name == "history.csv":  # written at each checkpoint as well: the last pictures come with the outs

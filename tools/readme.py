@@ -1,0 +1,66 @@
+"""Write the figures of the committed run into the README: `python -m tools.readme`. A test holds them to each other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages.common.files import write_text
+from tools.tables import markdown
+
+README = Path("README.md")
+BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
+SHOWN = {
+    "fd_classifier": "Fréchet distance on the classifier's features, less is better",
+    "kd_classifier": "kernel distance on the same features, less is better",
+    "precision": "samples that look like test digits",
+    "recall": "test digits that look like samples",
+    "coverage": "test digits that have a sample near them",
+    "gan_test_accuracy": "samples recognised as the class asked for",
+}
+
+
+def figures(root: Path) -> str:
+    """The table of the finished run in root/data, and what it says in plain words, as Markdown."""
+    details = _read(root / "data/evaluate/details.json")
+    usefulness = _read(root / "data/usefulness/details.json")
+    rows = [[f"`{name}`: {what}", *_row(details["metrics"][name])] for name, what in SHOWN.items()]
+    cas, real = usefulness["samples"], usefulness["real_digits"]["accuracy"]
+    told = f"{real['mean']:.4f} ± {real['standard_deviation']:.4f}"
+    rows.append(
+        [
+            "`cas`: test digits recognised by a classifier that saw samples alone, beside one that saw real digits",
+            f"{cas['mean']:.4f} ± {cas['standard_deviation']:.4f}",
+            told,
+            f"{cas['mean'] / real['mean']:.3f}",
+        ]
+    )
+    table = markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
+    accuracy = details["protocol"]["features"]["test_accuracy"]
+    weakest = min(details["classes"], key=lambda one: float(one["accuracy"]))
+    words = (
+        f"In the pipeline's own words: *{details['in_plain_words']}*. The classifier itself recognises "
+        f"{100 * accuracy:.2f} % of the test digits; of the classes asked for, {weakest['class']} is recognised least, "
+        f"{100 * weakest['accuracy']:.1f} %. `cas` has the mean and standard deviation of "
+        f"{len(cas['values'])} classifiers."
+    )
+    return f"{table}\n\n{words}\n"
+
+
+def written(text: str, root: Path) -> str:
+    """The README's text with the figures of the run between the two marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + figures(root) + END + after
+
+
+def _row(entry: dict[str, Any]) -> list[str]:
+    low, high = entry["ratio_interval"]
+    return [f"{entry['value']:.3g}", f"{entry['floor']:.3g}", f"{entry['ratio']:.3f} ({low:.2f} to {high:.2f})"]
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    write_text(README, written(README.read_text(encoding="utf-8"), Path()))
