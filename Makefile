@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Stages are run as `python -m stages.<stage>`: the environment's python must come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint lock verify torture spread bench
+.PHONY: repro test test-all lint lock verify torture spread seeds bench
 
 repro: .venv/locked
 	dvc repro
@@ -19,6 +19,10 @@ torture: .venv/locked
 # Measure what verify judges metrics by where the environment is another one: SEEDS whole runs.
 spread: .venv/locked
 	python -m tools.spread --seeds $(or $(SEEDS),5)
+
+# Mean and confidence of every metric over SEEDS runs; SET="train_gan.loss=hinge": of that setting too, compared.
+seeds: .venv/locked
+	python -m tools.seeds --seeds $(or $(SEEDS),5) $(SET)
 
 # Speed of training by number of processes, beside one process with as many threads as cores.
 bench: .venv/locked
