@@ -1,0 +1,76 @@
+"""The proof of the real pipeline on a tiny profile: of the committed run, and of experiments by their names."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import UserError
+from tools.clone import Changes, Clone, tiny_clone
+from tools.fresh import find_commit
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The project with a tiny profile, run once, its results committed."""
+    changes: Changes = {
+        "normalize": {"limit": 500},
+        "train_classifier": {"width": 8, "epochs": 1, "batch_size": 50},
+        "train_gan": {"width": 8, "z_dim": 16, "batch_size": 100, "total_kimg": 1.0, "history_steps": 1},
+        "generate": {"num_images": 100},
+        "evaluate": {"neighbours": 3, "num_images": 100},
+        "track": {"num_images": 100, "neighbours": 3},
+        "baseline": {"epochs": 1, "seeds": [1], "batch_size": 50},
+    }
+    made = tiny_clone(tmp_path_factory.mktemp("tiny"), changes)
+    made.must("git", "config", "user.name", "Test")
+    made.must("git", "config", "user.email", "test@example.org")
+    made.must(sys.executable, "-m", "dvc", "repro")
+    made.must("git", "add", "--all")
+    made.must("git", "commit", "--quiet", "--message", "Results")
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("tiny")
+def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
+    """With another number of processes than the committed run may have had."""
+    printed = tiny.must(sys.executable, "-m", "tools.verify", GAN_PROCESSES="2")
+    assert "in the same environment" in printed.splitlines()[-1]
+    assert "| different |" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("tiny")
+@pytest.mark.parametrize("how", ["workspace", "queue"])
+def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> None:
+    """From its name to the proof; that of the queue also by way of a branch to a clone that gives the same bytes."""
+    dvc, name = (sys.executable, "-m", "dvc"), f"as-{how}"
+    options = ["--queue"] if how == "queue" else []
+    tiny.must(*dvc, "exp", "run", *options, "--name", name, "--set-param", f"train_gan.seed={len(how)}")
+    if how == "queue":
+        tiny.must(*dvc, "queue", "start")
+        wait_for_experiment(tiny, name)
+    tiny.must("git", "checkout", "--quiet", ".")
+    printed = tiny.must(sys.executable, "-m", "tools.verify", name)
+    assert "in the same environment" in printed.splitlines()[-1]
+    if how == "queue":
+        tiny.must(*dvc, "exp", "branch", name, "tuned")
+        other = tmp_path / "other"
+        tiny.must("git", "clone", "--quiet", "--branch", "tuned", str(tiny.root), str(other))
+        locked = (other / "dvc.lock").read_text(encoding="utf-8")
+        Clone(other, tiny.environment).must(*dvc, "repro", "--force")
+        assert (other / "dvc.lock").read_text(encoding="utf-8") == locked
+
+
+def wait_for_experiment(clone: Clone, name: str) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        try:
+            find_commit(clone.root, name)
+        except UserError:
+            time.sleep(1)
+        else:
+            return
+    pytest.fail(clone.must(sys.executable, "-m", "dvc", "queue", "status"))
