@@ -62,7 +62,7 @@ def test_table_has_a_row_for_each_damage_and_a_column_for_each_metric(normalized
     initialise(classifier, 0, "classifier")
     meta = {"arguments": classifier.arguments, "classes": list("0123456789")}
     write_tensors(data / "train_classifier" / "classifier.safetensors", classifier.state_dict(), meta)
-    section = {"metrics": ["recall"], "neighbours": 3, "num_images": 100, "seed": 1}
+    section = {"metrics": ["recall"], "neighbours": 3, "num_images": 100, "protocol": "classifier", "seed": 1}
     document = damages.run(validate_section({"evaluate": section}, "evaluate", Params), data)
     header, _, *table = [line for line in document.splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in header.split("|")[1:-1]] == ["digits", *METRICS]
