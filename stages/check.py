@@ -27,6 +27,7 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
 }
+INIT_FOLDER = "data/init/README.md"
 LOCK = Path("requirements.txt")
 DECIDE_BYTES = ("numpy", "torch")
 
@@ -49,6 +50,11 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     if not problems:
         problems = [f"{params_file}: {line}" for line in contradictions(sections)]
         find_device(sections["train_gan"].device)
+        problems += [
+            f"{params_file}: train_gan.init_from: {path} is missing; {INIT_FOLDER} says how to put it there"
+            for path in train_gan.initial_files(data, sections["train_gan"].init_from)
+            if not path.is_file()
+        ]
         if sections["evaluate"].protocol == "inception":
             load_inception()
     if problems:

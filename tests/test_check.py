@@ -221,6 +221,12 @@ def test_sections_that_contradict_each_other(key: str, value: Any, expected: str
     assert expected in refusal(tmp_path, changed(key, value))
 
 
+def test_nets_to_start_from_must_be_there(tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed("train_gan.init_from", "earlier"))
+    for name in ("generator", "discriminator"):
+        assert f"train_gan.init_from: data/init/earlier/{name}.safetensors is missing" in found
+
+
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:
     content = changed("normalize.classes", [3, 8])
     assert run(tmp_path, content).exists()

@@ -6,7 +6,8 @@
 Runs train_gan to evaluate in a clean clone of the committed state, each seed as an experiment. Prints, for every
 metric, mean, standard deviation and the 95 % confidence interval of the mean; of two settings also the difference
 with its interval after Welch (1947): settings differ where that does not hold 0. Seeds are the only thing that varies:
-the classifier stays, so that all distances are on the same features.
+the classifier stays, so that all distances are on the same features (of two settings, if the second leaves normalize
+and train_classifier as they are).
 """
 
 import argparse
@@ -43,7 +44,7 @@ def mean_reach(values: list[float]) -> float:
     return t_quantile(CONFIDENCE, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
 
 
-def welch_reach(one: list[float], other: list[float]) -> float:
+def welch_reach(one: list[float], other: list[float], confidence: float = CONFIDENCE) -> float:
     """Half the width of the confidence interval of the difference of two means, of unequal variances.
 
     The degrees of freedom after Welch (1947) and Satterthwaite (1946), rounded down, which errs on the wide side.
@@ -52,7 +53,7 @@ def welch_reach(one: list[float], other: list[float]) -> float:
     if sum(shares) == 0:
         return 0.0
     parts = sum(share**2 / (len(values) - 1) for share, values in zip(shares, (one, other), strict=True))
-    return t_quantile(CONFIDENCE, max(1, int(sum(shares) ** 2 / parts))) * math.sqrt(sum(shares))
+    return t_quantile(confidence, max(1, int(sum(shares) ** 2 / parts))) * math.sqrt(sum(shares))
 
 
 def table_of_one(found: Values) -> str:
@@ -66,11 +67,15 @@ def table_of_one(found: Values) -> str:
 
 
 def table_of_two(one: Values, other: Values) -> str:
-    """The difference of two settings for each metric, and whether it is more than seeds explain."""
-    rows = []
-    for name in [name for name in one if name in other]:
+    """The difference of two settings for each metric, and whether it is more than seeds explain.
+
+    With so many metrics one would differ by chance: each interval is widened so that all hold at once (Bonferroni).
+    """
+    rows, names = [], [name for name in one if name in other]
+    confidence = 1 - (1 - CONFIDENCE) / len(names)
+    for name in names:
         means = [statistics.fmean(values[name]) for values in (one, other)]
-        difference, reach = means[1] - means[0], welch_reach(one[name], other[name])
+        difference, reach = means[1] - means[0], welch_reach(one[name], other[name], confidence)
         verdict = "differs" if abs(difference) > reach else "within the spread"
         cells = [f"{value:.4g}" for value in (*means, difference, difference - reach, difference + reach)]
         rows.append([name, *cells, verdict])

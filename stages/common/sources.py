@@ -67,17 +67,21 @@ class Folder:
     @contextmanager
     def open(self) -> Iterator[Fetch]:
         """Only see that the folder is there."""
-        if not self.path.is_dir():
+        try:
+            present = self.path.is_dir()
+        except OSError as error:
+            raise SourceError(f"cannot be looked at ({error.strerror})") from None
+        if not present:
             raise SourceError("neither a folder that exists nor an http(s) address")
         yield self._fetch
 
     def _fetch(self, name: str) -> bytes:
         for path in (self.path / name, self.path / f"{name}.gz"):
-            if path.is_file():
-                try:
+            try:
+                if path.is_file():
                     return uncompressed(path.read_bytes())
-                except OSError as error:
-                    raise FileError(f"cannot be read ({error.strerror})") from None
+            except OSError as error:
+                raise FileError(f"cannot be read ({error.strerror})") from None
         raise FileError(f"neither {name} nor {name}.gz is there")
 
 

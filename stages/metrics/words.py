@@ -7,8 +7,8 @@ from typing import Any
 GOOD_SHARE = 0.9
 """Of what real digits reach, for precision, recall and coverage."""
 GOOD_DISTANCE = 2.0
-"""Times the floor, for fd_classifier."""
-GOOD_CLASS = 0.95
+"""Times the floor, for fd_classifier, of all classes together and of each."""
+GOOD_CLASS = 0.96
 """Of the samples of the weakest class, recognised as asked."""
 DEVIATIONS = 3.0
 """How far from the floor C_T must fall to speak of copying."""
@@ -28,7 +28,7 @@ class Finding:
 
 def in_plain_words(details: dict[str, Any]) -> str:
     """The line for what the details say; an aspect that has no figures is passed over."""
-    aspects = (_distance, _fidelity, _diversity, _labels, _classes, _copying)
+    aspects = (_distance, _fidelity, _diversity, _labels, _classes, _copying, _class_distances, _astray)
     findings = [finding for aspect in aspects if (finding := aspect(details))]
     parts = []
     for title, kind in (("good", True), ("not good", False)):
@@ -108,6 +108,24 @@ def _copying(details: dict[str, Any]) -> Finding | None:
     signs = signs_of_copying(details)
     words = f"signs of copying ({', '.join(signs)})" if signs else "no sign of copying"
     return Finding(not signs, words)
+
+
+def _class_distances(details: dict[str, Any]) -> Finding | None:
+    """Named only where a class is far from its test digits."""
+    ratios = {one["class"]: (one["distances"].get("fd_classifier") or {}).get("ratio") for one in details["classes"]}
+    far = {name: ratio for name, ratio in ratios.items() if ratio is not None and ratio > GOOD_DISTANCE}
+    if not far:
+        return None
+    named = ", ".join(f"{name} ({ratio:.2f})" for name, ratio in sorted(far.items(), key=lambda item: -item[1]))
+    return Finding(False, f"more than {GOOD_DISTANCE:g} times the floor of their own class: {named}")
+
+
+def _astray(details: dict[str, Any]) -> Finding | None:
+    """Named only where samples lie farther from the training digits than real digits do, as odd or bad ones do."""
+    c_t = details["metrics"]["c_t"]
+    if c_t["value"] is None or not _far_below(-c_t["value"], -(c_t["floor"] or 0.0), c_t["standard_error"]):
+        return None
+    return Finding(False, f"farther from the training digits than real digits are (C_T {c_t['value']:.1f})")
 
 
 def _labels(details: dict[str, Any]) -> Finding | None:

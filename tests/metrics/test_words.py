@@ -20,13 +20,13 @@ def details(**changes: Any) -> dict[str, Any]:
         "coverage": entry(0.955),
         "gan_test_accuracy": entry(value=0.9888),
         "class_imbalance": entry(value=0.0031, floor=0.02),
-        "c_t": entry(None, value=4.8, floor=-1.5, standard_error=0.3),
+        "c_t": entry(None, value=0.8, floor=-1.5, standard_error=0.3),
     }
     return {
         "metrics": metrics | changes,
         "classes": [
-            {"class": "cat", "accuracy": 0.98, "distances": {"fd_classifier": {"ratio": 3.0}}},
-            {"class": "dog", "accuracy": 0.97, "distances": {"fd_classifier": {"ratio": 2.0}}},
+            {"class": "cat", "accuracy": 0.98, "distances": {"fd_classifier": {"ratio": 1.9}}},
+            {"class": "dog", "accuracy": 0.97, "distances": {"fd_classifier": {"ratio": 1.2}}},
         ],
         "class_tests": {"against_balanced": {"p_value": 0.9}},
         "memorisation": {
@@ -56,10 +56,21 @@ def test_good_samples() -> None:
             {"c_t": entry(None, value=-9.0, floor=-1.5, standard_error=0.3)},
             "not good: signs of copying (C_T -9.0); ",
         ),
+        (
+            {"c_t": entry(None, value=4.8, floor=-1.5, standard_error=0.3)},
+            "not good: farther from the training digits than real digits are (C_T 4.8); ",
+        ),
     ],
 )
 def test_each_aspect_may_be_bad(changes: dict[str, Any], words: str) -> None:
     assert words in in_plain_words(details(**changes))
+
+
+def test_classes_far_from_their_own_floor_are_named_the_farthest_first() -> None:
+    found = details()
+    found["classes"][0]["distances"]["fd_classifier"]["ratio"] = 2.1
+    found["classes"][1]["distances"]["fd_classifier"]["ratio"] = 3.0
+    assert "not good: more than 2 times the floor of their own class: dog (3.00), cat (2.10); " in in_plain_words(found)
 
 
 def test_uneven_classes_are_bad_if_neither_chance_nor_like_real_digits() -> None:
@@ -85,7 +96,7 @@ def test_without_asked_classes_the_farthest_from_its_floor_is_the_weakest() -> N
     for one in found["classes"]:
         one["accuracy"] = None
     line = in_plain_words(found)
-    assert line.endswith("; weakest class: cat (distance 3.00 times the floor)")
+    assert line.endswith("; weakest class: cat (distance 1.90 times the floor)")
     assert "recognised" not in line
     for one in found["classes"]:
         one["distances"] = {"undefined": "too few"}
