@@ -29,10 +29,10 @@ bench: .venv/locked
 	python -m tools.bench --repeats $(or $(REPEATS),5)
 
 test: .venv/locked-dev lint
-	python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
 
 test-all: .venv/locked-dev lint
-	python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/locked-dev
 	ruff check

@@ -1,7 +1,7 @@
 """The whole held together: dvc.yaml against the code, and `dvc repro` for real in a clone, on a tiny profile.
 
 The tests that take `project` share one clone and run in the order in which they stand; pytest-xdist keeps them in one
-process if it is called with --dist loadgroup, as the Makefile does.
+process if it is called with --dist loadfile, as the Makefile does.
 """
 
 import csv
@@ -131,7 +131,6 @@ print(json.dumps(found))
     return {stage: sorted(Path(file).relative_to(ROOT).as_posix() for file in found[stage]) for stage in found}
 
 
-@pytest.mark.xdist_group("imports")
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_deps_are_exactly_the_modules_that_a_stage_imports(stage: str, imported: dict[str, list[str]]) -> None:
     """DVC does not follow imports: what is missing here would not rerun when it changes."""
@@ -159,8 +158,6 @@ def test_every_plot_is_an_out() -> None:
 
 
 # --- dvc repro, for real ---
-
-pytestmark_clone = pytest.mark.xdist_group("clone")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,7 +268,6 @@ def first_run(project: Project) -> str:
     return printed
 
 
-@pytestmark_clone
 def test_repro_runs_every_stage_and_writes_every_out(project: Project, first_run: str) -> None:
     for stage in STAGES:
         assert f"Running stage '{stage}'" in first_run
@@ -284,7 +280,6 @@ def test_repro_runs_every_stage_and_writes_every_out(project: Project, first_run
     assert not list(project.root.rglob("*.partial"))
 
 
-@pytestmark_clone
 def test_nothing_that_git_or_dvc_does_not_know_is_left(project: Project, first_run: str) -> None:
     """Cached outs are ignored by Git, the others were committed; checkpoints are gone."""
     assert project.run("git", "status", "--porcelain").stdout == ""
@@ -296,7 +291,6 @@ def test_nothing_that_git_or_dvc_does_not_know_is_left(project: Project, first_r
     assert environment in project.run("git", "ls-files").stdout.split()
 
 
-@pytestmark_clone
 def test_a_second_repro_does_nothing(project: Project, first_run: str) -> None:
     before = project.files()
     printed = project.dvc("repro")
@@ -314,7 +308,6 @@ def png_chunks(content: bytes) -> list[bytes]:
     return chunks
 
 
-@pytestmark_clone
 def test_no_file_tells_where_or_when_it_was_made(project: Project, first_run: str) -> None:
     day = datetime.datetime.now(tz=datetime.UTC)
     days = [day, day - datetime.timedelta(days=1)]
@@ -350,7 +343,6 @@ def last_key() -> str:
         ),
     ],
 )
-@pytestmark_clone
 def test_a_bad_value_is_refused_in_one_line_and_costs_nothing(
     section: str, key: str, value: Any, message: str, project: Project, first_run: str
 ) -> None:
@@ -374,7 +366,6 @@ def test_a_bad_value_is_refused_in_one_line_and_costs_nothing(
     assert project.files() == before
 
 
-@pytestmark_clone
 def test_another_architecture_does_not_retrain(project: Project, first_run: str) -> None:
     networks = project.root / "stages" / "gan" / "networks"
     chosen = networks / f"{PARAMS['train_gan']['network']}.py"
@@ -397,7 +388,6 @@ def test_another_architecture_does_not_retrain(project: Project, first_run: str)
     }
 
 
-@pytestmark_clone
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_after_a_full_disk_dvc_checkout_brings_back_what_was_there(project: Project, first_run: str) -> None:
     before = project.files()
@@ -413,7 +403,6 @@ def test_after_a_full_disk_dvc_checkout_brings_back_what_was_there(project: Proj
     assert project.files() == before
 
 
-@pytestmark_clone
 def test_an_experiment_is_listed_with_its_metrics(project: Project, first_run: str) -> None:
     """Leaves the workspace with the experiment's params and results."""
     before = project.files()
@@ -431,7 +420,6 @@ def test_an_experiment_is_listed_with_its_metrics(project: Project, first_run: s
     assert metrics != json.loads(before["data/evaluate/metrics.json"])
 
 
-@pytestmark_clone
 def test_a_forced_repro_gives_the_same_bytes(project: Project, first_run: str) -> None:
     """Every stage runs again, with another number of processes, and dvc.lock and the files stay as they are."""
     project.dvc("repro")  # for this test alone: does nothing where the ones above have run

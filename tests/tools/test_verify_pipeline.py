@@ -33,7 +33,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("tiny")
 def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
     """With another number of processes than the committed run may have had."""
     printed = tiny.must(sys.executable, "-m", "tools.verify", GAN_PROCESSES="2")
@@ -42,7 +41,6 @@ def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("tiny")
 @pytest.mark.parametrize("how", ["workspace", "queue"])
 def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> None:
     """From its name to the proof; that of the queue also by way of a branch to a clone that gives the same bytes."""
