@@ -43,7 +43,7 @@ def figures(root: Path) -> str:
         f"{100 * weakest['accuracy']:.1f} %. `cas` has the mean and standard deviation of "
         f"{len(cas['values'])} classifiers."
     )
-    return f"{table}\n\n{words}\n"
+    return f"{table}\n\n{words}\n\n{_over_seeds(_read(root / 'tools/spread.json'))}\n"
 
 
 def written(text: str, root: Path) -> str:
@@ -51,6 +51,14 @@ def written(text: str, root: Path) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + figures(root) + END + after
+
+
+def _over_seeds(spread: dict[str, Any]) -> str:
+    """How far the ratios lie apart over seeds."""
+    names = ("fd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
+    ranges = {name: spread["metrics"][name]["values"] for name in names}
+    told = ", ".join(f"`{name}` {min(values):.3f} to {max(values):.3f}" for name, values in ranges.items())
+    return f"Over {len(spread['seeds'])} seeds of classifier and GAN, as ratios to each run's own floor: {told}."
 
 
 def _row(entry: dict[str, Any]) -> list[str]:
