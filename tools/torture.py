@@ -123,14 +123,19 @@ class Torture:
             return Outcome(plan, False, False, False, ["the moment to kill was always missed"])
         caught = any(self.root.rglob("*.partial"))
         turned = plan.turn_a_bit and self._turn_a_bit(plan)
+        # Those that are still ending may yet remove it, with the last of the outs.
+        must_resume = not self._stages_running() and len(self._checkpoints()) > turned
         problems: list[str] = []
         printed = self._repeat(plan.processes_after, problems)
+        resumed = "going on from the checkpoint" in printed
+        if must_resume and not resumed:
+            problems.append("training began anew, beside a checkpoint that was whole")
         if printed and self._result() != self.reference:
             different = {name for name, _ in self.reference.items() ^ self._result().items()}
             problems.append(f"other bytes: {', '.join(sorted(different))}")
         problems += [f"left behind: {path.relative_to(self.root)}" for path in self._litter()]
         problems += [f"still runs: {process}" for process in self._stages_running()]
-        return Outcome(plan, caught, turned, "going on from the checkpoint" in printed, problems)
+        return Outcome(plan, caught, turned, resumed, problems)
 
     def _kill(self, plan: Plan, durations: dict[str, float]) -> bool:
         """Start a run and end it as planned. Returns whether it was still there to be ended."""
@@ -182,7 +187,7 @@ class Torture:
 
     def _turn_a_bit(self, plan: Plan) -> bool:
         """Of the newest checkpoint, if there is one."""
-        paths = sorted((self.root / ".checkpoints").glob("*/step_*.checkpoint"))
+        paths = self._checkpoints()
         if not paths:
             return False
         content = bytearray(paths[-1].read_bytes())
@@ -190,6 +195,10 @@ class Torture:
         content[bit // 8] ^= 1 << bit % 8
         paths[-1].write_bytes(content)
         return True
+
+    def _checkpoints(self) -> list[Path]:
+        """The newest last."""
+        return sorted((self.root / ".checkpoints").glob("*/step_*.checkpoint"))
 
     def _repeat(self, processes: int, problems: list[str]) -> str:
         """Run `dvc repro` until it succeeds. Returns what it printed then, or "" after too many tries."""

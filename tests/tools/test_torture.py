@@ -18,7 +18,8 @@ SHORT = [
 def test_whatever_is_killed_the_bytes_are_the_same() -> None:
     outcomes = torture(dict(enumerate(SHORT)))
     assert [outcome.problems for outcome in outcomes] == [[]] * len(SHORT)
-    # A stage that is killed with its DVC among the outs may have written the last of them before it noticed.
+    # A stage whose DVC is killed among the outs may write the last of them, and be done with its checkpoint, before it
+    # notices: torture itself demands that a checkpoint, where one is left, is gone on from.
     assert [outcome.resumed for outcome in outcomes][:2] == [True, True]
     assert [outcome.turned for outcome in outcomes] == [False, True, False]
 
