@@ -5,7 +5,7 @@ Validation digits, not test digits: this is what settings are chosen by.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import torch
@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_text
+from stages.common.files import read_tensors, write_json, write_text
 from stages.common.images import load_image_set, to_float, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage, show_progress
 from stages.gan.sampler import Sampler, sampler_from
-from stages.metrics import neighbours
+from stages.metrics import neighbours, protocol
 from stages.metrics.classes import gan_test_accuracy
 from stages.metrics.classifier import Classifier, classifier_from
 from stages.metrics.frechet import frechet_distance
@@ -35,7 +35,7 @@ class Params(StageParams):
 
 
 def run(params: Params, data: Path) -> None:
-    """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot."""
+    """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot, and protocol.json."""
     path = data / "train_gan" / "snapshots.safetensors"
     tensors, meta = read_tensors(path)
     validation = load_image_set(data / "normalize" / "validation.safetensors")
@@ -53,8 +53,22 @@ def run(params: Params, data: Path) -> None:
         rows.append({"kimg": steps * meta["batch_size"] / 1000, **figures})
     columns = ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
     table = pd.DataFrame(rows, columns=columns)
+    features = protocol.features_of(classifier, classifier_path)
+    write_json(data / "track" / "protocol.json", describe(params, len(real), features))
     write_text(data / "track" / "track.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     print(table.to_string(index=False))
+
+
+def describe(params: Params, num_reference: int, features: dict[str, Any]) -> dict[str, Any]:
+    """What the rows of track.csv depend on, for a CSV of curves has no place to say so."""
+    return {
+        "num_images": params.num_images,
+        "reference": {"split": "validation", "num_images": num_reference},
+        "features": features,
+        "neighbours": params.neighbours,
+        "seed": params.seed,
+        "versions": protocol.versions(),
+    }
 
 
 def by_steps(tensors: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, Tensor]]]:
