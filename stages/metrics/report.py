@@ -87,11 +87,13 @@ def memorisation_details(
 def _cells(names: list[str], comparisons: dict[str, Comparison | None]) -> list[dict[str, Any]]:
     """Of each class its statistic in each of the comparisons, and why where it has none."""
     tests = {key: comparison.copy_test if comparison else None for key, comparison in comparisons.items()}
+    few = f"fewer than {LEAST_IN_CELL} images of this class on one side"
+    reasons = {key: few if comparison else FEW_IN_HALVES for key, comparison in comparisons.items()}
     cells = []
     for label, name in enumerate(names):
         values = {key: test.cells[label] if test else None for key, test in tests.items()}
-        few = f"fewer than {LEAST_IN_CELL} images of this class on one side"
-        cells.append({"class": name, **values, "undefined": {key: few for key in values if values[key] is None}})
+        undefined = {key: reasons[key] for key, value in values.items() if value is None}
+        cells.append({"class": name, **values, "undefined": undefined})
     return cells
 
 
