@@ -8,6 +8,7 @@ same recipe learns from as many real digits (stage baseline).
 from pathlib import Path
 from typing import Any
 
+from stages.common.errors import UserError
 from stages.common.files import read_json, write_json
 from stages.common.images import NO_LABEL, ImageSet, load_image_set
 from stages.common.runtime import make_deterministic, report_errors
@@ -16,13 +17,18 @@ from stages.metrics.cas import cas_entry, in_plain_words, shares_recognised
 from stages.metrics.fit import Recipe
 from stages.metrics.usefulness import mistakes_of_seeds, summarised
 
+LEAST_TEST_DIGITS = 2
+
 
 def run(data: Path) -> None:
     """Train a classifier per seed on as many samples as there were real digits; write cas.json and details.json."""
     samples = load_image_set(data / "generate" / "samples.safetensors")
-    test = load_image_set(data / "normalize" / "test.safetensors")
+    test_path = data / "normalize" / "test.safetensors"
+    test = load_image_set(test_path)
     baseline = read_json(data / "baseline" / "baseline.json")
     folder = data / "usefulness"
+    if len(test) < LEAST_TEST_DIGITS:
+        raise UserError(f"{test_path}: expected at least {LEAST_TEST_DIGITS} digits to halve, found {len(test)}")
     if (samples.labels == NO_LABEL).all():
         write_json(folder / "cas.json", {})
         write_json(folder / "details.json", {"undefined": "no class was asked for: the GAN is unconditional"})

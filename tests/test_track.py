@@ -1,5 +1,7 @@
 """Stage track: the averaged generator over training, against validation digits."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,20 @@ def test_distance_is_the_frechet_distance_to_validation_features(upstream: Path)
     track.run(params(), upstream)
     assert steps == 20
     assert table(upstream)["fd_classifier"][0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_the_rows_depend_on_stands_beside_them(upstream: Path) -> None:
+    track.run(params(num_images=150), upstream)
+    classifier = (upstream / "train_classifier" / "classifier.safetensors").read_bytes()
+    found = json.loads((upstream / "track" / "protocol.json").read_text(encoding="utf-8"))
+    assert found.keys() == {"features", "neighbours", "num_images", "reference", "seed", "versions"}
+    assert found["features"] == {"classifier_sha256": hashlib.sha256(classifier).hexdigest(), "num_features": 64}
+    assert (found["num_images"], found["neighbours"], found["seed"]) == (150, 3, 1)
+    assert found["reference"] == {"split": "validation", "num_images": 150}
+    assert found["versions"].keys() == {"torch", "numpy"}
+    track.run(params(num_images=500), upstream)  # more than there are validation digits
+    found = json.loads((upstream / "track" / "protocol.json").read_text(encoding="utf-8"))
+    assert (found["num_images"], found["reference"]["num_images"]) == (500, 200)
 
 
 def test_an_unconditional_gan_has_no_accuracy(upstream: Path) -> None:

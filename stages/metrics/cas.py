@@ -28,7 +28,7 @@ def cas_entry(samples: Tensor, real: Tensor, seed: int) -> dict[str, Any]:
     """What the details say of CAS: value, floor, ratio with its interval, and both figures on each half of the digits.
 
     samples, real: shares_recognised by what learned from samples, and from real digits; float64 [N], on the same test
-    digits. standard_error: over test digits; seed: of halves and resampling.
+    digits, N at least 2. standard_error: over test digits; seed: of halves and resampling.
     """
     value, floor = (_score(shares) for shares in (samples, real))
     entry = metric_entry(value, floor, None, Resampler(seed))
@@ -55,7 +55,7 @@ def _score(shares: Tensor) -> Score:
 
 
 def _on_halves(shares: Tensor, seed: int) -> list[float]:
-    return [shares[rows].mean().item() for rows in halved(seed, len(shares)) if len(rows)]
+    return [shares[rows].mean().item() for rows in halved(seed, len(shares))]
 
 
 def _percent(share: float) -> str:

@@ -17,7 +17,7 @@ from stages.metrics.scores import FEW_IN_HALVES, Score, metric_entry
 
 DISTANCES = ("fd_classifier", "kd_classifier")
 LEAST_IN_CLASS = 3
-"""What the standard error of the kernel distance needs."""
+"""What the standard error of the kernel distance needs; a share of fewer would say nothing."""
 TOO_FEW = f"fewer than {LEAST_IN_CLASS} images of this class on one side"
 
 
@@ -33,13 +33,11 @@ def class_details(
     candidate = samples.candidate
     recognised = class_histogram(candidate.recognised, len(names)).tolist()
     asked = [0] * len(names) if candidate.labels is None else class_histogram(candidate.labels, len(names)).tolist()
-    return [
-        {"class": name, "asked": asked[label], "recognised": recognised[label]}
-        | _figures(
-            label, _of_class(samples, label), _of_class(floor, label), _of_class(halves, label) if halves else None
-        )
-        for label, name in enumerate(names)
-    ]
+    details = []
+    for label, name in enumerate(names):
+        own = _of_class(samples, label), _of_class(floor, label), _of_class(halves, label) if halves else None
+        details.append({"class": name, "asked": asked[label], "recognised": recognised[label]} | _figures(label, *own))
+    return details
 
 
 def _figures(label: int, samples: Comparison, floor: Comparison, halves: Comparison | None) -> dict[str, Any]:
@@ -68,9 +66,8 @@ def _accuracy(comparison: Comparison) -> Score:
     """Of the images of this class, the share that is recognised as it."""
     if comparison.candidate.labels is None:
         return Score(None, undefined=NO_CLASS)
-    if not len(comparison.candidate.labels):
-        return Score(None, undefined="no image of this class")
-    return METRICS["gan_test_accuracy"](comparison)
+    enough = len(comparison.candidate.labels) >= LEAST_IN_CLASS
+    return METRICS["gan_test_accuracy"](comparison) if enough else Score(None, undefined=TOO_FEW)
 
 
 def _of_class(comparison: Comparison, label: int) -> Comparison:

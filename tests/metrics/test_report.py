@@ -100,7 +100,9 @@ def test_cells_stand_beside_real_digits_and_halves() -> None:
     samples, floor = beside_training()
     one_class = torch.zeros(40, dtype=torch.int64)
     (alike,) = (
-        Comparison(*(dataclasses.replace(one, recognised=one_class) for one in (floor.reference, floor.reference)), 3, k=1),
+        Comparison(
+            *(dataclasses.replace(one, recognised=one_class) for one in (floor.reference, floor.reference)), 3, k=1
+        ),
     )
     cells = report.memorisation_details(NAMES, samples, floor, alike)["cells"]
     assert cells[0]["halves"] == 0  # against itself

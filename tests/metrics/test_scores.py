@@ -42,9 +42,7 @@ def score(value: float, *influences: float, never_negative: bool = False) -> Sco
         ),
     ],
 )
-def test_what_has_no_value_says_why(
-    value: Score, floor: Score, ratio: float | None, undefined: dict[str, str]
-) -> None:
+def test_what_has_no_value_says_why(value: Score, floor: Score, ratio: float | None, undefined: dict[str, str]) -> None:
     assert metric_entry(value, floor, None, Resampler(1)) == {
         "value": value.value,
         "standard_error": value.standard_error,
