@@ -43,7 +43,7 @@ def test_confusion_has_the_asked_class_in_rows() -> None:
 
 
 def test_imbalance_parts_are_the_slope_of_the_imbalance() -> None:
-    """Shares 0.5, 0.3, 0.2 of three classes: the first has too much. A kink, where a class has its share, counts as 0."""
+    """Shares 0.5, 0.3, 0.2 of three classes: the first has too much. A class at its share counts 0."""
     recognised = torch.repeat_interleave(torch.arange(3), torch.tensor([50, 30, 20]))
     assert imbalance_parts(recognised, 3).tolist() == [0.5] * 50 + [-0.5] * 50
     moved = torch.cat([recognised[1:], torch.tensor([2])])  # one image from class 0 to class 2

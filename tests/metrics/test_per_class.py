@@ -102,15 +102,15 @@ def test_a_class_not_asked_for_has_reasons_and_no_nan() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_interval_of_a_class_holds_the_usual_ratio(shift: float) -> None:
-    """40 trials of 150 images of 8 features, alike or shifted: at least as often as it says, for it errs on the wide side."""
+    """In 40 trials of 150 images at least as often as it says, for it errs on the wide side."""
     intervals, ratios = [], []
     for trial in range(40):
         sets = [draws.normal(trial, name, 0, (150, 8)) for name in ("test", "samples", "real")]
         sets[1] = sets[1] + shift
         labels = torch.zeros(150, dtype=torch.int64)
         reference, samples, real = (Embedded(one, labels, labels) for one in sets)
-        comparisons = (Comparison(reference, one, 1, k=1, seed=trial) for one in (samples, real))
-        (found,) = class_details(["cat"], *comparisons, None)
+        against, floor = (Comparison(reference, one, 1, k=1, seed=trial) for one in (samples, real))
+        (found,) = class_details(["cat"], against, floor, None)
         intervals.append(found["metrics"]["fd_classifier"]["ratio_interval"])
         ratios.append(found["metrics"]["fd_classifier"]["ratio"])
     usual = sum(ratios) / len(ratios)

@@ -1,6 +1,7 @@
 """What the files of an evaluation say, on a handful of images."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ UNLABELLED = dataclasses.replace(SAMPLES, labels=None)
 
 
 def test_summary_has_a_line_for_each_metric() -> None:
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         "one": {"value": 3.14159, "floor": 1.0, "ratio": 3.14159, "ratio_interval": [2.5, None], "halves": None},
         "two": {"value": None, "floor": 0.5, "ratio": None, "ratio_interval": None, "halves": 0.25},
     }
@@ -98,12 +99,8 @@ def test_memorisation_tells_distances_and_what_is_near() -> None:
 
 def test_cells_stand_beside_real_digits_and_halves() -> None:
     samples, floor = beside_training()
-    one_class = torch.zeros(40, dtype=torch.int64)
-    (alike,) = (
-        Comparison(
-            *(dataclasses.replace(one, recognised=one_class) for one in (floor.reference, floor.reference)), 3, k=1
-        ),
-    )
+    whole = dataclasses.replace(floor.reference, recognised=torch.zeros(40, dtype=torch.int64))
+    alike = Comparison(whole, whole, 3, k=1)
     cells = report.memorisation_details(NAMES, samples, floor, alike)["cells"]
     assert cells[0]["halves"] == 0  # against itself
     assert "halves" not in cells[0]["undefined"]
