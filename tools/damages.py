@@ -4,7 +4,10 @@
 
 Reads the digits and the classifier of a finished run in data/. The validation digits, damaged, take the samples' place;
 so the first row, undamaged, is the floor of every evaluation. FOLDER holds the other set's IDX file of test images,
-plain or as .gz: Fashion-MNIST's, for one, is in Debian's package dataset-fashion-mnist, in usr/share/datasets.
+plain or as .gz. Fashion-MNIST's, for one, is in a package of Debian:
+
+    apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
+    python -m tools.damages --other fashion/usr/share/datasets/fashion-mnist
 """
 
 import argparse
@@ -41,7 +44,7 @@ CLEAR_ERRORS = 5.0
 OTHER = "other data set"
 OTHER_FILE = "t10k-images-idx3-ubyte"
 KNOWN = {
-    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017)",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Debian's package `dataset-fashion-mnist`)",
 }
 """Other data sets by the SHA-256 of that file, uncompressed."""
 
@@ -58,8 +61,10 @@ are: [metrics.md](metrics.md). Written by `python -m tools.damages`, from the di
 run.
 
 """
-TOLD_OF_OTHER = """The row *{name}*: the first {count:,} images of {set} in the digits' place, asked for as
-those digits (option `--other`; `{file}` with the SHA-256 `{sha256}`).
+TOLD_OF_OTHER = """The row *{name}*: the first {count:,} images of
+{set}
+in the digits' place, asked for as those digits (option `--other`; `{file}` with the SHA-256
+`{sha256}`).
 
 """
 

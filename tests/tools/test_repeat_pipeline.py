@@ -34,7 +34,7 @@ def rows_of(table: str) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 def test_two_seeds_of_two_settings_are_compared(tiny: Clone) -> None:
-    """The second setting asks for other classes than those of the first, in the samples' labels: all else may vary."""
+    """The second one draws nothing but threes, of the same generators."""
     before = tiny.must("git", "status", "--porcelain")
     printed = tiny.must(sys.executable, "-m", "tools.seeds", "--seeds", "2", "generate.classes=[3]")
     told = printed[printed.index("\n2 seeds of the committed setting") :]
@@ -44,7 +44,7 @@ def test_two_seeds_of_two_settings_are_compared(tiny: Clone) -> None:
     assert float(one["fd_classifier"][1]) > 0  # another seed is another GAN
     assert both["fd_classifier"][:2] == [one["fd_classifier"][0], other["fd_classifier"][0]]
     assert {cells[-1] for cells in both.values()} <= {"differs", "within the spread"}
-    assert len(set(re.findall(r"train_gan\.seed", printed))) <= 1
+    assert one["fd_classifier"][0] != other["fd_classifier"][0]
     assert tiny.must("git", "status", "--porcelain") == before
 
 
