@@ -43,9 +43,8 @@ CLEAR_ERRORS = 5.0
 """How many standard errors of the difference make a change clear."""
 OTHER = "other data set"
 OTHER_FILE = "t10k-images-idx3-ubyte"
-KNOWN = {
-    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Debian's package `dataset-fashion-mnist`)",
-}
+FASHION_MNIST = "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Debian's package `dataset-fashion-mnist`)"
+KNOWN = {"5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": FASHION_MNIST}
 """Other data sets by the SHA-256 of that file, uncompressed."""
 
 Damage = Callable[[ImageSet, ImageSet], ImageSet]
