@@ -13,7 +13,7 @@ from stages.common.files import write_json
 from stages.common.images import load_image_set
 from stages.common.runtime import run_stage
 from stages.metrics.fit import Recipe
-from stages.metrics.usefulness import accuracies_of_seeds, summarised
+from stages.metrics.usefulness import mistakes_of_seeds, summarised
 
 
 class Params(Recipe):
@@ -26,11 +26,11 @@ class Params(Recipe):
 
 
 def run(params: Params, data: Path) -> None:
-    """Train a classifier per seed on the training digits; write their accuracies on the test digits and the recipe."""
+    """Train a classifier per seed on the training digits; write how they do on the test digits, and the recipe."""
     train = load_image_set(data / "normalize" / "train.safetensors")
     test = load_image_set(data / "normalize" / "test.safetensors")
     recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
-    result = summarised(accuracies_of_seeds(train, test, recipe, params.seeds))
+    result = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
     content = {"recipe": recipe.model_dump(), "seeds": params.seeds, "num_images": len(train), "accuracy": result}
     write_json(data / "baseline" / "baseline.json", content)
     print(f"trained on {len(train)} real digits: {result['mean']:.4f} of the test digits recognised")

@@ -4,15 +4,13 @@ Everything is computed on the classifier's features, on the CPU, from the first 
 digits are there for one question only: whether the samples are copies of them.
 """
 
-import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor
 
 from stages.common.blocks import in_blocks
@@ -22,15 +20,16 @@ from stages.common.images import NO_LABEL, ImageSet, load_image_set
 from stages.common.inception import WEIGHTS_SHA256, inception_features, load_inception
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
-from stages.metrics import figures, report, words
+from stages.metrics import figures, protocol, report, words
 from stages.metrics.classes import gan_test_accuracy
 from stages.metrics.classifier import Classifier, classifier_from
-from stages.metrics.measure import compare_all, measure, measure_inception
+from stages.metrics.measure import PAPERS, Comparisons, beside_training, compare, measure
 from stages.metrics.registry import METRICS, Comparison, Embedded
-from stages.metrics.resampling import LEVEL, RESAMPLES
 
 MIN_IMAGES = 3
 """What the standard error of kd_classifier needs; the other metrics need fewer."""
+MOST_SHOWN = 7
+"""Figures in metrics.json: with cas, of the stage usefulness, `dvc exp show` has eight."""
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -43,9 +42,9 @@ class Params(StageParams):
     """The section evaluate of params.yaml."""
 
     metrics: Annotated[
-        list[Annotated[str, known_name(lambda: METRICS)]],
+        list[Annotated[str, known_name(lambda: METRICS | PAPERS)]],
         AfterValidator(_unique),
-        Field(min_length=1, max_length=8, description="which figures metrics.json holds; details.json holds all"),
+        Field(min_length=1, max_length=MOST_SHOWN, description="figures of metrics.json; details.json holds all"),
     ]
     neighbours: Annotated[
         int, Field(ge=1, description="which nearest neighbour the balls of precision, recall, density, coverage reach")
@@ -58,6 +57,12 @@ class Params(StageParams):
         Field(description="inception: FID and KID on Inception features too, to compare with papers; slow"),
     ]
     seed: Annotated[int, Field(ge=0, description="of halves, of parts for fd_infinity, and of resampling")]
+
+    @model_validator(mode="after")
+    def _papers_need_inception(self) -> "Params":
+        if self.protocol != "inception" and (named := [name for name in self.metrics if name in PAPERS]):
+            raise ValueError(f"expected protocol inception for {' and '.join(named)} among metrics")
+        return self
 
 
 def run(params: Params, data: Path) -> None:
@@ -74,14 +79,21 @@ def run(params: Params, data: Path) -> None:
 
     counts = {"test": len(images["test"]), "train": len(images["train"]), "validation": count, "samples": count}
     seen = {name: embed(classifier, images[name], counts[name], classifier_path) for name in paths}
+    training = seen.pop("train").features
     classes = images["test"].classes
-    samples, floor, halves = compare_all(seen, len(classes), params.neighbours, params.seed, least_images(params))
-    details = measure(samples, floor, halves, classes)
+
+    def compared(embedded: dict[str, Embedded]) -> Comparisons:
+        return compare(embedded, len(classes), params.neighbours, params.seed, least_images(params))
+
+    comparisons = compared(beside_training(seen, training))
+    samples, floor = comparisons.samples, comparisons.floor
+    details = measure(comparisons, classes)
     if inception:
-        shown = (images[name].images[: counts[name]] for name in ("test", "validation", "samples"))
-        details["metrics"] |= measure_inception(*(inception_features(inception, one) for one in shown))
+        shown = {name: inception_features(inception, images[name].images[: counts[name]]) for name in seen}
+        as_papers = {name: replace(seen[name], features=features) for name, features in shown.items()}
+        details["metrics"] |= compared(as_papers).entries(PAPERS)
     details |= {
-        "protocol": protocol(params, samples, len(images["train"]), classifier_path),
+        "protocol": describe(params, samples, len(training), protocol.features_of(classifier, classifier_path)),
         "in_plain_words": words.in_plain_words(details),
     }
     sets = {
@@ -132,27 +144,25 @@ def embed(classifier: Classifier, digits: ImageSet, count: int, source: Path) ->
     return Embedded(features, recognised, None if (labels == NO_LABEL).all() else labels)
 
 
-def protocol(params: Params, samples: Comparison, num_training: int, classifier_path: Path) -> dict[str, Any]:
+def describe(params: Params, samples: Comparison, num_training: int, features: dict[str, Any]) -> dict[str, Any]:
     """What the figures depend on, so that they are compared with their like only."""
     count, num_test = len(samples.candidate.features), len(samples.reference.features)
-    return {
+    accuracy = gan_test_accuracy(_labels(samples.reference), samples.reference.recognised)
+    found = {
         "num_images": count,
         "reference": {"split": "test", "num_images": num_test},
         "floor": {"split": "validation", "num_images": count},
         "halves": {"split": "test", "num_images": [num_test - num_test // 2, num_test // 2]},
         "training": {"split": "train", "num_images": num_training},
-        "features": {
-            "classifier_sha256": hashlib.sha256(classifier_path.read_bytes()).hexdigest(),
-            "num_features": samples.reference.features.shape[1],
-            "test_accuracy": gan_test_accuracy(_labels(samples.reference), samples.reference.recognised),
-        },
-        "inception_sha256": WEIGHTS_SHA256 if params.protocol == "inception" else None,
+        "features": features | {"test_accuracy": accuracy},
         "neighbours": params.neighbours,
         "seed": params.seed,
-        "ratio_interval": {"level": LEVEL, "resamples": RESAMPLES},
-        # Without torch's local part, +cpu or +cu132: the same results come from either build.
-        "versions": {"torch": torch.__version__.split("+")[0], "numpy": np.__version__},
+        "ratio_interval": protocol.intervals(),
+        "versions": protocol.versions(),
     }
+    if params.protocol == "inception":
+        found |= {"inception_sha256": WEIGHTS_SHA256, "versions": protocol.versions("torch-fidelity")}
+    return found
 
 
 def write(
@@ -164,8 +174,7 @@ def write(
     details: dict[str, Any],
 ) -> None:
     """Write the figures, the tables and the confusions. metrics.json holds the chosen values that are defined."""
-    names_of_papers = [name for name in ("fid", "kid") if name in details["metrics"]]
-    values = {name: details["metrics"][name]["value"] for name in [*names_of_papers, *metrics]}
+    values = {name: details["metrics"][name]["value"] for name in metrics}
     write_json(folder / "metrics.json", {name: value for name, value in values.items() if value is not None})
     write_json(folder / "details.json", details)
     _write_csv(folder / "classes.csv", report.class_table(names, samples.candidate, floor.candidate))

@@ -1,11 +1,11 @@
 """How good the averaged generator was over training, against the validation digits: a curve, and time to quality.
 
-Validation digits, not test digits: this is what settings are chosen by.
+Validation digits, not test digits: this is what settings are chosen by. The floor is that of other validation digits.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import torch
@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_text
-from stages.common.images import load_image_set, to_float, to_levels
+from stages.common.files import read_tensors, write_json, write_text
+from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage, show_progress
 from stages.gan.sampler import Sampler, sampler_from
-from stages.metrics import neighbours
+from stages.metrics import neighbours, protocol
 from stages.metrics.classes import gan_test_accuracy
 from stages.metrics.classifier import Classifier, classifier_from
 from stages.metrics.frechet import frechet_distance
@@ -35,7 +35,7 @@ class Params(StageParams):
 
 
 def run(params: Params, data: Path) -> None:
-    """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot."""
+    """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot, and details.json."""
     path = data / "train_gan" / "snapshots.safetensors"
     tensors, meta = read_tensors(path)
     validation = load_image_set(data / "normalize" / "validation.safetensors")
@@ -49,12 +49,29 @@ def run(params: Params, data: Path) -> None:
     snapshots = list(by_steps(tensors))
     for steps, generator in tqdm(snapshots, "track", unit="snapshot", disable=not show_progress()):
         sampler = sampler_from(generator, meta, params.seed, str(path))
-        figures = measure(sampler, classifier, reference, len(meta["classes"]), params)
+        figures = measure_snapshot(sampler, classifier, reference, len(meta["classes"]), params)
         rows.append({"kimg": steps * meta["batch_size"] / 1000, **figures})
     columns = ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
     table = pd.DataFrame(rows, columns=columns)
+    floor = measure_floor(validation, classifier, reference, params)
+    features = protocol.features_of(classifier, classifier_path)
+    details = {"floor": floor, "protocol": describe(params, len(real), features)}
     write_text(data / "track" / "track.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    write_json(data / "track" / "details.json", details)
     print(table.to_string(index=False))
+    print("floor:", ", ".join(f"{name} {value:.6g}" for name, value in floor.items() if name != "undefined") or "none")
+
+
+def describe(params: Params, num_reference: int, features: dict[str, Any]) -> dict[str, Any]:
+    """What the rows of track.csv depend on, for a CSV of curves has no place to say so."""
+    return {
+        "num_images": params.num_images,
+        "reference": {"split": "validation", "num_images": num_reference},
+        "features": features,
+        "neighbours": params.neighbours,
+        "seed": params.seed,
+        "versions": protocol.versions(),
+    }
 
 
 def by_steps(tensors: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, Tensor]]]:
@@ -63,7 +80,7 @@ def by_steps(tensors: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, Tensor
         yield steps, {name.partition(".")[2]: t for name, t in tensors.items() if name.startswith(f"{steps}.")}
 
 
-def measure(
+def measure_snapshot(
     sampler: Sampler, classifier: Classifier, reference: Tensor, num_classes: int, params: Params
 ) -> dict[str, float | None]:
     """The three figures of one snapshot against the reference features [N, F]; classes balanced.
@@ -72,13 +89,33 @@ def measure(
     """
     y = torch.arange(params.num_images) % num_classes
     images = to_float(to_levels(sampler.images(sampler.latents("z", params.num_images), y)))
+    figures = measure(images, y, classifier, reference, params.neighbours)
+    return {**figures, "gan_test_accuracy": figures["gan_test_accuracy"] if sampler.num_classes else None}
+
+
+def measure_floor(
+    validation: ImageSet, classifier: Classifier, reference: Tensor, params: Params
+) -> dict[str, float | str]:
+    """The same figures for real digits in the samples' place: as many validation digits, after those of the reference.
+
+    num_images: how many there were; `undefined` says so where they are too few.
+    """
+    rows = slice(params.num_images, 2 * params.num_images)
+    images, labels = validation.images[rows], validation.labels[rows]
+    if len(images) <= max(params.neighbours, 1):
+        return {"undefined": f"{len(validation)} validation digits leave too few beside the reference"}
+    return {**measure(images, labels, classifier, reference, params.neighbours), "num_images": len(images)}
+
+
+def measure(images: Tensor, y: Tensor, classifier: Classifier, reference: Tensor, k: int) -> dict[str, float]:
+    """The three figures of images [M, C, H, W] of classes y int64 [M], M above k, against reference features [N, F]."""
     features = in_blocks(classifier.features, images)
     recognised = in_blocks(classifier.head, features).argmax(dim=1)
-    found = neighbours.neighbourhoods(reference, features, params.neighbours)
+    found = neighbours.neighbourhoods(reference, features, k)
     return {
         "fd_classifier": frechet_distance(reference, features),
         "coverage": neighbours.coverage(found),
-        "gan_test_accuracy": gan_test_accuracy(y, recognised) if sampler.num_classes else None,
+        "gan_test_accuracy": gan_test_accuracy(y, recognised),
     }
 
 

@@ -17,6 +17,7 @@ from stages.common.params import read_params_file
 from stages.download import DATASETS
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
+from stages.metrics.measure import PAPERS
 from stages.metrics.registry import METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -185,7 +186,7 @@ def test_an_entry_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:
         ("train_gan.network", "../losses", architectures.names()),
         ("train_gan.loss", "absolute", LOSSES),
         ("train_gan.device", "tpu", ["auto", "cpu", "cuda", "mps"]),
-        ("evaluate.metrics", ["recall", "fid"], METRICS),
+        ("evaluate.metrics", ["recall", "is"], METRICS | PAPERS),
     ],
 )
 def test_unknown_name_is_told_with_the_known_ones(key: str, value: Any, known: Any, tmp_path: Path) -> None:
@@ -219,6 +220,18 @@ def test_device_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_sections_that_contradict_each_other(key: str, value: Any, expected: str, tmp_path: Path) -> None:
     assert expected in refusal(tmp_path, changed(key, value))
+
+
+def test_figures_of_papers_need_their_protocol(tmp_path: Path) -> None:
+    found = refusal(tmp_path, changed("evaluate.metrics", ["recall", "fid"]))
+    assert found.startswith("params.yaml: evaluate: expected protocol inception for fid among metrics, found")
+
+
+def test_at_most_eight_figures_are_shown(tmp_path: Path) -> None:
+    """Seven of evaluate and cas of usefulness, under either protocol."""
+    found = refusal(tmp_path, changed("evaluate.metrics", list(METRICS)[:8]))
+    assert "evaluate.metrics" in found
+    assert "at most 7 items" in found
 
 
 def test_nets_to_start_from_must_be_there(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Stage track: the averaged generator over training, against validation digits."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,48 @@ def test_distance_is_the_frechet_distance_to_validation_features(upstream: Path)
     track.run(params(), upstream)
     assert steps == 20
     assert table(upstream)["fd_classifier"][0] == pytest.approx(expected, rel=1e-3)
+
+
+def details(data: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((data / "track" / "details.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_what_the_rows_depend_on_stands_beside_them(upstream: Path) -> None:
+    track.run(params(num_images=150), upstream)
+    classifier = (upstream / "train_classifier" / "classifier.safetensors").read_bytes()
+    found = details(upstream)["protocol"]
+    assert found.keys() == {"features", "neighbours", "num_images", "reference", "seed", "versions"}
+    assert found["features"] == {"classifier_sha256": hashlib.sha256(classifier).hexdigest(), "num_features": 64}
+    assert (found["num_images"], found["neighbours"], found["seed"]) == (150, 3, 1)
+    assert found["reference"] == {"split": "validation", "num_images": 150}
+    assert found["versions"].keys() == {"torch", "numpy"}
+
+
+def test_the_floor_is_that_of_the_validation_digits_after_the_reference(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As rows of snapshots would be, with those digits in the samples' place."""
+    track.run(params(num_images=80), upstream)
+    floor = details(upstream)["floor"]
+    digits = load_image_set(upstream / "normalize" / "validation.safetensors")
+    monkeypatch.setattr(Sampler, "images", lambda self, z, y: digits.images[80:160])
+    track.run(params(num_images=80), upstream)
+    row = table(upstream).iloc[0]
+    assert floor["num_images"] == 80
+    for name in ("fd_classifier", "coverage"):
+        assert floor[name] == pytest.approx(row[name], rel=1e-5)
+    assert 0 <= floor["gan_test_accuracy"] <= 1
+    assert floor["gan_test_accuracy"] != pytest.approx(row["gan_test_accuracy"])  # of their own labels, not in turn
+
+
+@pytest.mark.parametrize(("num_images", "left"), [(150, 50), (196, 4), (197, 0), (500, 0)])
+def test_a_floor_of_too_few_digits_says_so(num_images: int, left: int, upstream: Path) -> None:
+    track.run(params(num_images=num_images), upstream)
+    found = details(upstream)
+    assert found["protocol"]["reference"]["num_images"] == min(num_images, 200)
+    assert found["floor"].get("num_images", 0) == left
+    assert ("undefined" in found["floor"]) is (left == 0)
 
 
 def test_an_unconditional_gan_has_no_accuracy(upstream: Path) -> None:

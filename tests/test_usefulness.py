@@ -1,6 +1,7 @@
 """Stages baseline and usefulness: a classifier that learned from the images alone, tested on real digits."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,7 +14,7 @@ from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
 from stages.metrics import usefulness as measure
-from stages.metrics.fit import Recipe
+from stages.metrics.fit import Recipe, fit, fresh_classifier, score
 
 RECIPE: dict[str, Any] = {
     "width": 8,
@@ -53,12 +54,36 @@ def test_the_training_digits_as_samples_score_what_they_score_as_training_digits
     usefulness.run(upstream)
     found = result_of(upstream)
     assert found["samples"] == found["real_digits"]["accuracy"]
-    assert found["num_images"] == found["real_digits"]["num_images"] == 1000
+    assert found["protocol"]["num_images"] == found["real_digits"]["num_images"] == 1000
+    cas = found["metrics"]["cas"]
+    assert (cas["ratio"], cas["ratio_interval"], cas["undefined"]) == (
+        1,
+        [1, 1],
+        {},
+    )  # paired: nothing is left to chance
+    assert cas["halves"] == cas["floor_halves"]
+    assert cas["value"] == pytest.approx(found["samples"]["mean"])
     assert found["samples"]["mean"] > 0.5  # chance is 0.1
     assert found["samples"]["mean"] == pytest.approx(sum(found["samples"]["values"]) / 2)
     assert len(set(found["samples"]["values"])) == 2
-    cas = json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8"))
-    assert cas == {"cas": found["samples"]["mean"]}
+    written = json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8"))
+    assert written == {"cas": found["samples"]["mean"]}
+
+
+def test_mistakes_are_the_rows_that_make_the_accuracies(upstream: Path) -> None:
+    baseline.run(baseline_params(), upstream)
+    accuracy = json.loads((upstream / "baseline" / "baseline.json").read_text(encoding="utf-8"))["accuracy"]
+    test = load_image_set(upstream / "normalize" / "test.safetensors")
+    assert accuracy["values"] == [1 - len(rows) / len(test) for rows in accuracy["wrong"]]
+    recipe = Recipe.model_validate(RECIPE)
+    classifier = fresh_classifier(test, recipe, 1)
+    train = load_image_set(upstream / "normalize" / "train.safetensors")
+    for _ in fit(classifier, train, recipe, 1, show_progress=False):
+        pass
+    wrong = torch.zeros(len(test), dtype=torch.bool)
+    wrong[accuracy["wrong"][0]] = True
+    assert score(classifier, replace(test, images=test.images[wrong], labels=test.labels[wrong]))[0] == 0
+    assert score(classifier, replace(test, images=test.images[~wrong], labels=test.labels[~wrong]))[0] == 1
 
 
 def test_wrong_labels_teach_wrong_classes(upstream: Path) -> None:
@@ -85,16 +110,46 @@ def test_as_many_samples_as_training_digits_and_no_more(upstream: Path) -> None:
     save_samples(upstream, twice, twice.labels)
     baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
     usefulness.run(upstream)
-    assert result_of(upstream)["num_images"] == 1000
+    assert result_of(upstream)["protocol"]["num_images"] == 1000
+    assert "fewer samples" not in result_of(upstream)["in_plain_words"]
+
+
+def test_fewer_samples_than_training_digits_are_told(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    digits = load_image_set(upstream / "normalize" / "train.safetensors")
+    fewer = ImageSet(digits.images[:600], digits.labels[:600], digits.classes)
+    save_samples(upstream, fewer, fewer.labels)
+    baseline.run(baseline_params(), upstream)
+    capsys.readouterr()
+    usefulness.run(upstream)
+    found = result_of(upstream)
+    (printed,) = capsys.readouterr().out.splitlines()
+    assert printed == found["in_plain_words"]
+    assert "after 600 samples alone" in printed
+    assert "after 1,000 real digits" in printed
+    assert "fewer samples than real digits" in printed
+    protocol = found["protocol"]
+    assert (protocol["num_images"], protocol["real_digits"]) == (600, {"split": "train", "num_images": 1000})
+    assert protocol["reference"] == {"split": "test", "num_images": 400}
+    assert protocol["versions"].keys() == {"torch", "numpy"}
+    assert found["metrics"]["cas"]["ratio"] < 1
+
+
+def test_a_single_test_digit_is_refused(upstream: Path) -> None:
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    test = load_image_set(upstream / "normalize" / "test.safetensors")
+    (upstream / "normalize").unlink()
+    save_image_set(upstream / "normalize" / "test.safetensors", test.images[:1], test.labels[:1], test.classes)
+    with pytest.raises(UserError, match=r"test\.safetensors: expected at least 2 digits to halve, found 1"):
+        usefulness.run(upstream)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
 def test_the_number_of_cores_changes_no_bit(cores: int, normalized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = (load_image_set(normalized / "normalize" / f"{split}.safetensors") for split in ("train", "test"))
     recipe = Recipe.model_validate(RECIPE | {"epochs": 1, "shift_pixels": 2})
-    alone = [measure.accuracy_of_seed(train, test, recipe, seed, Event()) for seed in (1, 2, 3)]
+    alone = [measure.mistakes_of_seed(train, test, recipe, seed, Event()).tolist() for seed in (1, 2, 3)]
     monkeypatch.setattr(measure, "available_cores", lambda: cores)
-    assert measure.accuracies_of_seeds(train, test, recipe, [1, 2, 3]) == alone
+    assert [rows.tolist() for rows in measure.mistakes_of_seeds(train, test, recipe, [1, 2, 3])] == alone
 
 
 def test_too_few_images_for_a_batch_are_refused(upstream: Path) -> None:

@@ -1,10 +1,19 @@
 """What each metric says of real digits damaged in known ways: `python -m tools.damages` writes docs/damages.md.
 
+    python -m tools.damages --other FOLDER      also with the images of another data set in the digits' place
+
 Reads the digits and the classifier of a finished run in data/. The validation digits, damaged, take the samples' place;
-so the first row, undamaged, is the floor of every evaluation.
+so the first row, undamaged, is the floor of every evaluation. FOLDER holds the other set's IDX file of test images,
+plain or as .gz. Fashion-MNIST's, for one, is in a package of Debian:
+
+    apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
+    python -m tools.damages --other fashion/usr/share/datasets/fashion-mnist
 """
 
+import argparse
+import hashlib
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,21 +24,28 @@ from torch.nn import functional as F  # noqa: N812
 from torchvision.transforms import functional as pictures
 
 from stages.common import draws
+from stages.common.errors import UserError
 from stages.common.files import write_text
+from stages.common.idx import read_idx
 from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import load_params
 from stages.common.runtime import make_deterministic, report_errors
+from stages.common.sources import FileError, Folder, SourceError
 from stages.evaluate import Params, embed, load_classifier
-from stages.metrics.memorisation import closeness
-from stages.metrics.registry import METRICS, Comparison, Embedded, Score
+from stages.metrics.measure import beside_training
+from stages.metrics.registry import METRICS, Comparison, Embedded
+from stages.metrics.scores import Score
 from tools.tables import markdown
 
 DOCUMENT = Path("docs/damages.md")
 DROPPED = 8
 CLEAR_ERRORS = 5.0
 """How many standard errors of the difference make a change clear."""
-CLEAR_IMBALANCE = 0.01
-"""The same for class_imbalance, which has no standard error."""
+OTHER = "other data set"
+OTHER_FILE = "t10k-images-idx3-ubyte"
+FASHION_MNIST = "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Debian's package `dataset-fashion-mnist`)"
+KNOWN = {"5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": FASHION_MNIST}
+"""Other data sets by the SHA-256 of that file, uncompressed."""
 
 Damage = Callable[[ImageSet, ImageSet], ImageSet]
 """Validation and training digits to damaged ones."""
@@ -37,11 +53,17 @@ Damage = Callable[[ImageSet, ImageSet], ImageSet]
 INTRODUCTION = """# What each metric says of damaged digits
 
 Real digits (the first {count:,} validation digits) in the samples' place, whole and then damaged, against the test
-digits. **Bold**: clearly other than whole digits score ({clear:g} standard errors of the difference; {imbalance:g} for
-`class_imbalance`). Every column should have its bold figures, and every row its own pattern: that is
-what tells one failure of a GAN from another. A few copies among good samples move neither `c_t` nor `authenticity`
-far; they show in `memorisation.near` of the details. What the metrics are: [metrics.md](metrics.md). Written by
-`python -m tools.damages`, from the digits and the classifier of a finished run.
+digits. **Bold**: clearly other than whole digits score ({clear:g} standard errors of the difference). Every column
+should have its bold figures, and every row its own pattern: that is what tells one failure of a GAN from another. A
+few copies among good samples hardly move `c_t` and `authenticity`; `near_training` shows them first. What the metrics
+are: [metrics.md](metrics.md). Written by `python -m tools.damages`, from the digits and the classifier of a finished
+run.
+
+"""
+TOLD_OF_OTHER = """The row *{name}*: the first {count:,} images of
+{set}
+in the digits' place, asked for as those digits (option `--other`; `{file}` with the SHA-256
+`{sha256}`).
 
 """
 
@@ -129,8 +151,28 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-def run(params: Params, data: Path) -> str:
-    """The document. Raises UserError if a file of data/ is missing."""
+def read_other(folder: Path, like: ImageSet) -> tuple[Tensor, str]:
+    """As many images of another data set as there are digits, float32 [N, C, H, W] in [-1, 1], and the file's SHA-256.
+
+    Raises UserError if the folder holds no such IDX file, plain or as .gz, or too few images or those of another size.
+    """
+    try:
+        with Folder(folder).open() as fetch:
+            content = fetch(OTHER_FILE)
+    except (FileError, SourceError) as error:
+        raise UserError(f"--other {folder}: expected a folder with {OTHER_FILE}, plain or as .gz ({error})") from None
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / OTHER_FILE
+        path.write_bytes(content)
+        levels = read_idx(path, dimensions=3)[: len(like)]
+    images = to_float(levels.unsqueeze(1))
+    if images.shape != like.images.shape:
+        raise UserError(f"--other {folder}: expected images {list(like.images.shape)}, found {list(images.shape)}")
+    return images, hashlib.sha256(content).hexdigest()
+
+
+def run(params: Params, data: Path, other: Path | None = None) -> str:
+    """The document. Raises UserError if a file of data/, or of the other data set's folder, is missing."""
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     paths = [data / "normalize" / f"{split}.safetensors" for split in ("train", "validation", "test")]
     train, validation, test = map(load_image_set, paths)
@@ -138,14 +180,20 @@ def run(params: Params, data: Path) -> str:
     validation = ImageSet(validation.images[:count], validation.labels[:count], validation.classes)
     classifier = load_classifier(classifier_path, paths[-1], test)
 
-    sets = {"test": test} | {name: damage(validation, train) for name, damage in DAMAGES.items()}
-    seen = {name: embed(classifier, digits, len(digits), classifier_path) for name, digits in sets.items()}
-    learnt = embed(classifier, train, len(train), classifier_path).features
-    near = closeness(learnt, *(one.features for one in seen.values()))
-    seen = {name: replace(one, closeness=lies) for (name, one), lies in zip(seen.items(), near, strict=True)}
-    scores = {name: _scores(params, seen["test"], seen[name], len(test.classes)) for name in DAMAGES}
+    damaged = {name: damage(validation, train) for name, damage in DAMAGES.items()}
+    introduction = INTRODUCTION.format(count=count, clear=CLEAR_ERRORS)
+    if other is not None:
+        images, sha256 = read_other(other, validation)
+        damaged[OTHER] = replace(validation, images=images)
+        known = KNOWN.get(sha256, "a data set that this tool does not know")
+        introduction += TOLD_OF_OTHER.format(name=OTHER, count=count, set=known, file=OTHER_FILE, sha256=sha256)
+    seen = {
+        name: embed(classifier, digits, len(digits), classifier_path)
+        for name, digits in ({"test": test} | damaged).items()
+    }
+    seen = beside_training(seen, embed(classifier, train, len(train), classifier_path).features)
+    scores = {name: _scores(params, seen["test"], seen[name], len(test.classes)) for name in damaged}
     table = [[name, *(_cell(metric, found, scores["whole"]) for metric in METRICS)] for name, found in scores.items()]
-    introduction = INTRODUCTION.format(count=count, clear=CLEAR_ERRORS, imbalance=CLEAR_IMBALANCE)
     return introduction + markdown(["digits", *METRICS], table) + "\n"
 
 
@@ -159,14 +207,27 @@ def _cell(metric: str, found: dict[str, Score], whole: dict[str, Score]) -> str:
     if score.value is None or before.value is None:
         return "-"
     errors = [one.standard_error or 0.0 for one in (score, before)]
-    clear = CLEAR_ERRORS * (errors[0] ** 2 + errors[1] ** 2) ** 0.5 or CLEAR_IMBALANCE
-    text = f"{score.value:.3g}" if abs(score.value) < 100 else f"{score.value:.0f}"
+    clear = CLEAR_ERRORS * (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+    text = shown(score.value)
     return f"**{text}**" if abs(score.value - before.value) > clear else text
 
 
-if __name__ == "__main__":
+def shown(value: float) -> str:
+    """A figure as the table has it."""
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def main() -> None:
+    """Write the document, and print it."""
+    parser = argparse.ArgumentParser(prog="python -m tools.damages", description="What each metric says of damage")
+    parser.add_argument("--other", type=Path, metavar="FOLDER", help=f"where another data set's {OTHER_FILE} is")
+    asked = parser.parse_args()
     with report_errors("damages"):
         make_deterministic()
-        document = run(load_params("evaluate", Params), Path("data"))
+        document = run(load_params("evaluate", Params), Path("data"), asked.other)
         write_text(DOCUMENT, document)
         sys.stdout.write(document)
+
+
+if __name__ == "__main__":
+    main()

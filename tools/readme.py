@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.files import write_text
+from stages.metrics.words import accuracy_of
 from tools.tables import markdown
 
 README = Path("README.md")
@@ -25,22 +26,20 @@ def figures(root: Path) -> str:
     usefulness = _read(root / "data/usefulness/details.json")
     rows = [[f"`{name}`: {what}", *_row(details["metrics"][name])] for name, what in SHOWN.items()]
     cas, real = usefulness["samples"], usefulness["real_digits"]["accuracy"]
-    told = f"{real['mean']:.4f} ± {real['standard_deviation']:.4f}"
     rows.append(
         [
             "`cas`: test digits recognised by a classifier that saw samples alone, beside one that saw real digits",
-            f"{cas['mean']:.4f} ± {cas['standard_deviation']:.4f}",
-            told,
-            f"{cas['mean'] / real['mean']:.3f}",
+            *(f"{one['mean']:.4f} ± {one['standard_deviation']:.4f}" for one in (cas, real)),
+            _ratio(usefulness["metrics"]["cas"], digits=3),
         ]
     )
     table = markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
     accuracy = details["protocol"]["features"]["test_accuracy"]
-    weakest = min(details["classes"], key=lambda one: float(one["accuracy"]))
+    weakest = min(details["classes"], key=accuracy_of)
     words = (
         f"In the pipeline's own words: *{details['in_plain_words']}*. The classifier itself recognises "
         f"{100 * accuracy:.2f} % of the test digits; of the classes asked for, {weakest['class']} is recognised least, "
-        f"{100 * weakest['accuracy']:.1f} %. `cas` has the mean and standard deviation of "
+        f"{100 * accuracy_of(weakest):.1f} %. `cas` has the mean and standard deviation of "
         f"{len(cas['values'])} classifiers."
     )
     return f"{table}\n\n{words}\n\n{_over_seeds(_read(root / 'tools/spread.json'))}\n"
@@ -62,8 +61,13 @@ def _over_seeds(spread: dict[str, Any]) -> str:
 
 
 def _row(entry: dict[str, Any]) -> list[str]:
+    return [f"{entry['value']:.3g}", f"{entry['floor']:.3g}", _ratio(entry, digits=2)]
+
+
+def _ratio(entry: dict[str, Any], digits: int) -> str:
+    """The ratio to the floor with its interval, whose bounds have so many digits."""
     low, high = entry["ratio_interval"]
-    return [f"{entry['value']:.3g}", f"{entry['floor']:.3g}", f"{entry['ratio']:.3f} ({low:.2f} to {high:.2f})"]
+    return f"{entry['ratio']:.3f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _read(path: Path) -> Any:

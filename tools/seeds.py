@@ -17,12 +17,14 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.fresh import clean_clone, find_commit, git, interruptible, run_dvc
+from tools.fresh import git, interruptible
 from tools.intervals import t_quantile
-from tools.proof import read_record
+from tools.repeat import check_seeds, clone_of_head, run_seed
 from tools.tables import markdown
 
 CONFIDENCE = 0.95
+SEEDED = ("train_gan",)
+"""The stage whose seed varies."""
 
 Values = dict[str, list[float]]
 """Of each metric, its value for every seed."""
@@ -30,12 +32,8 @@ Values = dict[str, list[float]]
 
 def run_seeds(clone: Path, seeds: int, changes: list[str]) -> Values:
     """Run the setting with the seeds 1, 2, ... Returns the metrics that have a value for all of them."""
-    runs = []
-    for seed in range(1, seeds + 1):
-        options = [f"--set-param={change}" for change in [*changes, f"train_gan.seed={seed}"]]
-        if code := run_dvc(clone, "exp", "run", *options, "evaluate"):
-            raise UserError(f"seed {seed}: the run failed (exit code {code}); what it said stands above")
-        runs.append({name: entry["value"] for name, entry in read_record(clone).metrics.items()})
+    records = [run_seed(clone, seed, SEEDED, changes) for seed in range(1, seeds + 1)]
+    runs = [{name: entry["value"] for name, entry in record.metrics.items()} for record in records]
     return {name: [run[name] for run in runs] for name in runs[0] if all(run.get(name) is not None for run in runs)}
 
 
@@ -84,9 +82,7 @@ def table_of_two(one: Values, other: Values) -> str:
 
 def seeds(root: Path, count: int, changes: list[str]) -> str:
     """Run what is asked for and return the tables."""
-    with clean_clone(root, find_commit(root, "HEAD")) as clone:
-        git(clone, "config", "user.name", "-")
-        git(clone, "config", "user.email", "-")
+    with clone_of_head(root) as clone:
         committed = run_seeds(clone, count, [])
         told = f"\n{count} seeds of the committed setting\n\n{table_of_one(committed)}"
         if changes:
@@ -105,8 +101,7 @@ def main() -> None:
     asked = parser.parse_args()
     with interruptible():
         try:
-            if asked.seeds < 2:
-                raise UserError(f"expected at least 2 seeds, found {asked.seeds}")
+            check_seeds(asked.seeds)
             print(seeds(Path(git(Path(), "rev-parse", "--show-toplevel").strip()), asked.seeds, asked.changes))
         except UserError as error:
             sys.exit(f"seeds: {error}")

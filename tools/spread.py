@@ -10,31 +10,22 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from tools.fresh import clean_clone, find_commit, git, interruptible, run_dvc
-from tools.judge import CONFIDENCE, SEEDED, SPREAD, Details, comparable_params, summarise
-from tools.proof import DESCRIBED, read_record
-
-
-def run_seed(clone: Path, seed: int) -> Details:
-    """Run the pipeline up to evaluate with that seed. Returns the details of its metrics."""
-    changes = [f"--set-param={stage}.seed={seed}" for stage in SEEDED]
-    if code := run_dvc(clone, "exp", "run", "--name", f"seed-{seed}", *changes, "evaluate"):
-        raise UserError(f"seed {seed}: the run failed (exit code {code}); what it said stands above")
-    return read_record(clone).metrics
+from tools.fresh import git, interruptible
+from tools.judge import CONFIDENCE, SEEDED, SPREAD, comparable_params, summarise
+from tools.proof import DESCRIBED
+from tools.repeat import check_seeds, clone_of_head, run_seed
 
 
 def spread(root: Path, seeds: int) -> None:
     """Run the committed state with the seeds 1, 2, ... and write tools/spread.json."""
-    with clean_clone(root, find_commit(root, "HEAD")) as clone:
-        git(clone, "config", "user.name", "-")
-        git(clone, "config", "user.email", "-")
-        runs = [run_seed(clone, seed) for seed in range(1, seeds + 1)]
-        record = read_record(clone)
+    with clone_of_head(root) as clone:
+        records = [run_seed(clone, seed, SEEDED, []) for seed in range(1, seeds + 1)]
+    record = records[-1]
     environment = {key: value for key, value in (record.environment or {}).items() if key != DESCRIBED}
     content = {
         "confidence": CONFIDENCE,
         "environment": environment,
-        "metrics": summarise(runs),
+        "metrics": summarise([one.metrics for one in records]),
         "params": comparable_params(record.params),
         "seeds": list(range(1, seeds + 1)),
     }
@@ -49,8 +40,7 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     with interruptible():
         try:
-            if seeds < 2:
-                raise UserError(f"expected at least 2 seeds, found {seeds}")
+            check_seeds(seeds)
             spread(Path(git(Path(), "rev-parse", "--show-toplevel").strip()), seeds)
         except UserError as error:
             sys.exit(f"spread: {error}")

@@ -40,16 +40,20 @@ def class_imbalance(recognised: Tensor, num_classes: int) -> float:
     return (shares - 1 / num_classes).abs().sum().item() / 2
 
 
+def imbalance_parts(recognised: Tensor, num_classes: int) -> Tensor:
+    """What each image adds to class_imbalance, float64 [N], in -1/2, 0, 1/2: + if its class has more than its share.
+
+    Half the sign of that class's surplus, the slope of the sum of |share - 1/num_classes|. Where a class has exactly
+    its share the sum has a kink, and no slope: 0 stands for it.
+    """
+    surplus = class_histogram(recognised, num_classes) * num_classes - len(recognised)
+    return surplus.sign().double()[recognised] / 2
+
+
 def confusion_matrix(asked: Tensor, recognised: Tensor, num_classes: int) -> Tensor:
     """How often class i was asked for and j recognised, labels int64 [N]: int64 [num_classes i, num_classes j]."""
     pairs = class_histogram(asked * num_classes + recognised, num_classes**2)
     return pairs.reshape(num_classes, num_classes)
-
-
-def per_class_accuracy(confusion: Tensor) -> list[float | None]:
-    """Of each class asked for, the share that was recognised as it, in [0, 1]; None for a class not asked for."""
-    hits, asked = confusion.diagonal().tolist(), confusion.sum(dim=1).tolist()
-    return [hit / count if count else None for hit, count in zip(hits, asked, strict=True)]
 
 
 def balance_test(histogram: Tensor) -> ChiSquare | None:

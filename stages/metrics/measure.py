@@ -1,61 +1,66 @@
 """All figures of one evaluation: of samples, of validation digits in their place, of halves of the test digits."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from stages.common import draws
 from stages.metrics import report
-from stages.metrics.frechet import frechet_distance
-from stages.metrics.kernel import kernel_distance
 from stages.metrics.memorisation import closeness
-from stages.metrics.per_class import class_distances
-from stages.metrics.registry import METRICS, Comparison, Embedded, Score
-from stages.metrics.resampling import Resampler
+from stages.metrics.per_class import class_details
+from stages.metrics.registry import METRICS, Comparison, Embedded, Metric
+from stages.metrics.resampling import Resampler, halved
+from stages.metrics.scores import metric_entry
+
+PAPERS = {"fid": METRICS["fd_classifier"], "kid": METRICS["kd_classifier"]}
+"""The names that two formulas have on Inception features."""
 
 
-def compare_all(
-    seen: dict[str, Embedded], num_classes: int, k: int, seed: int, least: int
-) -> tuple[Comparison, Comparison, Comparison | None]:
+@dataclass(frozen=True)
+class Comparisons:
     """The samples against the test digits; validation digits against them, the floor; one half of them to the other.
 
-    seen: train, test, validation and samples; the last two of one length. No halves (None) below `least` images.
+    halves: None if they would be too few.
     """
-    names = ("test", "validation", "samples")
-    found = closeness(seen["train"].features, *(seen[name].features for name in names))
-    test, validation, samples = (replace(seen[name], closeness=one) for name, one in zip(names, found, strict=True))
 
-    def compare(reference: Embedded, candidate: Embedded) -> Comparison:
-        return Comparison(reference, candidate, num_classes, k, seed)
+    samples: Comparison
+    floor: Comparison
+    halves: Comparison | None
 
-    order = draws.permutation(seed, "evaluate.halves", 0, len(test.features))
-    one, other = (test.select(half.sort().values) for half in order.tensor_split(2))
-    halves = compare(one, other) if len(other.features) >= least else None
-    return compare(test, samples), compare(test, validation), halves
-
-
-def measure_inception(test: Tensor, validation: Tensor, samples: Tensor) -> dict[str, Any]:
-    """FID and KID of Inception features [N, 2048], samples against test digits; the floor from validation digits."""
-    metrics = {
-        "fid": lambda candidate: Score(frechet_distance(test, candidate)),
-        "kid": lambda candidate: Score(kernel_distance(test, candidate).value),
-    }
-    return {name: report.metric_entry(metric(samples), metric(validation)) for name, metric in metrics.items()}
+    def entries(self, metrics: dict[str, Metric]) -> dict[str, dict[str, Any]]:
+        """What the details say of each of these metrics."""
+        resampler = Resampler(self.samples.seed)
+        return {
+            name: metric_entry(
+                metric(self.samples), metric(self.floor), metric(self.halves) if self.halves else None, resampler
+            )
+            for name, metric in metrics.items()
+        }
 
 
-def measure(samples: Comparison, floor: Comparison, halves: Comparison | None, names: list[str]) -> dict[str, Any]:
+def compare(seen: dict[str, Embedded], num_classes: int, k: int, seed: int, least: int) -> Comparisons:
+    """The comparisons of test, validation and samples; the last two of one length. No halves below `least` images."""
+    test = seen["test"]
+    one, other = (test.select(half) for half in halved(seed, len(test.features)))
+    return Comparisons(
+        samples=Comparison(test, seen["samples"], num_classes, k, seed),
+        floor=Comparison(test, seen["validation"], num_classes, k, seed),
+        halves=Comparison(one, other, num_classes, k, seed) if len(other.features) >= least else None,
+    )
+
+
+def beside_training(seen: dict[str, Embedded], training: Tensor) -> dict[str, Embedded]:
+    """The same images with their closeness to the training digits, of which training holds the features [T, F]."""
+    found = closeness(training, *(one.features for one in seen.values()))
+    return {name: replace(one, closeness=near) for (name, one), near in zip(seen.items(), found, strict=True)}
+
+
+def measure(comparisons: Comparisons, names: list[str]) -> dict[str, Any]:
     """The figures, as the details tell them; names: those of the classes."""
-    resampler = Resampler(samples.seed)
-    entries = {}
-    for name, metric in METRICS.items():
-        at_halves = metric(halves) if halves else None
-        entries[name] = report.metric_entry(metric(samples), metric(floor), at_halves, resampler)
-    classes = report.class_details(names, samples)
-    distances = class_distances(samples, floor)
+    sets = comparisons.samples, comparisons.floor, comparisons.halves
     return {
-        "metrics": entries,
-        "classes": [one | {"distances": two} for one, two in zip(classes, distances, strict=True)],
-        "class_tests": report.class_tests(samples, floor),
-        "memorisation": report.memorisation_details(names, samples, floor),
+        "metrics": comparisons.entries(METRICS),
+        "classes": class_details(names, *sets),
+        "class_tests": report.class_tests(*sets),
+        "memorisation": report.memorisation_details(names, *sets),
     }

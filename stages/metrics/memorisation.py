@@ -18,6 +18,9 @@ BLOCK = 1000
 LEAST_IN_CELL = 8
 """Fewer samples or test digits in a cell, and the normal law of the rank sum is too rough."""
 
+NEAR_PERCENT = 1
+"""Which percentile of the test digits' distances to the training digits counts as near."""
+
 
 @dataclass(frozen=True)
 class Closeness:
@@ -70,6 +73,17 @@ def closeness(training: Tensor, *sets: Tensor, block: int = BLOCK) -> list[Close
     spacing = torch.full((len(training),), math.nan, dtype=torch.float64)
     spacing[asked] = nearest_others(asked, on_grid, block)
     return [Closeness(nearest, rows, spacing[rows], step) for nearest, rows in found]
+
+
+def near_limit(reference: Closeness) -> float:
+    """The squared distance below which an image is near to a training digit: of the references NEAR_PERCENT are."""
+    return percentiles(reference.nearest, (NEAR_PERCENT,))[0]
+
+
+def percentiles(values: Tensor, percents: tuple[float, ...]) -> list[float]:
+    """Percentiles of values [N], without interpolation: each is one of the values."""
+    ordered = values.sort().values
+    return [ordered[round(percent / 100 * (len(ordered) - 1))].item() for percent in percents]
 
 
 def three_sample_test(

@@ -1,7 +1,7 @@
 """The registry of metrics: each a function of one Comparison. A new one is a function here and an entry in METRICS."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -9,8 +9,9 @@ from torch import Tensor
 from stages.metrics import classes, neighbours
 from stages.metrics.frechet import frechet_estimate, frechet_infinity, least_for_infinity
 from stages.metrics.kernel import kernel_distance
-from stages.metrics.memorisation import LEAST_IN_CELL, Closeness, CopyTest, three_sample_test
+from stages.metrics.memorisation import LEAST_IN_CELL, Closeness, CopyTest, near_limit, three_sample_test
 from stages.metrics.resampling import Estimate, Influences, centred
+from stages.metrics.scores import Score, estimated
 
 NO_CLASS = "no class was asked for: the GAN is unconditional"
 NO_TRAINING = "not compared with the training digits"
@@ -64,37 +65,20 @@ class Comparison:
         )
 
 
-@dataclass(frozen=True)
-class Score:
-    """The value of a metric, with its standard error where one is known; or None and why it has no value.
-
-    influences: those of the images, where the metric has them; no_ratio: why a ratio to the floor would mean nothing.
-    """
-
-    value: float | None
-    standard_error: float | None = None
-    undefined: str | None = None
-    influences: Influences | None = None
-    no_ratio: str | None = None
-
-
 Metric = Callable[[Comparison], Score]
 
 
-def _estimated(estimate: Estimate) -> Score:
-    return Score(estimate.value, estimate.standard_error, influences=estimate.influences)
-
-
 def _mean_of_candidates(value: float, parts: Tensor) -> Score:
-    return _estimated(Estimate(value, Influences(candidate=centred(parts))))
+    return estimated(Estimate(value, Influences(candidate=centred(parts))))
 
 
 def _mean_of_references(value: float, parts: Tensor) -> Score:
-    return _estimated(Estimate(value, Influences(reference=centred(parts))))
+    return estimated(Estimate(value, Influences(reference=centred(parts))))
 
 
 def _fd_classifier(comparison: Comparison) -> Score:
-    return _estimated(frechet_estimate(comparison.reference.features, comparison.candidate.features))
+    estimate = frechet_estimate(comparison.reference.features, comparison.candidate.features)
+    return estimated(estimate, never_negative=True)
 
 
 def _fd_infinity(comparison: Comparison) -> Score:
@@ -102,11 +86,11 @@ def _fd_infinity(comparison: Comparison) -> Score:
     needed = least_for_infinity(candidate.shape[1])
     if len(candidate) < needed:
         return Score(None, undefined=f"{candidate.shape[1]} features need {needed} samples, found {len(candidate)}")
-    return _estimated(frechet_infinity(reference, candidate, comparison.seed))
+    return estimated(frechet_infinity(reference, candidate, comparison.seed))
 
 
 def _kd_classifier(comparison: Comparison) -> Score:
-    return _estimated(kernel_distance(comparison.reference.features, comparison.candidate.features))
+    return estimated(kernel_distance(comparison.reference.features, comparison.candidate.features))
 
 
 def _precision(comparison: Comparison) -> Score:
@@ -137,7 +121,12 @@ def _gan_test_accuracy(comparison: Comparison) -> Score:
 
 
 def _class_imbalance(comparison: Comparison) -> Score:
-    return Score(classes.class_imbalance(comparison.candidate.recognised, comparison.num_classes))
+    recognised = comparison.candidate.recognised
+    estimate = _mean_of_candidates(
+        classes.class_imbalance(recognised, comparison.num_classes),
+        classes.imbalance_parts(recognised, comparison.num_classes),
+    )
+    return replace(estimate, never_negative=True)
 
 
 def _c_t(comparison: Comparison) -> Score:
@@ -156,6 +145,14 @@ def _authenticity(comparison: Comparison) -> Score:
     return _mean_of_candidates(closeness.authentic.double().mean().item(), closeness.authentic)
 
 
+def _near_training(comparison: Comparison) -> Score:
+    reference, candidate = comparison.reference.closeness, comparison.candidate.closeness
+    if reference is None or candidate is None:
+        return Score(None, undefined=NO_TRAINING)
+    near = candidate.nearest < near_limit(reference)
+    return _mean_of_candidates(near.double().mean().item(), near)
+
+
 METRICS: dict[str, Metric] = {
     "fd_classifier": _fd_classifier,
     "fd_infinity": _fd_infinity,
@@ -168,4 +165,5 @@ METRICS: dict[str, Metric] = {
     "class_imbalance": _class_imbalance,
     "c_t": _c_t,
     "authenticity": _authenticity,
+    "near_training": _near_training,
 }

@@ -6,49 +6,13 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from stages.metrics.classes import (
-    balance_test,
-    class_histogram,
-    confusion_matrix,
-    per_class_accuracy,
-    same_classes_test,
-)
-from stages.metrics.memorisation import Closeness
-from stages.metrics.registry import NO_TRAINING, Comparison, Embedded, Score
-from stages.metrics.resampling import Estimate, Resampler
+from stages.metrics.classes import balance_test, class_histogram, same_classes_test
+from stages.metrics.memorisation import LEAST_IN_CELL, percentiles
+from stages.metrics.registry import NO_TRAINING, Comparison, Embedded
+from stages.metrics.scores import FEW_IN_HALVES
 
-NEAR_PERCENT = 1
-"""Which percentile of the test digits' distances to the training digits counts as near."""
+ONE_CLASS = "there is one class alone"
 PERCENTILES = (0, 0.1, 1, 10, 50, 90, 100)
-
-
-def metric_entry(
-    score: Score, floor: Score, halves: Score | None = None, resampler: Resampler | None = None
-) -> dict[str, Any]:
-    """What the details say of one metric: value and floor with their standard errors, and the ratio of the two.
-
-    ratio_interval: see Resampler, where both have influences; halves: one half of the test digits against the other.
-    What has no value is None, and `undefined` says why.
-    """
-    ratio, interval, undefined = None, None, score.undefined or floor.undefined or score.no_ratio
-    if score.value is not None and floor.value is not None and not undefined:
-        if floor.value > 0:
-            ratio = score.value / floor.value
-            if resampler and score.influences and floor.influences:
-                figures = Estimate(score.value, score.influences), Estimate(floor.value, floor.influences)
-                interval = resampler.ratio_interval(*figures)
-        else:
-            undefined = "no ratio to a floor that is not above 0"
-    return {
-        "value": score.value,
-        "standard_error": score.standard_error,
-        "floor": floor.value,
-        "floor_standard_error": floor.standard_error,
-        "ratio": ratio,
-        "ratio_interval": interval,
-        "halves": halves.value if halves else None,
-        "undefined": undefined,
-    }
 
 
 def summary(entries: dict[str, dict[str, Any]]) -> str:
@@ -71,19 +35,6 @@ def class_table(names: list[str], samples: Embedded, floor: Embedded) -> pd.Data
     return pd.DataFrame(columns)
 
 
-def class_details(names: list[str], comparison: Comparison) -> list[dict[str, Any]]:
-    """Of each class: its name, how many were asked for and recognised, and the share recognised as asked for."""
-    digits = comparison.candidate
-    accuracies: list[float | None] = [None] * len(names)
-    if digits.labels is not None:
-        accuracies = per_class_accuracy(confusion_matrix(digits.labels, digits.recognised, len(names)))
-    counts = (_counts(digits.labels, len(names)), _counts(digits.recognised, len(names)))
-    return [
-        {"class": name, "asked": asked, "recognised": recognised, "accuracy": accuracy}
-        for name, asked, recognised, accuracy in zip(names, *counts, accuracies, strict=True)
-    ]
-
-
 def confusion_rows(names: list[str], samples: Embedded) -> pd.DataFrame:
     """A row for each sample: the class asked for and that recognised. DVC's template `confusion` counts the rows."""
     asked = [] if samples.labels is None else samples.labels.tolist()
@@ -92,51 +43,58 @@ def confusion_rows(names: list[str], samples: Embedded) -> pd.DataFrame:
     return pd.DataFrame({column: [names[label] for label in labels] for column, labels in columns.items()})
 
 
-def class_tests(samples: Comparison, floor: Comparison) -> dict[str, Any]:
-    """Chi-square tests of the recognised classes, of the samples and of real digits in their place; None for one class.
+def class_tests(samples: Comparison, floor: Comparison, halves: Comparison | None) -> dict[str, Any]:
+    """Chi-square tests of recognised classes: of the samples, of real digits in their place, of half the test digits.
 
-    against_balanced: equal shares; against_test: the shares recognised in the test digits.
+    against_balanced: equal shares; against_test: the shares recognised in the test digits, or in their other half.
+    Where there is no test, for one class or for halves that are too few (None), it says why.
     """
-    found: dict[str, Any] = {}
-    for prefix, comparison in (("", samples), ("floor_", floor)):
-        sets = comparison.candidate.recognised, comparison.reference.recognised
-        histogram, reference = (class_histogram(labels, comparison.num_classes) for labels in sets)
-        for name, test in (
-            ("against_balanced", balance_test(histogram)),
-            ("against_test", same_classes_test(histogram, reference)),
-        ):
-            found[prefix + name] = asdict(test) if test else None
-    return found
+    sets = {"": samples, "floor_": floor, "halves_": halves}
+    return {prefix + name: test for prefix, one in sets.items() for name, test in _class_tests_of(one).items()}
 
 
-def memorisation_details(names: list[str], samples: Comparison, floor: Comparison) -> dict[str, Any]:
+def _class_tests_of(comparison: Comparison | None) -> dict[str, Any]:
+    if comparison is None:
+        return {name: {"undefined": FEW_IN_HALVES} for name in ("against_balanced", "against_test")}
+    sets = comparison.candidate.recognised, comparison.reference.recognised
+    histogram, reference = (class_histogram(labels, comparison.num_classes) for labels in sets)
+    tests = {"against_balanced": balance_test(histogram), "against_test": same_classes_test(histogram, reference)}
+    return {name: asdict(test) if test else {"undefined": ONE_CLASS} for name, test in tests.items()}
+
+
+def memorisation_details(
+    names: list[str], samples: Comparison, floor: Comparison, halves: Comparison | None
+) -> dict[str, Any]:
     """How the samples lie to the training digits, beside validation digits (the floor) and test digits.
 
-    near: the share nearer to a training digit than NEAR_PERCENT of the test digits are; cells: see three_sample_test.
+    cells: the statistics of three_sample_test by recognised class; halves there is one half of the test digits against
+    the other, None if they are too few. copies: how many lie at distance 0.
     """
-    near, far = samples.candidate.closeness, samples.reference.closeness
-    real = floor.candidate.closeness
-    if near is None or far is None or real is None:
+    sets = {"samples": samples.candidate, "floor": floor.candidate, "test": samples.reference}
+    found = {name: one.closeness for name, one in sets.items() if one.closeness is not None}
+    if len(found) < len(sets):
         return {"undefined": NO_TRAINING}
-    limit = _percentiles(far.nearest, (NEAR_PERCENT,))[0]
-    tests = [comparison.copy_test for comparison in (samples, floor)]
-    cells = [test.cells if test else [None] * len(names) for test in tests]
     return {
         "distance_percentiles": {
             "percent": list(PERCENTILES),
-            **{name: _percentiles(one.distances) for name, one in (("samples", near), ("floor", real), ("test", far))},
+            **{name: percentiles(one.distances, PERCENTILES) for name, one in found.items()},
         },
-        "near": {
-            "value": _share_below(near, limit),
-            "floor": _share_below(real, limit),
-            "test": _share_below(far, limit),
-        },
-        "copies": {name: int((one.nearest == 0).sum()) for name, one in (("samples", near), ("floor", real))},
-        "cells": [
-            {"class": name, "value": value, "floor": at_floor}
-            for name, value, at_floor in zip(names, *cells, strict=True)
-        ],
+        "copies": {name: int((one.nearest == 0).sum()) for name, one in found.items()},
+        "cells": _cells(names, {"value": samples, "floor": floor, "halves": halves}),
     }
+
+
+def _cells(names: list[str], comparisons: dict[str, Comparison | None]) -> list[dict[str, Any]]:
+    """Of each class its statistic in each of the comparisons, and why where it has none."""
+    tests = {key: comparison.copy_test if comparison else None for key, comparison in comparisons.items()}
+    few = f"fewer than {LEAST_IN_CELL} images of this class on one side"
+    reasons = {key: few if comparison else FEW_IN_HALVES for key, comparison in comparisons.items()}
+    cells = []
+    for label, name in enumerate(names):
+        values = {key: test.cells[label] if test else None for key, test in tests.items()}
+        undefined = {key: reasons[key] for key, value in values.items() if value is None}
+        cells.append({"class": name, **values, "undefined": undefined})
+    return cells
 
 
 def _counts(labels: Tensor | None, num_classes: int) -> list[int]:
@@ -145,13 +103,3 @@ def _counts(labels: Tensor | None, num_classes: int) -> list[int]:
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
-
-
-def _percentiles(values: Tensor, percentiles: tuple[float, ...] = PERCENTILES) -> list[float]:
-    """Without interpolation: each is one of the values."""
-    ordered = values.sort().values
-    return [ordered[round(percent / 100 * (len(ordered) - 1))].item() for percent in percentiles]
-
-
-def _share_below(closeness: Closeness, limit: float) -> float:
-    return (closeness.nearest < limit).double().mean().item()

@@ -2,9 +2,10 @@
 
 The influence of an image is the change of the figure with that image's weight. Images are drawn again with
 replacement (bootstrap, Efron 1979), and the figure is moved by the influences of those drawn. For a mean over images
-(precision, recall, density, coverage, accuracy, authenticity) that is the bootstrap itself; for a smooth figure (fd,
-kd) it is the bootstrap of its linear part, which has the spread of the infinitesimal jackknife (Jaeckel 1972). To
-draw rows and compute anew would be costly and wrong: repeated rows add to the bias of fd, and lie at distance 0.
+(precision, recall, density, coverage, accuracy, authenticity) that is the bootstrap itself; for other figures (fd,
+kd, class_imbalance) it is the bootstrap of their linear part, which has the spread of the infinitesimal jackknife
+(Jaeckel 1972). To draw rows and compute anew would be costly and wrong: repeated rows add to the bias of fd, and lie
+at distance 0.
 """
 
 import math
@@ -59,18 +60,23 @@ def centred(parts: Tensor) -> Tensor:
 class Resampler:
     """The same draws for all figures: samples, validation digits and test digits are each drawn again RESAMPLES times.
 
-    A figure and its floor share the draws of the test digits, for both are measured against these.
+    A figure and its floor share the draws of the test digits, for both are measured against these. part: names draws
+    of their own for a part of the images, such as one class.
     """
 
     seed: int
+    part: str = ""
     _counts: dict[tuple[str, int], Tensor] = field(default_factory=dict)
 
-    def ratio_interval(self, figure: Estimate, floor: Estimate) -> list[float | None]:
+    def ratio_interval(self, figure: Estimate, floor: Estimate, never_negative: bool = False) -> list[float | None]:
         """The middle LEVEL of the resampled figure / floor, from low to high; None for a bound that is not finite.
 
-        A resampled floor that is not above 0 gives no ratio: it counts as an infinite one.
+        A resampled floor that is not above 0 gives no ratio: it counts as an infinite one. never_negative: of the
+        figure, so that a linear part that leads below 0 ends there.
         """
         figures = figure.value + self.changes("samples", figure.influences)
+        if never_negative:
+            figures = figures.clamp(min=0)
         floors = floor.value + self.changes("validation", floor.influences)
         ratios = torch.where(floors > 0, figures / floors, math.inf).sort().values
         tail = round(RESAMPLES * (1 - LEVEL) / 2)
@@ -87,7 +93,12 @@ class Resampler:
     def counts(self, name: str, n: int) -> Tensor:
         """How often each of n images is drawn in each resampling, float64 [RESAMPLES, n]; rows sum to n."""
         if (name, n) not in self._counts:
-            drawn = draws.integers(self.seed, f"evaluate.resamples.{name}", 0, n, (RESAMPLES, n))
+            drawn = draws.integers(self.seed, f"evaluate.resamples.{self.part}{name}", 0, n, (RESAMPLES, n))
             counts = torch.zeros(RESAMPLES, n, dtype=torch.float64)
             self._counts[name, n] = counts.scatter_add_(1, drawn, torch.ones((), dtype=torch.float64).expand_as(drawn))
         return self._counts[name, n]
+
+
+def halved(seed: int, n: int) -> list[Tensor]:
+    """The row numbers of two halves of n images, drawn apart, each in order, int64; of an odd n the first has more."""
+    return [half.sort().values for half in draws.permutation(seed, "evaluate.halves", 0, n).tensor_split(2)]

@@ -6,16 +6,18 @@ from threading import Event
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.images import ImageSet
 from stages.common.processes import available_cores
 from stages.common.runtime import make_deterministic
-from stages.metrics.fit import Recipe, fit, fresh_classifier, score
+from stages.metrics.fit import Recipe, fit, fresh_classifier
 
 
-def accuracies_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: list[int]) -> list[float]:
-    """For each seed, the accuracy on test of the last epoch of a classifier trained on train, in [0, 1].
+def mistakes_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: list[int]) -> list[Tensor]:
+    """For each seed, the rows int64 of the test digits that a classifier trained on train takes for another class.
 
     No real digit has a say in the training: neither epoch nor setting is chosen here. Each classifier is one thread's
     work, and as many are trained at once as there are cores: their number changes no bit. Raises UserError if there
@@ -25,7 +27,7 @@ def accuracies_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: 
         raise UserError(f"baseline.batch_size: expected at most the {len(train)} images, found {recipe.batch_size}")
     stopped = Event()
     with ThreadPoolExecutor(min(len(seeds), available_cores()), initializer=make_deterministic) as pool:
-        tasks = [pool.submit(accuracy_of_seed, train, test, recipe, seed, stopped) for seed in seeds]
+        tasks = [pool.submit(mistakes_of_seed, train, test, recipe, seed, stopped) for seed in seeds]
         try:
             return [task.result() for task in tasks]
         except BaseException:
@@ -33,19 +35,27 @@ def accuracies_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: 
             raise
 
 
-def accuracy_of_seed(train: ImageSet, test: ImageSet, recipe: Recipe, seed: int, stopped: Event) -> float:
-    """The accuracy on test of a classifier trained on train, in [0, 1]; NaN if stopped before the end."""
+def mistakes_of_seed(train: ImageSet, test: ImageSet, recipe: Recipe, seed: int, stopped: Event) -> Tensor:
+    """The rows int64 of the test digits that a classifier trained on train gets wrong; of no use if stopped."""
     classifier = fresh_classifier(train, recipe, seed)
     for epoch, loss in enumerate(fit(classifier, train, recipe, seed, show_progress=False), start=1):
         if not math.isfinite(loss):
             raise UserError(f"the loss of epoch {epoch} is not finite; try a lower baseline.lr")
         if stopped.is_set():
-            return math.nan
-    return score(classifier, test)[0]
+            break
+    recognised = in_blocks(classifier.eval(), test.images).argmax(dim=1)
+    return torch.nonzero(recognised != test.labels).squeeze(1)
 
 
-def summarised(values: list[float]) -> dict[str, Any]:
-    """The values with their mean and standard deviation (None for a single one)."""
-    tensor = torch.tensor(values, dtype=torch.float64)
-    spread = tensor.std().item() if len(values) > 1 else None
-    return {"values": values, "mean": tensor.mean().item(), "standard_deviation": spread}
+def summarised(wrong: list[Tensor], num_test: int) -> dict[str, Any]:
+    """The accuracies in [0, 1] of the seeds, their mean and standard deviation (None for a single one), the mistakes.
+
+    wrong: for each seed the rows of its mistakes among num_test digits, from mistakes_of_seeds.
+    """
+    values = torch.tensor([num_test - len(rows) for rows in wrong], dtype=torch.float64) / num_test
+    return {
+        "values": values.tolist(),
+        "mean": values.mean().item(),
+        "standard_deviation": values.std().item() if len(wrong) > 1 else None,
+        "wrong": [rows.tolist() for rows in wrong],
+    }

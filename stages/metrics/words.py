@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from stages.metrics.memorisation import NEAR_PERCENT
+
 GOOD_SHARE = 0.9
 """Of what real digits reach, for precision, recall and coverage."""
 GOOD_DISTANCE = 2.0
@@ -40,27 +42,37 @@ def in_plain_words(details: dict[str, Any]) -> str:
 def weakest_class(details: dict[str, Any]) -> dict[str, Any] | None:
     """The class with the least share recognised as asked; without asked classes, the farthest from its floor."""
     classes = details["classes"]
-    if known := [one for one in classes if one["accuracy"] is not None]:
-        return min(known, key=lambda one: one["accuracy"])
-    known = [one for one in classes if (one["distances"].get("fd_classifier") or {}).get("ratio") is not None]
-    return max(known, key=lambda one: one["distances"]["fd_classifier"]["ratio"]) if known else None
+    if known := [one for one in classes if accuracy_of(one) is not None]:
+        return min(known, key=accuracy_of)
+    known = [one for one in classes if _distance_of(one) is not None]
+    return max(known, key=_distance_of) if known else None
+
+
+def accuracy_of(one_class: dict[str, Any]) -> Any:
+    """The share of a class's samples that is recognised as it; None where no class was asked for."""
+    return one_class["metrics"]["gan_test_accuracy"]["value"]
+
+
+def _distance_of(one_class: dict[str, Any]) -> Any:
+    """How many times the floor the distance of one class is; None where that is not known."""
+    return one_class["metrics"]["fd_classifier"]["ratio"]
 
 
 def signs_of_copying(details: dict[str, Any]) -> list[str]:
     """What speaks for copies of training digits, in words; empty if nothing does.
 
-    C_T, of all classes or of one, must lie DEVIATIONS below both 0 and the floor; or far more samples than test and
-    validation digits lie very near to a training digit, which a few copies among many good samples show first.
+    C_T, of all classes or of one, must lie DEVIATIONS below both 0 and the floor; or far more samples than validation
+    digits and NEAR_PERCENT lie very near to a training digit, which a few copies among many good samples show first.
     """
     signs = []
-    c_t, memorisation = details["metrics"]["c_t"], details["memorisation"]
+    c_t, near = details["metrics"]["c_t"], details["metrics"]["near_training"]
     if c_t["value"] is not None and _far_below(c_t["value"], c_t["floor"], c_t["standard_error"]):
         signs.append(f"C_T {c_t['value']:.1f}")
-    for cell in memorisation.get("cells", []):
+    for cell in details["memorisation"].get("cells", []):
         if cell["value"] is not None and _far_below(cell["value"], cell["floor"], 1.0):
             signs.append(f"class {cell['class']} {cell['value']:.1f}")
-    if near := memorisation.get("near"):
-        usual = max(near["floor"], near["test"])
+    if near["value"] is not None:
+        usual = max(near["floor"], NEAR_PERCENT / 100)
         if near["value"] > NEAR_TIMES * usual:
             signs.append(f"{_percent(near['value'])} very near to a training digit, real digits {_percent(usual)}")
     return signs
@@ -95,7 +107,7 @@ def _share(what: str, ratio: float | None) -> Finding | None:
 def _classes(details: dict[str, Any]) -> Finding | None:
     """Classes are uneven if that is no chance, and more so than in real digits."""
     imbalance, test = details["metrics"]["class_imbalance"], details["class_tests"]["against_balanced"]
-    if test is None:
+    if "p_value" not in test:
         return None
     uneven = test["p_value"] < SIGNIFICANT and imbalance["value"] > imbalance["floor"]
     words = f"classes uneven ({_percent(imbalance['value'])} would have to change)" if uneven else "classes even"
@@ -112,7 +124,7 @@ def _copying(details: dict[str, Any]) -> Finding | None:
 
 def _class_distances(details: dict[str, Any]) -> Finding | None:
     """Named only where a class is far from its test digits."""
-    ratios = {one["class"]: (one["distances"].get("fd_classifier") or {}).get("ratio") for one in details["classes"]}
+    ratios = {one["class"]: _distance_of(one) for one in details["classes"]}
     far = {name: ratio for name, ratio in ratios.items() if ratio is not None and ratio > GOOD_DISTANCE}
     if not far:
         return None
@@ -132,17 +144,16 @@ def _labels(details: dict[str, Any]) -> Finding | None:
     accuracy, weakest = details["metrics"]["gan_test_accuracy"]["value"], weakest_class(details)
     if accuracy is None or weakest is None:
         return None
-    return Finding(weakest["accuracy"] >= GOOD_CLASS, f"{_percent(accuracy)} recognised as asked")
+    return Finding(accuracy_of(weakest) >= GOOD_CLASS, f"{_percent(accuracy)} recognised as asked")
 
 
 def _weakest(details: dict[str, Any]) -> list[str]:
     found = weakest_class(details)
     if found is None:
         return []
-    if found["accuracy"] is None:
-        ratio = found["distances"]["fd_classifier"]["ratio"]
-        return [f"weakest class: {found['class']} (distance {ratio:.2f} times the floor)"]
-    return [f"weakest class: {found['class']} ({_percent(found['accuracy'])} recognised)"]
+    if (accuracy := accuracy_of(found)) is None:
+        return [f"weakest class: {found['class']} (distance {_distance_of(found):.2f} times the floor)"]
+    return [f"weakest class: {found['class']} ({_percent(accuracy)} recognised)"]
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,7 @@ from stages.metrics.classes import (
     class_imbalance,
     confusion_matrix,
     gan_test_accuracy,
-    per_class_accuracy,
+    imbalance_parts,
     same_classes_test,
 )
 
@@ -42,8 +42,14 @@ def test_confusion_has_the_asked_class_in_rows() -> None:
     assert confusion_matrix(ASKED, RECOGNISED, 4).tolist() == expected
 
 
-def test_per_class_accuracy_is_none_for_a_class_not_asked_for() -> None:
-    assert per_class_accuracy(confusion_matrix(ASKED, RECOGNISED, 4)) == [2 / 3, 1 / 2, 0, None]
+def test_imbalance_parts_are_the_slope_of_the_imbalance() -> None:
+    """Shares 0.5, 0.3, 0.2 of three classes: the first has too much. A class at its share counts 0."""
+    recognised = torch.repeat_interleave(torch.arange(3), torch.tensor([50, 30, 20]))
+    assert imbalance_parts(recognised, 3).tolist() == [0.5] * 50 + [-0.5] * 50
+    moved = torch.cat([recognised[1:], torch.tensor([2])])  # one image from class 0 to class 2
+    change = class_imbalance(moved, 3) - class_imbalance(recognised, 3)
+    torch.testing.assert_close(change, (-0.5 - 0.5) / 100)
+    assert imbalance_parts(torch.tensor([0, 1, 2]), 3).tolist() == [0.0] * 3
 
 
 HISTOGRAMS = [[100, 100, 100], [90, 110, 100], [300, 0, 0], [1010, 980, 1003, 1007], [5, 7]]

@@ -79,6 +79,7 @@ RISE, FALL, STAY = "rises", "falls", "stays"
         (collapsed, {"kd_classifier": RISE, "class_imbalance": RISE, "gan_test_accuracy": FALL}),
         (without_class_3, {"fd_classifier": RISE, "kd_classifier": RISE, "coverage": FALL, "class_imbalance": RISE}),
         (without_class_3, {"precision": STAY, "gan_test_accuracy": FALL}),
+        (copied, {"near_training": RISE}),
         (copied, {"c_t": FALL, "authenticity": FALL, "precision": STAY, "coverage": STAY, "gan_test_accuracy": STAY}),
         (with_noise, {"c_t": RISE, "authenticity": RISE}),
         (with_labels_swapped, {"gan_test_accuracy": FALL}),
@@ -150,7 +151,7 @@ def test_without_asked_classes_only_gan_test_accuracy_is_undefined() -> None:
 
 def test_without_training_digits_copying_is_undefined() -> None:
     found = undefined(Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, 5))
-    assert found == dict.fromkeys(("c_t", "authenticity"), "not compared with the training digits")
+    assert found == dict.fromkeys(("c_t", "authenticity", "near_training"), "not compared with the training digits")
 
 
 def test_too_few_samples_leave_fd_infinity_undefined() -> None:
@@ -178,13 +179,36 @@ def test_influences_belong_to_their_figure() -> None:
     for name, metric in METRICS.items():
         score = metric(comparison)
         if score.influences is None:
-            assert name in ("class_imbalance", "c_t")
+            assert name == "c_t"
             continue
         assert score.standard_error == score.influences.standard_error
         for influences, count in ((score.influences.candidate, 90), (score.influences.reference, 120)):
             if influences is not None:
                 assert len(influences) == count
                 assert abs(influences.mean()) < 1e-9 * (1 + influences.abs().max())
+
+
+def test_near_training_counts_what_is_nearer_than_one_percent_of_the_references() -> None:
+    """Of 1,000 candidates 30 are copies, and of the others as few are near as of the references, about 1 %."""
+    whole, copies = digits("candidate"), copied(digits("candidate"))
+    rows = torch.arange(1000)
+    features = torch.where((rows < 30)[:, None], copies.features, whole.features)
+    found = scores(dataclasses.replace(whole, features=features))["near_training"]
+    assert scores(whole)["near_training"] == pytest.approx(0.01, abs=0.008)
+    assert found == pytest.approx(0.03 + scores(whole)["near_training"], abs=0.004)
+
+
+def test_standard_error_of_the_imbalance_is_its_spread_over_draws() -> None:
+    """Draws of three classes with shares 0.5, 0.3, 0.2: far from equal, so that no class crosses its share."""
+    found = []
+    for trial in range(300):
+        drawn = draws.uniform(0, "classes", trial, (200,))
+        recognised = (drawn > 0.5).long() + (drawn > 0.8).long()
+        images = Embedded(torch.zeros(200, F), recognised, None)
+        found.append(METRICS["class_imbalance"](Comparison(images, images, 3, k=1)))
+    values = torch.tensor([one.value for one in found])
+    errors = torch.tensor([one.standard_error for one in found])
+    torch.testing.assert_close(errors.mean(), values.std(), rtol=0.1, atol=0)
 
 
 def test_select_takes_everything_of_an_image_along() -> None:

@@ -1,6 +1,7 @@
 """What the files of an evaluation say, on a handful of images."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +9,7 @@ import torch
 from stages.common import draws
 from stages.metrics import report
 from stages.metrics.memorisation import closeness
-from stages.metrics.registry import Comparison, Embedded, Score
-from stages.metrics.resampling import Influences, Resampler
+from stages.metrics.registry import Comparison, Embedded
 
 NAMES = ["cat", "dog", "owl"]
 SAMPLES = Embedded(torch.zeros(4, 2), recognised=torch.tensor([0, 1, 1, 2]), labels=torch.tensor([0, 0, 1, 1]))
@@ -17,44 +17,10 @@ DIGITS = Embedded(torch.zeros(4, 2), recognised=torch.tensor([0, 1, 2, 2]), labe
 UNLABELLED = dataclasses.replace(SAMPLES, labels=None)
 
 
-@pytest.mark.parametrize(
-    ("score", "floor", "ratio", "undefined"),
-    [
-        (Score(3.0, 0.1), Score(1.5, 0.2), 2.0, None),
-        (Score(0.0), Score(1.5), 0.0, None),
-        (Score(3.0), Score(0.0), None, "no ratio to a floor that is not above 0"),
-        (Score(3.0), Score(-1.0), None, "no ratio to a floor that is not above 0"),
-        (Score(None, undefined="why"), Score(1.0), None, "why"),
-        (Score(3.0, no_ratio="because"), Score(1.5), None, "because"),
-    ],
-)
-def test_metric_entry(score: Score, floor: Score, ratio: float | None, undefined: str | None) -> None:
-    assert report.metric_entry(score, floor) == {
-        "value": score.value,
-        "standard_error": score.standard_error,
-        "floor": floor.value,
-        "floor_standard_error": floor.standard_error,
-        "ratio": ratio,
-        "ratio_interval": None,
-        "halves": None,
-        "undefined": undefined,
-    }
-
-
-def test_metric_entry_with_influences_and_halves() -> None:
-    score, floor = (
-        Score(value, influences=Influences(candidate=torch.zeros(5, dtype=torch.float64))) for value in (3.0, 1.5)
-    )
-    entry = report.metric_entry(score, floor, Score(1.25), Resampler(1))
-    assert (entry["ratio_interval"], entry["halves"]) == ([2.0, 2.0], 1.25)
-    undefined = report.metric_entry(score, Score(0.0, influences=floor.influences), None, Resampler(1))
-    assert (undefined["ratio"], undefined["ratio_interval"]) == (None, None)
-
-
 def test_summary_has_a_line_for_each_metric() -> None:
-    entries = {
-        "one": report.metric_entry(Score(3.14159), Score(1.0)) | {"ratio_interval": [2.5, None]},
-        "two": report.metric_entry(Score(None, undefined="why"), Score(0.5), Score(0.25)),
+    entries: dict[str, dict[str, Any]] = {
+        "one": {"value": 3.14159, "floor": 1.0, "ratio": 3.14159, "ratio_interval": [2.5, None], "halves": None},
+        "two": {"value": None, "floor": 0.5, "ratio": None, "ratio_interval": None, "halves": 0.25},
     }
     lines = [line.split() for line in report.summary(entries).splitlines()]
     assert lines == [
@@ -75,14 +41,6 @@ def test_class_table() -> None:
     assert report.class_table(NAMES, UNLABELLED, DIGITS)["asked"].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("samples", "accuracies"), [(SAMPLES, [0.5, 0.5, None]), (UNLABELLED, [None, None, None])])
-def test_class_details(samples: Embedded, accuracies: list[float | None]) -> None:
-    details = report.class_details(NAMES, Comparison(DIGITS, samples, len(NAMES), k=1))
-    assert [one["class"] for one in details] == NAMES
-    assert [one["recognised"] for one in details] == [1, 2, 1]
-    assert [one["accuracy"] for one in details] == accuracies
-
-
 def test_confusion_has_a_row_for_each_sample() -> None:
     rows = report.confusion_rows(NAMES, SAMPLES)
     assert rows.to_dict("list") == {"asked": ["cat", "cat", "dog", "dog"], "recognised": ["cat", "dog", "dog", "owl"]}
@@ -92,12 +50,19 @@ def test_confusion_has_a_row_for_each_sample() -> None:
 
 def test_class_tests_compare_with_equal_shares_and_with_the_test_digits() -> None:
     samples, floor = (Comparison(DIGITS, one, len(NAMES), k=1) for one in (SAMPLES, DIGITS))
-    found = report.class_tests(samples, floor)
-    assert found.keys() == {"against_balanced", "against_test", "floor_against_balanced", "floor_against_test"}
+    found = report.class_tests(samples, floor, floor)
+    tests = {"against_balanced", "against_test"}
+    assert found.keys() == {prefix + test for prefix in ("", "floor_", "halves_") for test in tests}
     assert found["against_balanced"]["statistic"] == pytest.approx(0.5)  # 1, 2, 1 of 4
     assert found["floor_against_test"] == {"statistic": 0, "degrees": 2, "p_value": 1}
+    assert found["halves_against_test"] == found["floor_against_test"]
+
+
+def test_class_tests_that_cannot_be_say_why() -> None:
     one_class = Comparison(*2 * (dataclasses.replace(DIGITS, recognised=torch.zeros(4, dtype=torch.int64)),), 1, k=1)
-    assert set(report.class_tests(one_class, one_class).values()) == {None}
+    found = report.class_tests(one_class, one_class, None)
+    assert found["against_test"] == found["floor_against_balanced"] == {"undefined": "there is one class alone"}
+    assert found["halves_against_test"] == {"undefined": "too few test digits to halve them"}
 
 
 def beside_training() -> tuple[Comparison, Comparison]:
@@ -117,8 +82,8 @@ def beside_training() -> tuple[Comparison, Comparison]:
 
 def test_memorisation_tells_distances_and_what_is_near() -> None:
     samples, floor = beside_training()
-    found = report.memorisation_details(NAMES, samples, floor)
-    assert found["copies"] == {"samples": 2, "floor": 0}
+    found = report.memorisation_details(NAMES, samples, floor, None)
+    assert found["copies"] == {"samples": 2, "floor": 0, "test": 0}
     assert samples.reference.closeness is not None
     distances = samples.reference.closeness.distances
     percentiles = found["distance_percentiles"]
@@ -126,11 +91,22 @@ def test_memorisation_tells_distances_and_what_is_near() -> None:
     for place, expected in ((0, distances.min()), (4, distances.sort().values[20]), (6, distances.max())):
         assert percentiles["test"][place] == expected
     assert percentiles["samples"][0] == 0 < percentiles["floor"][0]
-    assert found["near"] == {"value": 0.2, "floor": found["near"]["floor"], "test": 0}
-    assert found["cells"] == [{"class": name, "value": None, "floor": None} for name in NAMES]  # three of each: too few
+    few = "fewer than 8 images of this class on one side"
+    nothing = {"value": None, "floor": None, "halves": None}
+    undefined = {"value": few, "floor": few, "halves": "too few test digits to halve them"}
+    assert found["cells"] == [{"class": name, **nothing, "undefined": undefined} for name in NAMES]  # three of each
+
+
+def test_cells_stand_beside_real_digits_and_halves() -> None:
+    samples, floor = beside_training()
+    whole = dataclasses.replace(floor.reference, recognised=torch.zeros(40, dtype=torch.int64))
+    alike = Comparison(whole, whole, 3, k=1)
+    cells = report.memorisation_details(NAMES, samples, floor, alike)["cells"]
+    assert cells[0]["halves"] == 0  # against itself
+    assert "halves" not in cells[0]["undefined"]
 
 
 def test_memorisation_without_training_digits_says_so() -> None:
     comparison = Comparison(DIGITS, SAMPLES, len(NAMES), k=1)
-    found = report.memorisation_details(NAMES, comparison, comparison)
+    found = report.memorisation_details(NAMES, comparison, comparison, None)
     assert found == {"undefined": "not compared with the training digits"}

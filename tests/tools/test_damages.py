@@ -1,12 +1,18 @@
 """The table of damages on the tests' own digits: every damage changes what it should, every metric reacts to some."""
 
+import gzip
+import hashlib
+import json
+import struct
 from pathlib import Path
 
 import pytest
 import torch
 
+from stages import evaluate
+from stages.common.errors import UserError
 from stages.common.files import write_tensors
-from stages.common.images import ImageSet, load_image_set
+from stages.common.images import ImageSet, load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.evaluate import Params
@@ -55,17 +61,96 @@ def test_damages_are_what_they_say(sets: tuple[ImageSet, ImageSet]) -> None:
     assert (found["labels swapped"].labels == (digits.labels + 1) % 10).all()
 
 
-def test_table_has_a_row_for_each_damage_and_a_column_for_each_metric(normalized: Path, data: Path) -> None:
+SECTION = {"metrics": ["recall"], "neighbours": 3, "num_images": 100, "protocol": "classifier", "seed": 1}
+PARAMS = validate_section({"evaluate": SECTION}, "evaluate", Params)
+
+
+@pytest.fixture
+def finished(normalized: Path, data: Path) -> Path:
+    """A data folder with what the tool reads: the digits, and a classifier with weights of its beginning."""
     data.mkdir()
     (data / "normalize").symlink_to(normalized / "normalize", target_is_directory=True)
-    classifier = Classifier([1, 28, 28], num_classes=10, width=2, num_features=4)
+    classifier = Classifier([1, 28, 28], num_classes=10, width=4, num_features=64)
     initialise(classifier, 0, "classifier")
     meta = {"arguments": classifier.arguments, "classes": list("0123456789")}
     write_tensors(data / "train_classifier" / "classifier.safetensors", classifier.state_dict(), meta)
-    section = {"metrics": ["recall"], "neighbours": 3, "num_images": 100, "protocol": "classifier", "seed": 1}
-    document = damages.run(validate_section({"evaluate": section}, "evaluate", Params), data)
-    header, _, *table = [line for line in document.splitlines() if line.startswith("|")]
-    assert [cell.strip() for cell in header.split("|")[1:-1]] == ["digits", *METRICS]
-    assert [line.split("|")[1].strip() for line in table] == list(DAMAGES)
-    assert "**" not in table[0]
+    return data
+
+
+def table_of(document: str) -> dict[str, dict[str, str]]:
+    """The cells of the table by damage and metric."""
+    header, _, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in document.splitlines() if line.startswith("|")
+    ]
+    return {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
+
+
+def test_table_has_a_row_for_each_damage_and_a_column_for_each_metric(finished: Path) -> None:
+    document = damages.run(PARAMS, finished)
+    table = table_of(document)
+    assert list(table) == list(DAMAGES)
+    assert all(list(row) == list(METRICS) for row in table.values())
+    assert not any("**" in cell for cell in table["whole"].values())
     assert "(the first 100 validation digits)" in document
+    assert "other data set" not in document
+
+
+def test_whole_digits_score_the_floors_of_an_evaluation(finished: Path) -> None:
+    """Of evaluate itself, on the same digits with anything in the samples' place."""
+    train = load_image_set(finished / "normalize" / "train.safetensors")
+    save_image_set(
+        finished / "generate" / "samples.safetensors", -train.images[:100], train.labels[:100], train.classes
+    )
+    evaluate.run(PARAMS, finished)
+    details = json.loads((finished / "evaluate" / "details.json").read_text(encoding="utf-8"))
+    floors = {name: entry["floor"] for name, entry in details["metrics"].items()}
+    assert table_of(damages.run(PARAMS, finished))["whole"] == {
+        name: "-" if floor is None else damages.shown(floor) for name, floor in floors.items()
+    }
+
+
+def test_a_few_copies_show_in_near_training(finished: Path) -> None:
+    table = table_of(damages.run(PARAMS, finished))
+    assert float(table["5 % training digits"]["near_training"]) >= 0.05 > float(table["whole"]["near_training"])
+
+
+def write_images(folder: Path, count: int, size: int = 28, name: str = f"{damages.OTHER_FILE}.gz") -> bytes:
+    """An IDX file of stripes; its uncompressed content."""
+    stripes = bytes(255 * (column % 2) for _ in range(size) for column in range(size))
+    content = bytes([0, 0, 8, 3]) + struct.pack(">3I", count, size, size) + count * stripes
+    folder.mkdir()
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return content
+
+
+@pytest.mark.parametrize("name", [damages.OTHER_FILE, f"{damages.OTHER_FILE}.gz"])
+def test_another_data_set_takes_the_digits_place(name: str, finished: Path, tmp_path: Path) -> None:
+    content = write_images(tmp_path / "stripes", 120, name=name)
+    document = damages.run(PARAMS, finished, tmp_path / "stripes")
+    row = table_of(document)[damages.OTHER]
+    assert list(table_of(document)) == [*DAMAGES, damages.OTHER]
+    assert row["fd_classifier"].startswith("**")
+    assert row["recall"].strip("*") == "0"  # equal stripes have no balls
+    assert hashlib.sha256(content).hexdigest() in document
+    assert "a data set that this tool does not know" in document
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "name", "message"),
+    [
+        (99, 28, damages.OTHER_FILE, r"expected images \[100, 1, 28, 28\], found \[99, 1, 28, 28\]"),
+        (100, 32, damages.OTHER_FILE, r"found \[100, 1, 32, 32\]"),
+        (100, 28, "images", "expected a folder with t10k-images-idx3-ubyte"),
+    ],
+)
+def test_another_data_set_that_does_not_fit_is_refused(
+    count: int, size: int, name: str, message: str, finished: Path, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "other", count, size, name)
+    with pytest.raises(UserError, match=f"--other .*other: .*{message}"):
+        damages.run(PARAMS, finished, tmp_path / "other")
+
+
+def test_a_folder_that_is_not_there_is_refused(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--other .*absent: expected a folder"):
+        damages.run(PARAMS, finished, tmp_path / "absent")

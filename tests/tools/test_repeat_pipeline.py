@@ -1,0 +1,81 @@
+"""`make seeds` and `make spread` for real: two seeds of a tiny profile, and whether what they tell is of those runs."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.clone import Changes, Clone, tiny_clone
+from tools.judge import SECTIONS
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The project with a tiny profile, committed, of which nothing was run yet."""
+    changes: Changes = {
+        "normalize": {"limit": 500},
+        "train_classifier": {"width": 8, "epochs": 1, "batch_size": 50},
+        "train_gan": {"width": 8, "z_dim": 16, "batch_size": 100, "total_kimg": 0.5, "history_steps": 1},
+        "generate": {"num_images": 100},
+        "evaluate": {"neighbours": 3, "num_images": 100},
+        "track": {"num_images": 100, "neighbours": 3},
+        "baseline": {"epochs": 1, "seeds": [1], "batch_size": 50},
+    }
+    return tiny_clone(tmp_path_factory.mktemp("repeat"), changes)
+
+
+def rows_of(table: str) -> dict[str, list[str]]:
+    """The cells of a table by the names of its metrics."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")]
+    return {line[0]: line[1:] for line in lines if line[0] != "metric" and not line[0].startswith("-")}
+
+
+@pytest.mark.slow
+def test_two_seeds_of_two_settings_are_compared(tiny: Clone) -> None:
+    """The second one draws nothing but threes, of the same generators."""
+    before = tiny.must("git", "status", "--porcelain")
+    printed = tiny.must(sys.executable, "-m", "tools.seeds", "--seeds", "2", "generate.classes=[3]")
+    told = printed[printed.index("\n2 seeds of the committed setting") :]
+    titles = ("the committed setting", r"generate\.classes=\[3\]", "the two beside each other")
+    one, other, both = (rows_of(part) for part in re.split("|".join(titles), told)[1:])
+    assert one.keys() == other.keys() == both.keys() >= {"fd_classifier", "coverage", "class_imbalance"}
+    assert float(one["fd_classifier"][1]) > 0  # another seed is another GAN
+    assert both["fd_classifier"][:2] == [one["fd_classifier"][0], other["fd_classifier"][0]]
+    assert {cells[-1] for cells in both.values()} <= {"differs", "within the spread"}
+    assert one["fd_classifier"][0] != other["fd_classifier"][0]
+    assert tiny.must("git", "status", "--porcelain") == before
+
+
+@pytest.mark.slow
+def test_spread_is_written_for_the_committed_params(tiny: Clone) -> None:
+    tiny.must(sys.executable, "-m", "tools.spread", "--seeds", "2")
+    path = tiny.root / "tools" / "spread.json"
+    spread = json.loads(path.read_text(encoding="utf-8"))
+    tiny.must("git", "checkout", "--quiet", str(path.relative_to(tiny.root)))
+    assert spread["seeds"] == [1, 2]
+    assert set(spread["params"]) == set(SECTIONS)
+    assert "seed" not in spread["params"]["train_gan"]
+    assert spread["params"]["generate"]["num_images"] == 100
+    assert spread["environment"]["versions"]["torch"]
+    for name, metric in spread["metrics"].items():
+        assert len(metric["values"]) == 2, name
+        assert metric["low"] <= min(metric["values"]) <= max(metric["values"]) <= metric["high"], name
+    first, second = spread["metrics"]["fd_classifier"]["values"]
+    assert first != second
+
+
+@pytest.mark.parametrize("tool", ["seeds", "spread"])
+def test_one_seed_has_no_spread(tool: str) -> None:
+    here = Clone(Path(__file__).parents[2], {})
+    done = here.run(sys.executable, "-m", f"tools.{tool}", "--seeds", "1")
+    assert (done.returncode, done.stderr) == (1, f"{tool}: expected at least 2 seeds, found 1\n")
+
+
+@pytest.mark.slow
+def test_a_setting_that_cannot_run_is_told_by_its_seed(tiny: Clone) -> None:
+    done = tiny.run(sys.executable, "-m", "tools.seeds", "--seeds", "2", "train_gan.batch_size=101")
+    assert done.returncode == 1
+    assert "expected batch_size to be a multiple of shards" in done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1].startswith("seeds: seed 1: the run failed")

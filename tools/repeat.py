@@ -1,0 +1,38 @@
+"""Repeat the pipeline up to evaluate with other seeds, in a clean clone: what seeds.py and spread.py share."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.common.errors import UserError
+from tools.fresh import clean_clone, find_commit, git, run_dvc
+from tools.proof import Record, read_record
+
+LEAST_SEEDS = 2
+"""What a standard deviation needs."""
+
+
+@contextlib.contextmanager
+def clone_of_head(root: Path) -> Iterator[Path]:
+    """A clean clone of the committed state in which DVC can save experiments, which are commits of somebody."""
+    with clean_clone(root, find_commit(root, "HEAD")) as clone:
+        git(clone, "config", "user.name", "-")
+        git(clone, "config", "user.email", "-")
+        yield clone
+
+
+def run_seed(clone: Path, seed: int, stages: tuple[str, ...], changes: list[str]) -> Record:
+    """Run up to evaluate with that seed in those stages, and params changed as KEY=VALUE. Returns what the run left.
+
+    Raises UserError if the run fails.
+    """
+    changed = [*changes, *(f"{stage}.seed={seed}" for stage in stages)]
+    if code := run_dvc(clone, "exp", "run", *(f"--set-param={change}" for change in changed), "evaluate"):
+        raise UserError(f"seed {seed}: the run failed (exit code {code}); what it said stands above")
+    return read_record(clone)
+
+
+def check_seeds(count: int) -> None:
+    """Raises UserError if there are too few for a spread."""
+    if count < LEAST_SEEDS:
+        raise UserError(f"expected at least {LEAST_SEEDS} seeds, found {count}")
