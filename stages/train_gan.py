@@ -222,7 +222,7 @@ def main() -> None:
                 teams.leave()
             return
         gpus = torch.cuda.device_count()
-        count = processes_to_start(runtime.processes(), params.shards, device.type, gpus)
+        count = processes_to_start(runtime.processes(), params.shards, device.type, gpus, params.total_kimg)
         if count == 1:
             run(params, Path("data"))
         else:
