@@ -23,7 +23,7 @@ def initial_files(data: Path, init_from: str) -> list[Path]:
 def read_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the description of a net. Raises UserError if the file is missing, damaged or another kind."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; {REMEDY}")
+        raise UserError(f"{path} is missing; `dvc pull {path.parent}.dvc` gets it if it was added, else {REMEDY}")
     try:
         tensors, meta = unpack_tensors(path.read_bytes())
     except ValueError as error:

@@ -188,6 +188,42 @@ def test_an_experiment_is_verified_by_its_name(toy: Project) -> None:
     assert toy.verify("tuned", TOY_NOISE="!").returncode == 1
 
 
+@pytest.fixture
+def started(toy: Project) -> Project:
+    """The toy project with a training that starts from nets, `earlier`, of which `dvc add` left the hash in Git."""
+    folder = toy.root / "data" / "init" / "earlier"
+    folder.mkdir(parents=True)
+    (folder / "generator.safetensors").write_text("weights", encoding="utf-8")
+    toy.dvc("add", "--quiet", "data/init/earlier")
+    dvc_yaml = toy.root / "dvc.yaml"
+    text = dvc_yaml.read_text(encoding="utf-8").replace("[toy.py]", "[toy.py, 'data/init/${train_gan.init_from}']")
+    dvc_yaml.write_text(text, encoding="utf-8")
+    (toy.root / "params.yaml").write_text("train_gan:\n  init_from: earlier\n  seed: 1\n", encoding="utf-8")
+    toy.dvc("repro", "--quiet")
+    toy.commit()
+    return toy
+
+
+def test_nets_to_start_from_come_from_the_cache_of_the_project(started: Project) -> None:
+    assert "data/init/earlier/" not in started.must("git", "ls-files")
+    done = started.verify()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 3 outs have the bytes" in last_line(done)
+
+
+def test_nets_to_start_from_that_are_nowhere_are_told_in_one_line(started: Project) -> None:
+    shutil.rmtree(started.root / ".dvc" / "cache")
+    done = started.verify()
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("verify: the nets of data/init/earlier are not in this project's cache: `dvc fetch ")
+    started.must("git", "rm", "--quiet", "--cached", "data/init/earlier.dvc")
+    started.must("git", "commit", "--quiet", "--message", "Without the hash")
+    done = started.verify()
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("verify: data/init/earlier is not committed: `dvc add` it")
+
+
 def test_a_name_of_two_experiments_is_refused(toy: Project) -> None:
     head = find_commit(toy.root, "HEAD")
     older = find_commit(toy.root, "HEAD~1")
