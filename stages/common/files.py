@@ -31,6 +31,10 @@ def atomic(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        # A write that fails does not say where.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -71,6 +75,8 @@ def unpack_tensors(content: bytes) -> "tuple[dict[str, Tensor], dict[str, Any]]"
     try:
         size = int.from_bytes(content[:8], "little")
         meta = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][META])
+        if not isinstance(meta, dict):
+            raise TypeError(f"its description is {meta!r}")
         return load(content), meta
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"no safetensors with a description ({error})") from None

@@ -28,8 +28,8 @@ def read_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, meta = unpack_tensors(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path}: expected a {path.stem} of this pipeline, found {error}; {REMEDY}") from None
-    if not isinstance(meta, dict) or not {"network", "arguments"} <= meta.keys():
-        found = f"a description of {', '.join(map(str, meta)) or 'nothing' if isinstance(meta, dict) else meta}"
+    if not {"network", "arguments"} <= meta.keys():
+        found = f"a description of {', '.join(meta) or 'nothing'}"
         raise UserError(f"{path}: expected the network and the arguments of a {path.stem}, found {found}; {REMEDY}")
     return tensors, meta
 
