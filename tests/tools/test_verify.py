@@ -1,7 +1,6 @@
 """The proof itself, with real git and DVC, on a toy pipeline that takes a moment."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from stages.common.errors import UserError
+from tools.clone import Clone, user_environment
 from tools.fresh import find_commit
 
 ROOT = Path(__file__).parents[2]
@@ -57,25 +57,10 @@ SPREAD = {
 
 
 @dataclass(frozen=True)
-class Project:
-    """A git repository, the folder for temporary files, and the environment to run commands in."""
+class Project(Clone):
+    """A git repository, the environment to run commands in, and the folder for temporary files."""
 
-    root: Path
     temporary: Path
-    environment: dict[str, str]
-
-    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False
-        )
-
-    def must(self, *command: str, **variables: str) -> str:
-        done = self.run(*command, **variables)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def dvc(self, *arguments: str) -> str:
-        return self.must(sys.executable, "-m", "dvc", *arguments)
 
     def commit(self) -> None:
         self.must("git", "add", "--all")
@@ -121,15 +106,8 @@ def toy_in(folder: Path) -> Project:
     root, temporary = folder / "project", folder / "temporary"
     root.mkdir(exist_ok=True)
     temporary.mkdir()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "TMPDIR": str(temporary),
-        "DVC_SITE_CACHE_DIR": str(folder / "site"),
-        "DVC_NO_ANALYTICS": "1",
-    }
-    return Project(root, temporary, environment)
+    environment = user_environment(folder) | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    return Project(root, environment, temporary)
 
 
 def test_a_run_that_gives_the_same_bytes_passes(toy: Project) -> None:

@@ -26,7 +26,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = tiny_clone(tmp_path_factory.mktemp("tiny"), changes)
     made.must("git", "config", "user.name", "Test")
     made.must("git", "config", "user.email", "test@example.org")
-    made.must(sys.executable, "-m", "dvc", "repro")
+    made.dvc("repro")
     made.must("git", "add", "--all")
     made.must("git", "commit", "--quiet", "--message", "Results")
     return made
@@ -44,21 +44,21 @@ def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
 @pytest.mark.parametrize("how", ["workspace", "queue"])
 def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> None:
     """From its name to the proof; that of the queue also by way of a branch to a clone that gives the same bytes."""
-    dvc, name = (sys.executable, "-m", "dvc"), f"as-{how}"
+    name = f"as-{how}"
     options = ["--queue"] if how == "queue" else []
-    tiny.must(*dvc, "exp", "run", *options, "--name", name, "--set-param", f"train_gan.seed={len(how)}")
+    tiny.dvc("exp", "run", *options, "--name", name, "--set-param", f"train_gan.seed={len(how)}")
     if how == "queue":
-        tiny.must(*dvc, "queue", "start")
+        tiny.dvc("queue", "start")
         wait_for_experiment(tiny, name)
     tiny.must("git", "checkout", "--quiet", ".")
     printed = tiny.must(sys.executable, "-m", "tools.verify", name)
     assert "in the same environment" in printed.splitlines()[-1]
     if how == "queue":
-        tiny.must(*dvc, "exp", "branch", name, "tuned")
+        tiny.dvc("exp", "branch", name, "tuned")
         other = tmp_path / "other"
         tiny.must("git", "clone", "--quiet", "--branch", "tuned", str(tiny.root), str(other))
         locked = (other / "dvc.lock").read_text(encoding="utf-8")
-        Clone(other, tiny.environment).must(*dvc, "repro", "--force")
+        Clone(other, tiny.environment).dvc("repro", "--force")
         assert (other / "dvc.lock").read_text(encoding="utf-8") == locked
 
 
@@ -71,4 +71,4 @@ def wait_for_experiment(clone: Clone, name: str) -> None:
             time.sleep(1)
         else:
             return
-    pytest.fail(clone.must(sys.executable, "-m", "dvc", "queue", "status"))
+    pytest.fail(clone.dvc("queue", "status"))
