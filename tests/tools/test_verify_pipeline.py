@@ -1,5 +1,6 @@
 """The proof of the real pipeline on a tiny profile: of the committed run, and of experiments by their names."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -60,6 +61,23 @@ def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> N
         locked = (other / "dvc.lock").read_text(encoding="utf-8")
         Clone(other, tiny.environment).dvc("repro", "--force")
         assert (other / "dvc.lock").read_text(encoding="utf-8") == locked
+
+
+@pytest.mark.slow
+def test_a_clone_without_cache_skips_only_what_stands_in_git_and_matches_the_lock(tiny: Clone, tmp_path: Path) -> None:
+    """Plain `dvc repro`: a stage is skipped if Git has all its outs, and run if one of them is not what it was."""
+    root = tmp_path / "other"
+    tiny.must("git", "clone", "--quiet", str(tiny.root), str(root))
+    track = root / "data" / "track" / "track.csv"
+    committed = track.read_bytes()
+    track.write_bytes(committed + b"0,0,0,0\n")
+    clone = Clone(root, tiny.environment)
+    printed = clone.dvc("repro")
+    assert set(re.findall(r"Stage '(\w+)' didn't change, skipping", printed)) == {"baseline", "usefulness"}
+    assert len(re.findall(r"Running stage '(\w+)'", printed)) == 8
+    assert track.read_bytes() == committed
+    assert (root / "data" / "check" / "ok.json").is_file()
+    assert clone.must("git", "status", "--porcelain") == ""
 
 
 def wait_for_experiment(clone: Clone, name: str) -> None:
