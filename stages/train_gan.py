@@ -16,8 +16,9 @@ from torch import nn
 from stages.common import environment, runtime
 from stages.common.checkpoints import Checkpoints, run_key
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_bytes, write_json, write_tensors, write_text
+from stages.common.files import write_bytes, write_json, write_tensors, write_text
 from stages.common.images import ImageSet, load_image_set
+from stages.common.initial import initial_files, load_net
 from stages.common.initialise import initialise
 from stages.common.params import StageParams, known_name, load_params
 from stages.common.processes import ParentWatch, StopRequest, launch, processes_to_start
@@ -31,7 +32,6 @@ from stages.gan.trainer import NotFiniteError, Settings, Trainer
 from stages.gan.training import Training
 
 STAGE = "train_gan"
-NO_INIT = "none"
 
 
 class Params(StageParams):
@@ -160,21 +160,6 @@ def net_arguments(params: Params, digits: ImageSet) -> dict[str, object]:
     }
 
 
-def initial_files(data: Path, init_from: str) -> list[Path]:
-    """The generator and discriminator to start from, or nothing."""
-    names = [] if init_from == NO_INIT else ["generator", "discriminator"]
-    return [data / "init" / init_from / f"{name}.safetensors" for name in names]
-
-
-def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, object]) -> None:
-    """Fill the net from a file of an earlier run. Raises UserError if that was another network."""
-    tensors, meta = read_tensors(path)
-    found, expected = (meta.get("network"), meta.get("arguments")), (network, arguments)
-    if found != expected:
-        raise UserError(f"{path}: expected {expected}, as the section train_gan and the digits say, found {found}")
-    net.load_state_dict(tensors)
-
-
 def write_course(folder: Path, training: Training) -> None:
     """Write the history and the pictures up to now."""
     write_text(folder / "history.csv", training.history.csv())
@@ -222,7 +207,7 @@ def main() -> None:
                 teams.leave()
             return
         gpus = torch.cuda.device_count()
-        count = processes_to_start(runtime.processes(), params.shards, device.type, gpus)
+        count = processes_to_start(runtime.processes(), params.shards, device.type, gpus, params.total_kimg)
         if count == 1:
             run(params, Path("data"))
         else:

@@ -240,6 +240,19 @@ def test_nets_to_start_from_must_be_there(tmp_path: Path) -> None:
         assert f"train_gan.init_from: data/init/earlier/{name}.safetensors is missing" in found
 
 
+def test_damaged_nets_to_start_from_are_refused_before_anything_is_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "init" / "earlier"
+    folder.mkdir(parents=True)
+    for name in ("generator", "discriminator"):
+        (folder / f"{name}.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, changed("train_gan.init_from", "earlier"))
+    assert not (tmp_path / "data" / "check").exists()
+    lines = str(caught.value).splitlines()
+    for line, name in zip(lines, ("discriminator", "generator"), strict=True):
+        assert re.search(rf"train_gan\.init_from: .*{name}\.safetensors: expected a {name} of this pipeline", line)
+
+
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:
     content = changed("normalize.classes", [3, 8])
     assert run(tmp_path, content).exists()

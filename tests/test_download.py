@@ -3,6 +3,8 @@
 import errno
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -182,6 +184,12 @@ def test_full_disk_is_no_fault_of_the_source(
     assert caught.value.errno == errno.ENOSPC
     assert not web_server.asked
     assert not project.written()
+
+
+def test_does_without_torch() -> None:
+    """A second to import, of a stage that moves bytes."""
+    code = "import sys, stages.download; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
 
 
 def test_unknown_dataset() -> None:

@@ -210,6 +210,8 @@ def other_meta(**changes: Any) -> Callable[[Path], None]:
         (other_meta(arguments={"width": 3}), "no generator that this code can rebuild .*missing 3 required"),
         (other_meta(classes=None), "no generator that this code can rebuild .*classes"),
         (other_meta(classes="zero"), "no generator that this code can rebuild .*names of classes, found 'zero'"),
+        (other_meta(classes=[]), r"no generator that this code can rebuild .*names of classes, found \[\]"),
+        (other_meta(classes=CLASSES[:2]), "no generator that this code can rebuild .*names of 4 classes, found 2"),
     ],
 )
 def test_a_file_that_holds_no_generator_is_refused_by_name(

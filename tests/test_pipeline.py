@@ -5,13 +5,11 @@ process if it is called with --dist loadfile, as the Makefile does.
 """
 
 import csv
-import dataclasses
 import datetime
 import hashlib
 import importlib.util
 import io
 import json
-import os
 import re
 import shutil
 import socket
@@ -27,14 +25,13 @@ from ruamel.yaml import YAML
 
 from stages.check import SCHEMAS
 from stages.common.params import read_params_file
-from stages.download import Dataset
+from tools.clone import Changes, Clone, tiny_clone
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
 PARAMS = read_params_file(ROOT / "params.yaml")
-TINY: dict[str, dict[str, Any]] = {
-    "download": {"dataset": "tiny"},
+TINY: Changes = {
     "normalize": {"limit": 1000},
     "train_classifier": {"width": 8, "epochs": 2, "batch_size": 50},
     "train_gan": {
@@ -160,29 +157,8 @@ def test_every_plot_is_an_out() -> None:
 # --- dvc repro, for real ---
 
 
-@dataclasses.dataclass(frozen=True)
-class Project:
+class Project(Clone):
     """A clone of the working tree, with the dataset `tiny` and the tiny profile."""
-
-    root: Path
-    environment: dict[str, str]
-
-    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there, as a user would with the virtual environment active."""
-        environment = self.environment | variables
-        return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=900, check=False
-        )
-
-    def dvc(self, *arguments: str, **variables: str) -> str:
-        """What a dvc command that must succeed prints."""
-        done = self.run(sys.executable, "-m", "dvc", *arguments, **variables)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def git(self, *arguments: str) -> None:
-        done = self.run("git", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
 
     def files(self) -> dict[str, bytes]:
         """All files that stages wrote."""
@@ -192,70 +168,20 @@ class Project:
             path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths if path.name != ".gitignore"
         }
 
-    def set_params(self, changes: dict[str, dict[str, Any]]) -> None:
-        yaml, path = YAML(), self.root / "params.yaml"
-        content = yaml.load(path.read_text(encoding="utf-8"))
-        for section, values in changes.items():
-            content[section].update(values)
-        with path.open("w", encoding="utf-8") as file:
-            yaml.dump(content, file)
-
     def locked_outs(self) -> dict[str, str]:
         """The hashes of all outs in dvc.lock; those of deps change with a comment in the code."""
         lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text(encoding="utf-8"))
         return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
 
 
-def clone(target: Path) -> None:
-    """A clone of this repository as it stands in the working tree, results of running stages apart."""
-
-    def listed(*options: str) -> list[Path]:
-        command = ["git", "ls-files", "-z", *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        paths = [Path(name) for name in done.stdout.split("\0") if name]
-        return [path for path in paths if path != Path("dvc.lock") and path.parts[:2] not in results]
-
-    results = {("data", stage) for stage in STAGES}
-    subprocess.run(["git", "clone", "--quiet", ROOT, target], check=True)
-    for path in listed("--deleted"):
-        (target / path).unlink()
-    for path in listed("--modified", "--others", "--exclude-standard"):
-        if (ROOT / path).is_file():
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, target / path)
-
-
-def add_dataset(download: Path, dataset: Dataset) -> None:
-    """An entry in DATASETS, as a user adds one; where the files are is said by GAN_DATA_SOURCE."""
-    entry = f'    "tiny": Dataset(sources=(), classes={dataset.classes!r}, sha256={dict(dataset.sha256)!r}),\n'
-    text = download.read_text(encoding="utf-8")
-    start = "DATASETS: dict[str, Dataset] = {\n"
-    assert start in text
-    download.write_text(text.replace(start, start + entry), encoding="utf-8")
-
-
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Dataset, digits: Path) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The clone before anything ran."""
     folder = tmp_path_factory.mktemp("pipeline")
-    root = folder / "clone"
-    clone(root)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "GAN_DATA_SOURCE": str(root / digits.relative_to(ROOT)),
-        "GAN_PROCESSES": "1",
-        "DVC_SITE_CACHE_DIR": str(folder / "site"),
-        "DVC_NO_ANALYTICS": "1",
-    }
-    made = Project(root, environment)
-    add_dataset(root / "stages" / "download.py", tiny_dataset)
-    made.set_params(TINY)
-    made.git("config", "user.name", "Test")
-    made.git("config", "user.email", "test@example.org")
-    made.git("add", "--all")
-    made.git("commit", "--quiet", "--message", "Tiny profile")
-    yield made
+    made = tiny_clone(folder, TINY)
+    made.must("git", "config", "user.name", "Test")
+    made.must("git", "config", "user.email", "test@example.org")
+    yield Project(made.root, made.environment | {"GAN_PROCESSES": "1"})
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -263,8 +189,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Dataset, dig
 def first_run(project: Project) -> str:
     """What the first `dvc repro` printed; its results are committed, as a user would."""
     printed = project.dvc("repro")
-    project.git("add", "--all")
-    project.git("commit", "--quiet", "--message", "Results")
+    project.must("git", "add", "--all")
+    project.must("git", "commit", "--quiet", "--message", "Results")
     return printed
 
 
@@ -349,7 +275,7 @@ def test_a_bad_value_is_refused_in_one_line_and_costs_nothing(
     before = project.files()
     project.set_params({section: {key: value}})
     done = project.run(sys.executable, "-m", "dvc", "repro")
-    project.git("checkout", "--quiet", "params.yaml")
+    project.must("git", "checkout", "--quiet", "params.yaml")
     assert done.returncode != 0
     printed = done.stdout + done.stderr
     lines = [line for line in printed.splitlines() if line.startswith("check: ")]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from stages import train_classifier
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import read_tensors
-from stages.common.images import load_image_set
+from stages.common.images import load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import read_params_file, validate_section
 from stages.metrics.classifier import Classifier, classifier_from
@@ -127,3 +128,18 @@ def test_a_loss_that_is_not_finite_is_told_with_the_epoch(upstream: Path, monkey
 def test_missing_digits_are_told_with_what_to_do(data: Path) -> None:
     with pytest.raises(UserError, match=r"train.safetensors is missing; .*dvc repro normalize"):
         train_classifier.run(params(), data)
+
+
+@pytest.mark.parametrize("pad", [[2, 2], [2, 2, 2, 2]], ids=["28 x 32", "32 x 32"])
+def test_validation_digits_of_another_shape_are_refused_by_name(normalized: Path, data: Path, pad: list[int]) -> None:
+    train, validation = (f"{split}.safetensors" for split in ("train", "validation"))
+    (data / "normalize").mkdir(parents=True)
+    (data / "normalize" / train).symlink_to(normalized / "normalize" / train)
+    digits = load_image_set(normalized / "normalize" / validation)
+    images = torch.nn.functional.pad(digits.images, pad, value=-1)
+    save_image_set(data / "normalize" / validation, images, digits.labels, digits.classes)
+    found = list(images.shape[1:])
+    message = rf"{validation}: expected .* \[1, 28, 28\], as in .*{train}, found {re.escape(str(found))}; .*normalize"
+    with pytest.raises(UserError, match=message):
+        train_classifier.run(params(), data)
+    assert not (data / "train_classifier").exists()

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,6 +184,26 @@ def test_device_that_is_not_there_is_refused_at_once(
     with pytest.raises(UserError, match=rf"train_gan\.device: {device} is not there; this machine has cpu"):
         train_gan.run(params(device=device), upstream)
     assert not (upstream / "train_gan").exists()
+
+
+def test_starts_from_the_nets_of_an_earlier_run(upstream: Path) -> None:
+    """One step at the smallest learning rate, with an average that forgets at once, hardly moves them."""
+    train_gan.run(params(total_kimg=2.0), upstream)
+    shutil.copytree(upstream / "train_gan", upstream / "init" / "earlier")
+    earlier = weights(upstream)
+    train_gan.run(params(init_from="earlier", total_kimg=0.04, lr_g=1e-9, lr_d=1e-9), upstream)
+    for name, tensor in weights(upstream).items():
+        if "running" not in name:  # which a step moves however small its learning rate
+            assert_close(tensor, earlier[name], rtol=1e-5, atol=1e-5)
+
+
+def test_nets_of_another_width_are_refused_with_nothing_written(upstream: Path) -> None:
+    train_gan.run(params(), upstream)
+    (upstream / "init").mkdir()
+    (upstream / "train_gan").rename(upstream / "init" / "earlier")
+    with pytest.raises(UserError, match=r"generator.safetensors: expected width 8, .*, found width 4; set train_gan"):
+        train_gan.run(params(init_from="earlier", width=8), upstream)
+    assert not written(upstream)
 
 
 def test_absurd_settings_stop_the_run_at_its_first_step(upstream: Path) -> None:

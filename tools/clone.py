@@ -38,6 +38,10 @@ class Clone:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
+    def dvc(self, *arguments: str, **variables: str) -> str:
+        """What a dvc command prints that must succeed."""
+        return self.must(sys.executable, "-m", "dvc", *arguments, **variables)
+
     def set_params(self, changes: Changes) -> None:
         """Write other values into params.yaml."""
         yaml, path = YAML(), self.root / "params.yaml"
@@ -57,18 +61,18 @@ def tiny_clone(folder: Path, changes: Changes) -> Clone:
     subprocess.run(["git", "clone", "--quiet", ROOT, root], check=True)
     _copy_changes(root)
     _add_tiny_dataset(root)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "GAN_DATA_SOURCE": str(root / DIGITS),
-        "DVC_SITE_CACHE_DIR": str(folder / "site"),
-        "DVC_NO_ANALYTICS": "1",
-    }
-    made = Clone(root, environment)
+    made = Clone(root, user_environment(folder) | {"GAN_DATA_SOURCE": str(root / DIGITS)})
     made.set_params({"download": {"dataset": "tiny"}} | changes)
     made.must("git", "add", "--all")
     made.must("git", "-c", "user.name=-", "-c", "user.email=-", "commit", "--quiet", "--message", "Tiny profile")
     return made
+
+
+def user_environment(folder: Path) -> dict[str, str]:
+    """The environment of a user with this virtual environment active and no settings; DVC's own files in the folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return kept | {"PATH": path, "DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_NO_ANALYTICS": "1"}
 
 
 def _copy_changes(root: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from stages.common.errors import UserError
+from stages.common.params import read_params_file
 
 EXPERIMENTS = "refs/exps"
 """Where DVC keeps experiments: refs/exps/<2 digits>/<38 digits of the commit it began from>/<name>."""
@@ -53,14 +54,47 @@ def find_commit(root: Path, revision: str) -> str:
 
 @contextlib.contextmanager
 def clean_clone(root: Path, commit: str) -> Iterator[Path]:
-    """A clone of that commit without any cache, in a temporary folder that is deleted in the end."""
+    """A clone of that commit without any cache, in a temporary folder that is deleted in the end.
+
+    The nets that its training starts from, if any, come along: see bring_initial.
+    """
     with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
         clone = Path(folder) / "clone"
         git(root, "clone", "--quiet", "--no-checkout", "--", str(root), str(clone))
         # A clone leaves the experiments behind.
         git(clone, "fetch", "--quiet", "origin", f"+{EXPERIMENTS}/*:{EXPERIMENTS}/*")
         git(clone, "checkout", "--quiet", "--detach", commit)
+        bring_initial(root, clone)
         yield clone
+
+
+def bring_initial(root: Path, clone: Path) -> None:
+    """Get the nets that the clone's training starts from, data/init/<name>, from the cache of the project at root.
+
+    They are inputs that no stage makes: `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises
+    UserError if they are neither in Git nor in that cache.
+    """
+    section = read_params_file(clone / "params.yaml").get("train_gan")
+    name = section.get("init_from") if isinstance(section, dict) else None
+    folder = clone / "data" / "init" / str(name)
+    added = [path for path in (folder.with_name(f"{name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
+    if name is None or (folder.is_dir() and not added):
+        return
+    targets = [path.relative_to(clone).as_posix() for path in added]
+    if not targets:
+        raise UserError(f"data/init/{name} is not committed: `dvc add` it and commit data/init/{name}.dvc")
+    remote = ("remote", "add", "--quiet", "--local", "project", _cache(root))
+    if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
+        raise UserError(
+            f"the nets of data/init/{name} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets them "
+            f"from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
+        )
+
+
+def _cache(root: Path) -> str:
+    """The folder of the project's cache, which has the layout of a remote."""
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def run_dvc(clone: Path, *arguments: str) -> int:

@@ -133,7 +133,7 @@ class Checkpoints:
         if hashlib.sha256(content).digest() != digest:
             raise ValueError(f"its {len(stored)} bytes do not have the checksum that they end with")
         _, meta = unpack_tensors(content)
-        if not isinstance(meta, dict) or meta.get("key") != self.key:
+        if meta.get("key") != self.key:
             raise ValueError("it belongs to another run")
         return content
 

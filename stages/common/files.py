@@ -9,13 +9,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
 from safetensors import SafetensorError
-from torch import Tensor
 
 from stages.common.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 META = "meta"
 
@@ -30,6 +31,10 @@ def atomic(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        # A write that fails does not say where.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -50,23 +55,29 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+def write_tensors(path: Path, tensors: "dict[str, Tensor]", meta: dict[str, Any]) -> None:
     """Write named tensors and a JSON-able description of them as one safetensors file."""
     write_bytes(path, pack_tensors(tensors, meta))
 
 
-def pack_tensors(tensors: dict[str, Tensor], meta: dict[str, Any]) -> bytes:
+def pack_tensors(tensors: "dict[str, Tensor]", meta: dict[str, Any]) -> bytes:
     """Named tensors and a JSON-able description of them as safetensors."""
+    from safetensors.torch import save  # noqa: PLC0415 (imports torch: a second, which a stage without tensors spares)
+
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return safetensors.torch.save(packed, metadata={META: json.dumps(meta, sort_keys=True)})
+    return save(packed, metadata={META: json.dumps(meta, sort_keys=True)})
 
 
-def unpack_tensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def unpack_tensors(content: bytes) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """What pack_tensors packed. Raises ValueError if it is anything else."""
+    from safetensors.torch import load  # noqa: PLC0415 (see pack_tensors)
+
     try:
         size = int.from_bytes(content[:8], "little")
         meta = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][META])
-        return safetensors.torch.load(content), meta
+        if not isinstance(meta, dict):
+            raise TypeError(f"its description is {meta!r}")
+        return load(content), meta
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"no safetensors with a description ({error})") from None
 
@@ -79,7 +90,7 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}); {mend(path)}") from None
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """The tensors (on the CPU) and the description that write_tensors stored. Raises UserError if it cannot be read."""
     try:
         return unpack_tensors(require(path).read_bytes())

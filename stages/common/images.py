@@ -5,6 +5,7 @@ the 256 grey levels as uint8; both are read the same.
 """
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_tensors
+from stages.common.files import mend, read_tensors, write_tensors
 
 NO_LABEL = -1
 """The label of an image that no class was asked for."""
+SIDE_MULTIPLE = 4
+"""Networks halve height and width twice."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,15 @@ def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str
 def load_image_set(path: Path) -> ImageSet:
     """Read what save_image_set wrote. Raises UserError if anything of layout, range or labels is off."""
     tensors, meta = read_tensors(path)
-    if set(tensors) != {"images", "labels"} or not isinstance(meta.get("classes"), list):
+    if set(tensors) != {"images", "labels"} or not is_class_names(meta.get("classes")):
         raise UserError(f"{path}: expected images, labels and class names, found {', '.join(sorted(tensors))}")
     images, labels, classes = tensors["images"], tensors["labels"], meta["classes"]
     if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not len(images):
         found = f"{images.dtype} {list(images.shape)}"
         raise UserError(f"{path}: expected images float32 or uint8 [N, C, H, W] with N > 0, found {found}")
+    if any(side == 0 or side % SIDE_MULTIPLE for side in images.shape[2:]):
+        found = " x ".join(map(str, images.shape[2:]))
+        raise UserError(f"{path}: expected height and width to be multiples of {SIDE_MULTIPLE}, found {found}")
     if images.dtype == torch.uint8:
         images = to_float(images)
     if not (images.abs() <= 1).all():
@@ -68,11 +74,46 @@ def load_image_set(path: Path) -> ImageSet:
     return ImageSet(images, labels, classes)
 
 
+def load_alike(*paths: Path) -> list[ImageSet]:
+    """Read sets that belong together. Raises UserError, too, if one differs from the first in shape or classes."""
+    sets = [load_image_set(path) for path in paths]
+    for path, one in zip(paths, sets, strict=True):
+        for what, found, expected in (
+            ("images of the shape", list(one.images.shape[1:]), list(sets[0].images.shape[1:])),
+            ("the classes", one.classes, sets[0].classes),
+        ):
+            if found != expected:
+                raise UserError(f"{path}: expected {what} {expected}, as in {paths[0]}, found {found}; {mend(path)}")
+    return sets
+
+
+def is_class_names(value: object) -> bool:
+    """Whether that is a list of names, at least one."""
+    return isinstance(value, list) and value != [] and all(isinstance(name, str) for name in value)
+
+
 def grid_png(images: Tensor, columns: int) -> bytes:
     """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
-    from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in every stage that reads images)
-
-    levels = make_grid(to_levels(images), nrow=columns, padding=2, pad_value=255)
     content = io.BytesIO()
-    Image.fromarray(levels.permute(1, 2, 0).numpy()).save(content, format="PNG")
+    Image.fromarray(grid(to_levels(images), columns, padding=2).permute(1, 2, 0).numpy()).save(content, format="PNG")
     return content.getvalue()
+
+
+def grid(levels: Tensor, columns: int, padding: int) -> Tensor:
+    """Pictures uint8 [N, C, H, W], C 1 or 3, row by row on a white ground, which shows around and between them.
+
+    Returns uint8 [3, height, width], the same as torchvision's make_grid, which takes a second to import: a picture
+    that is alone has no border.
+    """
+    if len(levels) == 1:
+        return levels[0].expand(3, -1, -1)
+    n, channels, height, width = levels.shape
+    columns = min(columns, n)
+    rows = math.ceil(n / columns)
+    ground = (channels, rows * (height + padding) + padding, columns * (width + padding) + padding)
+    pixels = levels.new_full(ground, 255)
+    for number, picture in enumerate(levels):
+        row, column = divmod(number, columns)
+        top, left = row * (height + padding) + padding, column * (width + padding) + padding
+        pixels[:, top : top + height, left : left + width] = picture
+    return pixels.expand(3, -1, -1)

@@ -28,6 +28,8 @@ from stages.common.errors import UserError
 
 WATCH_S = 0.2
 """Seconds between two looks of the waiting stage at its parent and at what it was asked."""
+SHORT_KIMG = 10.0
+"""Thousands of images under which starting processes takes longer than they save: each loads torch anew."""
 AGAIN_S = 1.0
 """Signals that come sooner are the same request: `timeout` and service managers ask a process and its group."""
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
@@ -207,11 +209,14 @@ class _Supervisor(StopRequest):
         os._exit(code)
 
 
-def processes_to_start(asked: int | None, parts: int, device: str, gpus: int) -> int:
+def processes_to_start(asked: int | None, parts: int, device: str, gpus: int, kimg: float) -> int:
     """How many processes share the parts: as asked (GAN_PROCESSES), else one for each part, core or GPU, the least.
 
-    Raises UserError if more are asked for than there are parts.
+    Without being asked, a training of less than SHORT_KIMG is one process's work. Raises UserError if more are asked
+    for than there are parts.
     """
+    if asked is None and kimg < SHORT_KIMG:
+        return 1
     if asked is None:
         return min(parts, gpus if device == "cuda" else available_cores() if device == "cpu" else 1)
     if asked > parts:

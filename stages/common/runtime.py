@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from stages.common.errors import UserError
 from stages.common.params import P, load_params
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -61,11 +63,13 @@ def show_progress() -> bool:
     return value == "1" or (value == "" and sys.stderr.isatty())
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str) -> "torch.device":
     """The device of that name; auto is the GPU if there is one, else the CPU.
 
     Raises UserError if a device that is named is not there.
     """
+    import torch  # noqa: PLC0415 (a second to import, which a stage without tensors spares)
+
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
@@ -77,8 +81,11 @@ def find_device(name: str) -> torch.device:
 
 def make_deterministic() -> None:
     """One thread, deterministic kernels, no kernel chosen by timing."""
+    import torch  # noqa: PLC0415 (see find_device)
+
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # For kernels the same as use_deterministic_algorithms(True), which imports torch's compilers: another second.
+    torch.set_deterministic_debug_mode("error")
     # Filling every new tensor would only help code that reads memory it never wrote; tests leave it on.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

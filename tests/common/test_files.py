@@ -87,6 +87,21 @@ def test_broken_file(tmp_path: Path, damage: Callable[[bytes], bytes], suffix: s
         read(path)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        files.write_text(tmp_path / "t.csv", "a\n")
+    assert caught.value.filename == str(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("meta", [None, [], "text", 3])
+def test_description_of_another_kind(tmp_path: Path, meta: Any) -> None:
+    files.write_tensors(tmp_path / "t.safetensors", {"a": torch.zeros(1)}, meta)
+    with pytest.raises(UserError, match=r"is not a file of this pipeline .*its description is"):
+        files.read_tensors(tmp_path / "t.safetensors")
+
+
 def test_safetensors_file_of_another_program(tmp_path: Path) -> None:
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "t.safetensors")
     with pytest.raises(UserError, match="is not a file of this pipeline"):

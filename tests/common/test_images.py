@@ -9,10 +9,20 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from stages.common.errors import UserError
 from stages.common.files import write_tensors
-from stages.common.images import NO_LABEL, grid_png, load_image_set, save_image_set, to_float, to_levels
+from stages.common.images import (
+    NO_LABEL,
+    grid,
+    grid_png,
+    load_alike,
+    load_image_set,
+    save_image_set,
+    to_float,
+    to_levels,
+)
 
 ALL_LEVELS = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
 
@@ -59,6 +69,7 @@ GOOD: dict[str, Any] = {"images": torch.zeros(2, 1, 4, 4), "labels": torch.tenso
         ({"images": torch.zeros(0, 1, 4, 4)}, ".* with N > 0, found"),
         ({"images": torch.full((2, 1, 4, 4), 255.0)}, r"expected images in \[-1, 1\], found 255 to 255"),
         ({"images": torch.full((2, 1, 4, 4), torch.nan)}, r"expected images in \[-1, 1\], found nan"),
+        ({"images": torch.zeros(2, 1, 27, 28)}, "expected height and width to be multiples of 4, found 27 x 28"),
         ({"labels": torch.tensor([0, 1], dtype=torch.int32)}, r"expected labels int64 \[2\], found torch.int32"),
         ({"labels": torch.tensor([0, 1, 1])}, r"expected labels int64 \[2\], found torch.int64 \[3\]"),
         ({"labels": torch.tensor([0, 2])}, "expected labels 0 to 1, or all -1, found 0 to 2"),
@@ -78,6 +89,30 @@ def test_set_without_class_names(tmp_path: Path) -> None:
         load_image_set(tmp_path / "bad.safetensors")
 
 
+@pytest.mark.parametrize("classes", [[], None, "ab", [1, 2], {"a": 1}])
+def test_set_with_other_things_than_class_names(tmp_path: Path, classes: Any) -> None:
+    write_tensors(tmp_path / "bad.safetensors", GOOD, {"classes": classes})
+    with pytest.raises(UserError, match="expected images, labels and class names"):
+        load_image_set(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "message"),
+    [
+        (torch.zeros(2, 1, 8, 4), ["a", "b"], r"images of the shape \[1, 4, 4\], as in .*first.*, found \[1, 8, 4\]"),
+        (torch.zeros(2, 3, 4, 4), ["a", "b"], r"images of the shape \[1, 4, 4\], as in .*first.*, found \[3, 4, 4\]"),
+        (torch.zeros(2, 1, 4, 4), ["b", "a"], r"the classes \['a', 'b'\], as in .*first.*, found \['b', 'a'\]"),
+    ],
+)
+def test_sets_that_do_not_belong_together(tmp_path: Path, images: Tensor, classes: list[str], message: str) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    save_image_set(first, GOOD["images"], GOOD["labels"], ["a", "b"])
+    save_image_set(second, images, GOOD["labels"], classes)
+    assert len(load_alike(first, first)) == 2
+    with pytest.raises(UserError, match=f"second.safetensors: expected {message}; `dvc checkout"):
+        load_alike(first, second)
+
+
 def test_grid_places_images_row_by_row() -> None:
     images = to_float(torch.tensor([0, 50, 100, 150, 200], dtype=torch.uint8))[:, None, None, None].expand(5, 1, 4, 6)
     pixels = np.asarray(Image.open(io.BytesIO(grid_png(images, columns=3))).convert("L"))
@@ -87,6 +122,15 @@ def test_grid_places_images_row_by_row() -> None:
     assert centres[0].tolist() == [0, 50, 100]
     assert centres[1, :2].tolist() == [150, 200]
     assert pixels[0, 0] == 255
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4, 6), (1, 3, 4, 6), (2, 1, 4, 6), (7, 3, 5, 4), (9, 1, 4, 4)])
+@pytest.mark.parametrize("columns", [1, 3, 10])
+@pytest.mark.parametrize("padding", [0, 2, 8])
+def test_grid_is_that_of_torchvision(shape: tuple[int, ...], columns: int, padding: int) -> None:
+    levels = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    expected = make_grid(levels, nrow=columns, padding=padding, pad_value=255)
+    assert torch.equal(grid(levels, columns, padding), expected)
 
 
 def test_grid_has_the_same_bytes_each_time() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from stages.common import processes
 from stages.common.errors import UserError
-from stages.common.processes import AGAIN_S, StopRequest, cgroup_quota, processes_to_start
+from stages.common.processes import AGAIN_S, SHORT_KIMG, StopRequest, cgroup_quota, processes_to_start
 from tests.stage_process import ROOT, STAGE, Project, wait_until
 
 # --- how many ---
@@ -123,12 +123,19 @@ def test_as_many_processes_as_asked_or_as_help(
     asked: int | None, parts: int, device: str, gpus: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "available_cores", lambda: cores)
-    assert processes_to_start(asked, parts, device, gpus) == expected
+    assert processes_to_start(asked, parts, device, gpus, SHORT_KIMG) == expected
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_short_training_is_not_shared_unless_asked_for(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "available_cores", lambda: 8)
+    assert processes_to_start(None, 4, device, 8, SHORT_KIMG / 2) == 1
+    assert processes_to_start(4, 4, device, 8, SHORT_KIMG / 2) == 4
 
 
 def test_more_processes_than_parts_are_refused() -> None:
     with pytest.raises(UserError, match=r"^GAN_PROCESSES: expected at most train_gan.shards = 4, found 5$"):
-        processes_to_start(5, 4, "cpu", 0)
+        processes_to_start(5, 4, "cpu", 0, SHORT_KIMG)
 
 
 # --- asked to stop ---

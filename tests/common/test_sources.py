@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,20 @@ def test_mirror_that_hangs(web_server: WebServer, monkeypatch: pytest.MonkeyPatc
 def test_mirror_that_is_not_there(url: str) -> None:
     with pytest.raises(SourceError, match=r"cannot be reached .*refused"):
         fetch(Mirror(url))
+
+
+def test_mirror_whose_name_is_not_known_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def unknown(*arguments: object, **_: object) -> None:
+        asked.append(arguments[0])
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(SourceError, match=r"cannot be reached .*mirror\.invalid.*Name or service not known"):
+        fetch(Mirror("https://mirror.invalid/"))
+    assert asked == ["mirror.invalid"]
 
 
 @pytest.mark.parametrize("shown", ["0", "1"])

@@ -1,7 +1,6 @@
 """The proof itself, with real git and DVC, on a toy pipeline that takes a moment."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from stages.common.errors import UserError
+from tools.clone import Clone, user_environment
 from tools.fresh import find_commit
 
 ROOT = Path(__file__).parents[2]
@@ -57,25 +57,10 @@ SPREAD = {
 
 
 @dataclass(frozen=True)
-class Project:
-    """A git repository, the folder for temporary files, and the environment to run commands in."""
+class Project(Clone):
+    """A git repository, the environment to run commands in, and the folder for temporary files."""
 
-    root: Path
     temporary: Path
-    environment: dict[str, str]
-
-    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False
-        )
-
-    def must(self, *command: str, **variables: str) -> str:
-        done = self.run(*command, **variables)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def dvc(self, *arguments: str) -> str:
-        return self.must(sys.executable, "-m", "dvc", *arguments)
 
     def commit(self) -> None:
         self.must("git", "add", "--all")
@@ -121,15 +106,8 @@ def toy_in(folder: Path) -> Project:
     root, temporary = folder / "project", folder / "temporary"
     root.mkdir(exist_ok=True)
     temporary.mkdir()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "TMPDIR": str(temporary),
-        "DVC_SITE_CACHE_DIR": str(folder / "site"),
-        "DVC_NO_ANALYTICS": "1",
-    }
-    return Project(root, temporary, environment)
+    environment = user_environment(folder) | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    return Project(root, environment, temporary)
 
 
 def test_a_run_that_gives_the_same_bytes_passes(toy: Project) -> None:
@@ -186,6 +164,42 @@ def test_an_experiment_is_verified_by_its_name(toy: Project) -> None:
     assert commit != find_commit(toy.root, "HEAD")
     assert "seed: 7" in toy.must("git", "show", f"{commit}:params.yaml")
     assert toy.verify("tuned", TOY_NOISE="!").returncode == 1
+
+
+@pytest.fixture
+def started(toy: Project) -> Project:
+    """The toy project with a training that starts from nets, `earlier`, of which `dvc add` left the hash in Git."""
+    folder = toy.root / "data" / "init" / "earlier"
+    folder.mkdir(parents=True)
+    (folder / "generator.safetensors").write_text("weights", encoding="utf-8")
+    toy.dvc("add", "--quiet", "data/init/earlier")
+    dvc_yaml = toy.root / "dvc.yaml"
+    text = dvc_yaml.read_text(encoding="utf-8").replace("[toy.py]", "[toy.py, 'data/init/${train_gan.init_from}']")
+    dvc_yaml.write_text(text, encoding="utf-8")
+    (toy.root / "params.yaml").write_text("train_gan:\n  init_from: earlier\n  seed: 1\n", encoding="utf-8")
+    toy.dvc("repro", "--quiet")
+    toy.commit()
+    return toy
+
+
+def test_nets_to_start_from_come_from_the_cache_of_the_project(started: Project) -> None:
+    assert "data/init/earlier/" not in started.must("git", "ls-files")
+    done = started.verify()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 3 outs have the bytes" in last_line(done)
+
+
+def test_nets_to_start_from_that_are_nowhere_are_told_in_one_line(started: Project) -> None:
+    shutil.rmtree(started.root / ".dvc" / "cache")
+    done = started.verify()
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("verify: the nets of data/init/earlier are not in this project's cache: `dvc fetch ")
+    started.must("git", "rm", "--quiet", "--cached", "data/init/earlier.dvc")
+    started.must("git", "commit", "--quiet", "--message", "Without the hash")
+    done = started.verify()
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("verify: data/init/earlier is not committed: `dvc add` it")
 
 
 def test_a_name_of_two_experiments_is_refused(toy: Project) -> None:

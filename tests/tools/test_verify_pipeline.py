@@ -1,5 +1,6 @@
 """The proof of the real pipeline on a tiny profile: of the committed run, and of experiments by their names."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = tiny_clone(tmp_path_factory.mktemp("tiny"), changes)
     made.must("git", "config", "user.name", "Test")
     made.must("git", "config", "user.email", "test@example.org")
-    made.must(sys.executable, "-m", "dvc", "repro")
+    made.dvc("repro")
     made.must("git", "add", "--all")
     made.must("git", "commit", "--quiet", "--message", "Results")
     return made
@@ -44,22 +45,39 @@ def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
 @pytest.mark.parametrize("how", ["workspace", "queue"])
 def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> None:
     """From its name to the proof; that of the queue also by way of a branch to a clone that gives the same bytes."""
-    dvc, name = (sys.executable, "-m", "dvc"), f"as-{how}"
+    name = f"as-{how}"
     options = ["--queue"] if how == "queue" else []
-    tiny.must(*dvc, "exp", "run", *options, "--name", name, "--set-param", f"train_gan.seed={len(how)}")
+    tiny.dvc("exp", "run", *options, "--name", name, "--set-param", f"train_gan.seed={len(how)}")
     if how == "queue":
-        tiny.must(*dvc, "queue", "start")
+        tiny.dvc("queue", "start")
         wait_for_experiment(tiny, name)
     tiny.must("git", "checkout", "--quiet", ".")
     printed = tiny.must(sys.executable, "-m", "tools.verify", name)
     assert "in the same environment" in printed.splitlines()[-1]
     if how == "queue":
-        tiny.must(*dvc, "exp", "branch", name, "tuned")
+        tiny.dvc("exp", "branch", name, "tuned")
         other = tmp_path / "other"
         tiny.must("git", "clone", "--quiet", "--branch", "tuned", str(tiny.root), str(other))
         locked = (other / "dvc.lock").read_text(encoding="utf-8")
-        Clone(other, tiny.environment).must(*dvc, "repro", "--force")
+        Clone(other, tiny.environment).dvc("repro", "--force")
         assert (other / "dvc.lock").read_text(encoding="utf-8") == locked
+
+
+@pytest.mark.slow
+def test_a_clone_without_cache_skips_only_what_stands_in_git_and_matches_the_lock(tiny: Clone, tmp_path: Path) -> None:
+    """Plain `dvc repro`: a stage is skipped if Git has all its outs, and run if one of them is not what it was."""
+    root = tmp_path / "other"
+    tiny.must("git", "clone", "--quiet", str(tiny.root), str(root))
+    track = root / "data" / "track" / "track.csv"
+    committed = track.read_bytes()
+    track.write_bytes(committed + b"0,0,0,0\n")
+    clone = Clone(root, tiny.environment)
+    printed = clone.dvc("repro")
+    assert set(re.findall(r"Stage '(\w+)' didn't change, skipping", printed)) == {"baseline", "usefulness"}
+    assert len(re.findall(r"Running stage '(\w+)'", printed)) == 8
+    assert track.read_bytes() == committed
+    assert (root / "data" / "check" / "ok.json").is_file()
+    assert clone.must("git", "status", "--porcelain") == ""
 
 
 def wait_for_experiment(clone: Clone, name: str) -> None:
@@ -71,4 +89,4 @@ def wait_for_experiment(clone: Clone, name: str) -> None:
             time.sleep(1)
         else:
             return
-    pytest.fail(clone.must(sys.executable, "-m", "dvc", "queue", "status"))
+    pytest.fail(clone.dvc("queue", "status"))
