@@ -5,7 +5,6 @@ the 256 grey levels as uint8; both are read the same.
 """
 
 import io
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,26 +93,9 @@ def is_class_names(value: object) -> bool:
 
 def grid_png(images: Tensor, columns: int) -> bytes:
     """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
+    from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in every stage that reads images)
+
+    levels = make_grid(to_levels(images), nrow=columns, padding=2, pad_value=255)
     content = io.BytesIO()
-    Image.fromarray(grid(to_levels(images), columns, padding=2).permute(1, 2, 0).numpy()).save(content, format="PNG")
+    Image.fromarray(levels.permute(1, 2, 0).numpy()).save(content, format="PNG")
     return content.getvalue()
-
-
-def grid(levels: Tensor, columns: int, padding: int) -> Tensor:
-    """Pictures uint8 [N, C, H, W], C 1 or 3, row by row on a white ground, which shows around and between them.
-
-    Returns uint8 [3, height, width], the same as torchvision's make_grid, which takes a second to import: a picture
-    that is alone has no border.
-    """
-    if len(levels) == 1:
-        return levels[0].expand(3, -1, -1)
-    n, channels, height, width = levels.shape
-    columns = min(columns, n)
-    rows = math.ceil(n / columns)
-    ground = (channels, rows * (height + padding) + padding, columns * (width + padding) + padding)
-    pixels = levels.new_full(ground, 255)
-    for number, picture in enumerate(levels):
-        row, column = divmod(number, columns)
-        top, left = row * (height + padding) + padding, column * (width + padding) + padding
-        pixels[:, top : top + height, left : left + width] = picture
-    return pixels.expand(3, -1, -1)

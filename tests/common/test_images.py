@@ -9,13 +9,11 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from stages.common.errors import UserError
 from stages.common.files import write_tensors
 from stages.common.images import (
     NO_LABEL,
-    grid,
     grid_png,
     load_alike,
     load_image_set,
@@ -122,15 +120,6 @@ def test_grid_places_images_row_by_row() -> None:
     assert centres[0].tolist() == [0, 50, 100]
     assert centres[1, :2].tolist() == [150, 200]
     assert pixels[0, 0] == 255
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 4, 6), (1, 3, 4, 6), (2, 1, 4, 6), (7, 3, 5, 4), (9, 1, 4, 4)])
-@pytest.mark.parametrize("columns", [1, 3, 10])
-@pytest.mark.parametrize("padding", [0, 2, 8])
-def test_grid_is_that_of_torchvision(shape: tuple[int, ...], columns: int, padding: int) -> None:
-    levels = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    expected = make_grid(levels, nrow=columns, padding=padding, pad_value=255)
-    assert torch.equal(grid(levels, columns, padding), expected)
 
 
 def test_grid_has_the_same_bytes_each_time() -> None:
