@@ -10,10 +10,10 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.files import write_json
-from stages.common.images import load_image_set
+from stages.common.images import load_alike
 from stages.common.runtime import run_stage
 from stages.metrics.fit import Recipe
-from stages.metrics.usefulness import mistakes_of_seeds, summarised
+from stages.metrics.usefulness import Baseline, mistakes_of_seeds, summarised
 
 
 class Params(Recipe):
@@ -27,13 +27,12 @@ class Params(Recipe):
 
 def run(params: Params, data: Path) -> None:
     """Train a classifier per seed on the training digits; write how they do on the test digits, and the recipe."""
-    train = load_image_set(data / "normalize" / "train.safetensors")
-    test = load_image_set(data / "normalize" / "test.safetensors")
+    train, test = load_alike(*(data / "normalize" / f"{split}.safetensors" for split in ("train", "test")))
     recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
-    result = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
-    content = {"recipe": recipe.model_dump(), "seeds": params.seeds, "num_images": len(train), "accuracy": result}
-    write_json(data / "baseline" / "baseline.json", content)
-    print(f"trained on {len(train)} real digits: {result['mean']:.4f} of the test digits recognised")
+    accuracy = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
+    found = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)
+    write_json(data / "baseline" / "baseline.json", found.model_dump())
+    print(f"trained on {len(train)} real digits: {accuracy.mean:.4f} of the test digits recognised")
 
 
 if __name__ == "__main__":

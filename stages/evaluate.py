@@ -15,14 +15,14 @@ from torch import Tensor
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import atomic, read_tensors, write_json, write_text
-from stages.common.images import NO_LABEL, ImageSet, load_image_set
+from stages.common.files import atomic, write_json, write_text
+from stages.common.images import NO_LABEL, ImageSet, load_alike
 from stages.common.inception import WEIGHTS_SHA256, inception_features, load_inception
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.metrics import figures, protocol, report, words
 from stages.metrics.classes import gan_test_accuracy
-from stages.metrics.classifier import Classifier, classifier_from
+from stages.metrics.classifier import Classifier, finite_features, load_classifier
 from stages.metrics.measure import PAPERS, Comparisons, beside_training, compare, measure
 from stages.metrics.registry import METRICS, Comparison, Embedded
 
@@ -71,11 +71,9 @@ def run(params: Params, data: Path) -> None:
     paths = {split: data / "normalize" / f"{split}.safetensors" for split in ("test", "validation", "train")}
     paths["samples"] = data / "generate" / "samples.safetensors"
     classifier_path = data / "train_classifier" / "classifier.safetensors"
-    images = {name: load_image_set(path) for name, path in paths.items()}
-    for name, path in paths.items():
-        _check_same_kind(path, _kind(images[name]), paths["test"], _kind(images["test"]))
+    images = dict(zip(paths, load_alike(*paths.values()), strict=True))
     count = count_images(params, images["samples"], images["validation"], images["test"])
-    classifier = load_classifier(classifier_path, paths["test"], images["test"])
+    classifier = load_classifier(classifier_path, images["test"], paths["test"])
 
     counts = {"test": len(images["test"]), "train": len(images["train"]), "validation": count, "samples": count}
     seen = {name: embed(classifier, images[name], counts[name], classifier_path) for name in paths}
@@ -124,21 +122,9 @@ def count_images(params: Params, samples: ImageSet, validation: ImageSet, test: 
     return count
 
 
-def load_classifier(path: Path, test_path: Path, test: ImageSet) -> Classifier:
-    """The trained classifier. Raises UserError if it was trained on images or classes other than these."""
-    tensors, meta = read_tensors(path)
-    classifier = classifier_from(tensors, meta, str(path))
-    kind = {"image shape": classifier.arguments["image_shape"], "classes": meta.get("classes")}
-    _check_same_kind(path, kind, test_path, _kind(test))
-    return classifier
-
-
 def embed(classifier: Classifier, digits: ImageSet, count: int, source: Path) -> Embedded:
     """The first `count` digits as the classifier of the file `source` sees them; UserError for features not finite."""
-    features = in_blocks(classifier.features, digits.images[:count])
-    if not features.isfinite().all():
-        # Images are checked when they are read, so it is the weights.
-        raise UserError(f"{source}: its features are not finite; `dvc repro -f {source.parent.name}` trains it again")
+    features = finite_features(classifier, digits.images[:count], source)
     recognised = in_blocks(classifier.head, features).argmax(dim=1)
     labels = digits.labels[:count]
     return Embedded(features, recognised, None if (labels == NO_LABEL).all() else labels)
@@ -197,16 +183,6 @@ def _labels(digits: Embedded) -> Tensor:
     """The classes of real digits, which all have one."""
     assert digits.labels is not None
     return digits.labels
-
-
-def _kind(digits: ImageSet) -> dict[str, Any]:
-    return {"image shape": list(digits.images.shape[1:]), "classes": digits.classes}
-
-
-def _check_same_kind(path: Path, found: dict[str, Any], expected_path: Path, expected: dict[str, Any]) -> None:
-    for what, value in expected.items():
-        if found[what] != value:
-            raise UserError(f"{path}: expected {what} {value}, as in {expected_path}, found {found[what]}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Validation digits, not test digits: this is what settings are chosen by. The floor is that of other validation digits.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,14 +16,14 @@ from tqdm import tqdm
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_json, write_text
+from stages.common.files import mend, read_tensors, write_json, write_text
 from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage, show_progress
 from stages.gan.sampler import Sampler, sampler_from
 from stages.metrics import neighbours, protocol
 from stages.metrics.classes import gan_test_accuracy
-from stages.metrics.classifier import Classifier, classifier_from
+from stages.metrics.classifier import Classifier, finite_features, load_classifier
 from stages.metrics.frechet import frechet_distance
 
 
@@ -37,14 +38,15 @@ class Params(StageParams):
 def run(params: Params, data: Path) -> None:
     """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot, and details.json."""
     path = data / "train_gan" / "snapshots.safetensors"
-    tensors, meta = read_tensors(path)
-    validation = load_image_set(data / "normalize" / "validation.safetensors")
+    validation_path = data / "normalize" / "validation.safetensors"
+    validation = load_image_set(validation_path)
+    tensors, meta = read_snapshots(path, validation)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
-    classifier = classifier_from(*read_tensors(classifier_path), str(classifier_path))
+    classifier = load_classifier(classifier_path, validation, validation_path)
     real = validation.images[: params.num_images]
     if len(real) <= params.neighbours:
         raise UserError(f"track.neighbours: expected less than the {len(real)} validation digits compared")
-    reference = in_blocks(classifier.features, real)
+    reference = finite_features(classifier, real, classifier_path)
     rows = []
     snapshots = list(by_steps(tensors))
     for steps, generator in tqdm(snapshots, "track", unit="snapshot", disable=not show_progress()):
@@ -72,6 +74,22 @@ def describe(params: Params, num_reference: int, features: dict[str, Any]) -> di
         "seed": params.seed,
         "versions": protocol.versions(),
     }
+
+
+def read_snapshots(path: Path, digits: ImageSet) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of all snapshots and their description. Raises UserError if they are no such, or of other digits."""
+    tensors, meta = read_tensors(path)
+    arguments = meta.get("arguments")
+    shape = arguments.get("image_shape") if isinstance(arguments, dict) else None
+    for what, found, expected in (
+        ("tensors without a number of steps", [name for name in tensors if not re.match(r"\d+\.", name)], []),
+        ("type of batch_size", type(meta.get("batch_size")).__name__, "int"),
+        ("image shape", shape, list(digits.images.shape[1:])),
+        ("classes", meta.get("classes"), digits.classes),
+    ):
+        if found != expected:
+            raise UserError(f"{path}: expected {what} {expected}, found {found}; {mend(path)}")
+    return tensors, meta
 
 
 def by_steps(tensors: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, Tensor]]]:
@@ -109,7 +127,7 @@ def measure_floor(
 
 def measure(images: Tensor, y: Tensor, classifier: Classifier, reference: Tensor, k: int) -> dict[str, float]:
     """The three figures of images [M, C, H, W] of classes y int64 [M], M above k, against reference features [N, F]."""
-    features = in_blocks(classifier.features, images)
+    features = in_blocks(classifier.features, images)  # finite: so are those of the reference, and all images
     recognised = in_blocks(classifier.head, features).argmax(dim=1)
     found = neighbours.neighbourhoods(reference, features, k)
     return {

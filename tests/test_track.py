@@ -12,7 +12,7 @@ import torch
 from stages import track
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
-from stages.common.images import load_image_set
+from stages.common.images import load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures
@@ -156,6 +156,32 @@ def test_no_snapshot_is_an_empty_curve(upstream: Path) -> None:
 def test_too_many_neighbours_are_refused(upstream: Path) -> None:
     with pytest.raises(UserError, match=r"track\.neighbours: expected less than the 100"):
         track.run(params(neighbours=100), upstream)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "changes", "message"),
+    [
+        ("", {}, r"expected tensors without a number of steps \[\], found \['"),
+        ("20.", {"batch_size": None}, "expected type of batch_size int, found NoneType"),
+        ("20.", {"arguments": None}, r"expected image shape \[1, 28, 28\], found None"),
+        ("20.", {"classes": ["a"]}, "expected classes .*'9'.*, found .*'a'"),
+    ],
+)
+def test_another_kind_of_file_is_refused(upstream: Path, prefix: str, changes: dict[str, object], message: str) -> None:
+    tensors, meta = read_tensors(upstream / SNAPSHOTS)
+    renamed = {prefix + name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+    write_tensors(upstream / SNAPSHOTS, renamed, meta | changes)
+    with pytest.raises(UserError, match=rf"snapshots\.safetensors: {message}"):
+        track.run(params(), upstream)
+
+
+def test_validation_digits_of_another_shape_are_refused(upstream: Path) -> None:
+    digits = load_image_set(upstream / "normalize" / "validation.safetensors")
+    (upstream / "normalize").unlink()  # a link to what all tests share
+    path = upstream / "normalize" / "validation.safetensors"
+    save_image_set(path, digits.images[:, :, 2:-2], digits.labels, digits.classes)
+    with pytest.raises(UserError, match=r"snapshots\.safetensors: expected image shape \[1, 24, 28\], found \[1, 28"):
+        track.run(params(), upstream)
 
 
 def test_foreign_snapshots_are_refused(upstream: Path) -> None:

@@ -1,6 +1,7 @@
 """Stages baseline and usefulness: a classifier that learned from the images alone, tested on real digits."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -159,4 +160,35 @@ def test_too_few_images_for_a_batch_are_refused(upstream: Path) -> None:
 
 def test_a_missing_baseline_is_told_with_what_to_do(upstream: Path) -> None:
     with pytest.raises(UserError, match=r"baseline\.json is missing; .*dvc repro baseline"):
+        usefulness.run(upstream)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content.pop("recipe"), "recipe: Field required"),
+        (lambda content: content.update(seeds="1"), "seeds: Input should be a valid list, found '1'"),
+        (lambda content: content["accuracy"]["wrong"].pop(), "expected rows of .* test digits for each seed"),
+        (
+            lambda content: content["accuracy"]["wrong"][0].append(10**6),
+            "expected rows of .* test digits for each seed",
+        ),
+    ],
+)
+def test_a_foreign_baseline_is_refused(upstream: Path, change: Callable[[Any], None], message: str) -> None:
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    path = upstream / "baseline" / "baseline.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"baseline\.json: {message}"):
+        usefulness.run(upstream)
+
+
+def test_samples_of_other_classes_than_the_digits_are_refused(upstream: Path) -> None:
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    path = upstream / "generate" / "samples.safetensors"
+    samples = load_image_set(path)
+    save_image_set(path, samples.images, samples.labels, list("abcdefghij"))
+    with pytest.raises(UserError, match=r"samples\.safetensors: expected classes \['0'.*, found \['a'"):
         usefulness.run(upstream)

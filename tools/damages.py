@@ -31,7 +31,8 @@ from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import load_params
 from stages.common.runtime import make_deterministic, report_errors
 from stages.common.sources import FileError, Folder, SourceError
-from stages.evaluate import Params, embed, load_classifier
+from stages.evaluate import Params, embed
+from stages.metrics.classifier import load_classifier
 from stages.metrics.measure import beside_training
 from stages.metrics.registry import METRICS, Comparison, Embedded
 from stages.metrics.scores import Score
@@ -178,7 +179,7 @@ def run(params: Params, data: Path, other: Path | None = None) -> str:
     train, validation, test = map(load_image_set, paths)
     count = min(params.num_images, len(validation))
     validation = ImageSet(validation.images[:count], validation.labels[:count], validation.classes)
-    classifier = load_classifier(classifier_path, paths[-1], test)
+    classifier = load_classifier(classifier_path, test, paths[-1])
 
     damaged = {name: damage(validation, train) for name, damage in DAMAGES.items()}
     introduction = INTRODUCTION.format(count=count, clear=CLEAR_ERRORS)

@@ -78,8 +78,8 @@ def load_alike(*paths: Path) -> list[ImageSet]:
     sets = [load_image_set(path) for path in paths]
     for path, one in zip(paths, sets, strict=True):
         for what, found, expected in (
-            ("images of the shape", list(one.images.shape[1:]), list(sets[0].images.shape[1:])),
-            ("the classes", one.classes, sets[0].classes),
+            ("image shape", list(one.images.shape[1:]), list(sets[0].images.shape[1:])),
+            ("classes", one.classes, sets[0].classes),
         ):
             if found != expected:
                 raise UserError(f"{path}: expected {what} {expected}, as in {paths[0]}, found {found}; {mend(path)}")

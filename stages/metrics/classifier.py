@@ -1,11 +1,15 @@
 """The small CNN whose penultimate features the metrics compare, and which recognises the class of an image."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
+from stages.common.files import mend, read_tensors
+from stages.common.images import ImageSet
 
 
 class Classifier(nn.Module):
@@ -65,3 +69,25 @@ def classifier_from(tensors: dict[str, Tensor], meta: dict[str, Any], source: st
         found = " ".join(str(error).split())
         raise UserError(f"{source}: expected the arguments and weights of a classifier, found {found}") from None
     return classifier.eval().requires_grad_(False)
+
+
+def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifier:
+    """The trained classifier. Raises UserError if it was trained on images or classes other than those digits."""
+    tensors, meta = read_tensors(path)
+    classifier = classifier_from(tensors, meta, str(path))
+    for what, found, expected in (
+        ("image shape", classifier.arguments["image_shape"], list(digits.images.shape[1:])),
+        ("classes", meta.get("classes"), digits.classes),
+    ):
+        if found != expected:
+            raise UserError(f"{path}: expected {what} {expected}, as in {digits_path}, found {found}; {mend(path)}")
+    return classifier
+
+
+def finite_features(classifier: Classifier, images: Tensor, source: Path) -> Tensor:
+    """Features float32 [N, F] of images [N, C, H, W] in [-1, 1]. Raises UserError, naming `source`, if not finite."""
+    features = in_blocks(classifier.features, images)
+    if not features.isfinite().all():
+        # Images are checked when they are read, so it is the weights.
+        raise UserError(f"{source}: its features are not finite; `dvc repro -f {source.parent.name}` trains it again")
+    return features

@@ -4,7 +4,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from stages.common.images import to_levels
 from stages.metrics.classes import confusion_matrix
@@ -48,6 +47,8 @@ def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], t
     sets: by their names, images as seen, with their closeness, and as pixels float32 [N, C, H, W] in [-1, 1], of which
     the first may be more; training: the training digits' pixels. A class that is nowhere recognised stays black.
     """
+    from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in check too)
+
     rows, captions = [], []
     for seen, pixels in sets.values():
         assert seen.closeness is not None

@@ -2,18 +2,59 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
-from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
+from stages.common.files import mend, read_json
 from stages.common.images import ImageSet
+from stages.common.params import StageParams
 from stages.common.processes import available_cores
 from stages.common.runtime import make_deterministic
 from stages.metrics.fit import Recipe, fit, fresh_classifier
+
+
+class Accuracy(StageParams):
+    """Of one recipe: the accuracies in [0, 1] of the seeds, their mean and standard deviation (None for a single one).
+
+    wrong: for each seed the rows of the test digits that it takes for another class.
+    """
+
+    values: list[float]
+    mean: float
+    standard_deviation: float | None
+    wrong: list[list[int]]
+
+
+class Baseline(StageParams):
+    """What stage baseline found, and all that stage usefulness needs to do the same with samples.
+
+    num_images: real digits that the classifiers learned from.
+    """
+
+    recipe: Recipe
+    seeds: list[int]
+    num_images: int
+    accuracy: Accuracy
+
+
+def read_baseline(path: Path, num_test: int) -> Baseline:
+    """What stage baseline wrote. Raises UserError if that is anything else, or not of num_test test digits."""
+    try:
+        baseline = Baseline.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise UserError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; {mend(path)}") from None
+    rows = [row for seed in baseline.accuracy.wrong for row in seed]
+    if len(baseline.accuracy.wrong) != len(baseline.seeds) or any(not 0 <= row < num_test for row in rows):
+        raise UserError(f"{path}: expected rows of {num_test} test digits for each seed, found others; {mend(path)}")
+    return baseline
 
 
 def mistakes_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: list[int]) -> list[Tensor]:
@@ -47,15 +88,12 @@ def mistakes_of_seed(train: ImageSet, test: ImageSet, recipe: Recipe, seed: int,
     return torch.nonzero(recognised != test.labels).squeeze(1)
 
 
-def summarised(wrong: list[Tensor], num_test: int) -> dict[str, Any]:
-    """The accuracies in [0, 1] of the seeds, their mean and standard deviation (None for a single one), the mistakes.
-
-    wrong: for each seed the rows of its mistakes among num_test digits, from mistakes_of_seeds.
-    """
+def summarised(wrong: list[Tensor], num_test: int) -> Accuracy:
+    """wrong: for each seed the rows of its mistakes among num_test digits, from mistakes_of_seeds."""
     values = torch.tensor([num_test - len(rows) for rows in wrong], dtype=torch.float64) / num_test
-    return {
-        "values": values.tolist(),
-        "mean": values.mean().item(),
-        "standard_deviation": values.std().item() if len(wrong) > 1 else None,
-        "wrong": [rows.tolist() for rows in wrong],
-    }
+    return Accuracy(
+        values=values.tolist(),
+        mean=values.mean().item(),
+        standard_deviation=values.std().item() if len(wrong) > 1 else None,
+        wrong=[rows.tolist() for rows in wrong],
+    )

@@ -97,9 +97,9 @@ def test_set_with_other_things_than_class_names(tmp_path: Path, classes: Any) ->
 @pytest.mark.parametrize(
     ("images", "classes", "message"),
     [
-        (torch.zeros(2, 1, 8, 4), ["a", "b"], r"images of the shape \[1, 4, 4\], as in .*first.*, found \[1, 8, 4\]"),
-        (torch.zeros(2, 3, 4, 4), ["a", "b"], r"images of the shape \[1, 4, 4\], as in .*first.*, found \[3, 4, 4\]"),
-        (torch.zeros(2, 1, 4, 4), ["b", "a"], r"the classes \['a', 'b'\], as in .*first.*, found \['b', 'a'\]"),
+        (torch.zeros(2, 1, 8, 4), ["a", "b"], r"image shape \[1, 4, 4\], as in .*first.*, found \[1, 8, 4\]"),
+        (torch.zeros(2, 3, 4, 4), ["a", "b"], r"image shape \[1, 4, 4\], as in .*first.*, found \[3, 4, 4\]"),
+        (torch.zeros(2, 1, 4, 4), ["b", "a"], r"classes \['a', 'b'\], as in .*first.*, found \['b', 'a'\]"),
     ],
 )
 def test_sets_that_do_not_belong_together(tmp_path: Path, images: Tensor, classes: list[str], message: str) -> None:
