@@ -6,6 +6,7 @@ with threads in the place of processes: the same code, but for torch.distributed
 
 import dataclasses
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from stages.gan.history import History
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
 from stages.gan.training import Training
-from tests.stage_process import PROFILE, ROOT, Project, wait_until
+from tests.stage_process import PATIENCE_S, PROFILE, ROOT, Project, wait_until
 
 PARTS_SWAPPED = ("received[rank][slot]", "received[(rank + 1) % self.size][slot]")
 """In stages/gan/team.py: the sums of each process are taken for those of the one before it."""
@@ -62,6 +63,26 @@ def test_a_launcher_that_someone_else_started_gives_the_same_bytes(
 ) -> None:
     launcher = ("python", "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "stages.train_gan")
     assert project.must(*launcher) == reference
+
+
+def test_launchers_on_two_machines_give_the_same_bytes(
+    project: Project, normalized: Path, tmp_path: Path, reference: dict[str, bytes]
+) -> None:
+    """Two folders in the place of two machines: to the processes, memory is then not shared. The first one writes."""
+    other = Project.create(tmp_path / "other", normalized)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+
+    def launcher(rank: int) -> tuple[str, ...]:
+        machine = ("--nnodes", "2", "--node-rank", str(rank), "--nproc-per-node", "1")
+        meeting = ("--master-addr", "127.0.0.1", "--master-port", port)
+        return ("python", "-m", "torch.distributed.run", *machine, *meeting, "-m", "stages.train_gan")
+
+    with other.started(*launcher(1)) as second:
+        assert project.must(*launcher(0)) == reference
+        out, err = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 0, out + err
+    assert other.written() == {}
 
 
 @pytest.mark.parametrize(
