@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Stages are run as `python -m stages.<stage>`: the environment's python must come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint lock verify torture spread seeds bench
+.PHONY: repro test test-all lint lock verify torture spread seeds bench cost
 
 repro: .venv/locked
 	dvc repro
@@ -28,6 +28,10 @@ seeds: .venv/locked
 bench: .venv/locked
 	python -m tools.bench --repeats $(or $(REPEATS),5)
 
+# Time and memory of stages of a finished run; STAGES="evaluate track".
+cost: .venv/locked
+	python -m tools.cost $(or $(STAGES),train_classifier train_gan evaluate baseline usefulness)
+
 test: .venv/locked-dev lint
 	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
 
@@ -39,13 +43,13 @@ lint: .venv/locked-dev
 	ruff format --check
 	mypy
 
-# Resolved for Linux, macOS and Windows from the public index alone, whatever index or wheel folder this machine has.
+# Resolved for Linux, macOS and Windows from one index, without the further indexes and wheel folders that this machine may name.
 lock: .venv/locked-dev
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL -u UV_INDEX \
-	uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	uv pip compile --no-config pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
 .venv/locked: requirements.txt

@@ -7,7 +7,10 @@ Speed comes from more processes, never from more threads.
 
 import os
 
-import psutil
+PARENT = os.getppid()
+"""Who started this process, noted before anything is imported that takes time: see common/processes.py."""
+
+import psutil  # noqa: E402
 
 
 def _parent_of(number: int) -> int:
@@ -17,8 +20,6 @@ def _parent_of(number: int) -> int:
         return 0
 
 
-PARENT = os.getppid()
-"""Who started this process, noted before the slow imports: see common/processes.py."""
 GRANDPARENT = _parent_of(PARENT)
 """And who started that, for a shell may stand between DVC and this process."""
 

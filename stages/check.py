@@ -5,7 +5,8 @@ reruns for it; an upgrade of a library that decides bytes changes it, so that ev
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from stages.common.files import write_json
 from stages.common.inception import load_inception
 from stages.common.initial import initial_files, read_net
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
-from stages.common.runtime import find_device, make_deterministic, report_errors
+from stages.common.runtime import (
+    checkpoint_kimg,
+    find_device,
+    make_deterministic,
+    processes,
+    report_errors,
+    show_progress,
+)
 from stages.download import DATASETS
 
 SCHEMAS: dict[str, type[StageParams]] = {
@@ -33,7 +41,7 @@ DECIDE_BYTES = ("numpy", "torch")
 
 
 def run(params_file: Path, lock: Path, data: Path) -> None:
-    """Check all of params.yaml, and that the device and the weights that it names are there; write data/check/ok.json.
+    """Check all of params.yaml, that what it names is there, and the GAN_... settings; write data/check/ok.json.
 
     Raises UserError that lists every wrong key of every section.
     """
@@ -48,23 +56,37 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
         except UserError as error:
             problems.append(str(error))
     if not problems:
-        problems = [f"{params_file}: {line}" for line in contradictions(sections)]
-        find_device(sections["train_gan"].device)
-        problems += [f"{params_file}: train_gan.init_from: {line}" for line in unreadable(data, sections)]
-        if sections["evaluate"].protocol == "inception":
-            load_inception()
+        problems = [f"{params_file}: {line}" for line in (*contradictions(sections), *unmet(data, sections))]
+    problems += settings_refused()
     if problems:
         raise UserError("\n".join(sorted(problems)))
     write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})
 
 
-def unreadable(data: Path, sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each net to start from that is missing or damaged; train_gan compares them with its own."""
+def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each thing that params name and that is missing or damaged: device, nets to start from, weights.
+
+    Whether the nets are those of the params, train_gan finds out.
+    """
+    yield from refusals(partial(find_device, sections["train_gan"].device))
     for path in initial_files(data, sections["train_gan"].init_from):
-        try:
-            read_net(path)
-        except UserError as error:
-            yield str(error)
+        yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
+    if sections["evaluate"].protocol == "inception":
+        yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
+
+
+def settings_refused() -> list[str]:
+    """A line for each environment variable GAN_... that a later stage would refuse."""
+    return [line for read in (processes, checkpoint_kimg, show_progress) for line in refusals(read)]
+
+
+def refusals(attempt: Callable[[], object]) -> list[str]:
+    """What the attempt is refused with, or nothing."""
+    try:
+        attempt()
+    except UserError as error:
+        return [str(error)]
+    return []
 
 
 def contradictions(sections: dict[str, Any]) -> Iterator[str]:

@@ -60,7 +60,10 @@ class Params(StageParams):
     history_steps: Annotated[int, Field(ge=1, description="steps averaged in one row of the history")]
     init_from: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z0-9_.-]+$", description="a folder in data/init with the nets to start from; or none"),
+        Field(
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+            description="a folder in data/init with the nets to start from; or none",
+        ),
     ]
     snapshot_kimg: Annotated[
         float, Field(gt=0, description="thousands of images between two kept states of G's average")

@@ -212,14 +212,34 @@ def test_device_that_is_not_there(tmp_path: Path) -> None:
     [
         ("normalize.classes", [3, 10], "normalize.classes: expected labels 0 to 9, found 10"),
         ("generate.classes", [10, 3, 11], "generate.classes: expected labels 0 to 9, found 10, 11"),
-        ("normalize.limit", 127, "train_classifier.batch_size: expected at most the 127 images there are, found 128"),
-        ("generate.num_images", 127, "baseline.batch_size: expected at most the 127 images there are, found 128"),
-        ("evaluate.neighbours", 10000, "evaluate.neighbours: expected less than the 10000 images compared"),
-        ("track.neighbours", 5000, "track.neighbours: expected less than the 5000 images compared, found 5000"),
+        ("normalize.limit", 9, "train_classifier.batch_size: expected at most the 9 images there are, found "),
+        ("generate.num_images", 9, "baseline.batch_size: expected at most the 9 images there are, found "),
+        ("evaluate.num_images", 3, "evaluate.neighbours: expected less than the 3 images compared, found "),
+        ("track.num_images", 3, "track.neighbours: expected less than the 3 images compared, found "),
     ],
 )
 def test_sections_that_contradict_each_other(key: str, value: Any, expected: str, tmp_path: Path) -> None:
     assert expected in refusal(tmp_path, changed(key, value))
+
+
+@pytest.mark.parametrize("name", ["GAN_PROCESSES", "GAN_CHECKPOINT_KIMG", "GAN_PROGRESS"])
+def test_settings_that_a_later_stage_would_refuse(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "many")
+    assert refusal(tmp_path, COMMITTED).startswith(f"{name}: expected")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
+def test_all_that_params_name_in_vain_is_told_at_once(tmp_path: Path) -> None:
+    content = changed("train_gan.device", "cuda")
+    content["train_gan"]["init_from"] = "earlier"
+    content["track"]["num_images"] = 3
+    lines = refusal(tmp_path, content).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "track.neighbours",
+        "train_gan.device",
+        "train_gan.init_from",
+        "train_gan.init_from",
+    ]
 
 
 def test_figures_of_papers_need_their_protocol(tmp_path: Path) -> None:

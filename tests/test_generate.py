@@ -187,7 +187,14 @@ def scramble(path: Path) -> None:
 
 def lose_a_tensor(path: Path) -> None:
     tensors, meta = read_tensors(path)
-    write_tensors(path, dict(list(tensors.items())[1:]), meta)
+    # Not just the first: their order varies, and PyTorch does without BatchNorm's counter.
+    write_tensors(path, {name: tensor for name, tensor in tensors.items() if not name.endswith("weight")}, meta)
+
+
+def spoil_a_weight(path: Path) -> None:
+    tensors, meta = read_tensors(path)
+    tensors["project.weight"][0, 0] = torch.nan
+    write_tensors(path, tensors, meta)
 
 
 def other_meta(**changes: Any) -> Callable[[Path], None]:
@@ -205,6 +212,10 @@ def other_meta(**changes: Any) -> Callable[[Path], None]:
         (truncate, "is not a file of this pipeline.*dvc checkout"),
         (scramble, "is not a file of this pipeline.*dvc checkout"),
         (lose_a_tensor, r"no generator that this code can rebuild \(.*Missing key.*\).*dvc repro train_gan"),
+        (
+            spoil_a_weight,
+            r"no generator that this code can rebuild \(weights that are not finite\).*dvc repro train_gan",
+        ),
         (other_meta(network=None), "no generator that this code can rebuild .*network"),
         (other_meta(network="perceptron"), f"expected an architecture of {', '.join(architectures.names())}"),
         (other_meta(arguments={"width": 3}), "no generator that this code can rebuild .*missing 3 required"),

@@ -4,6 +4,7 @@ The tests that take `project` share one clone and run in the order in which they
 process if it is called with --dist loadfile, as the Makefile does.
 """
 
+import ast
 import csv
 import datetime
 import hashlib
@@ -41,6 +42,7 @@ TINY: Changes = {
         "total_kimg": 2.5,
         "history_steps": 1,
         "snapshot_kimg": 1,
+        "device": "cpu",
     },
     "generate": {"num_images": 200},
     "track": {"num_images": 200, "neighbours": 3},
@@ -133,6 +135,15 @@ def test_code_deps_are_exactly_the_modules_that_a_stage_imports(stage: str, impo
     """DVC does not follow imports: what is missing here would not rerun when it changes."""
     code = sorted(dep for dep in names(STAGES[stage]["deps"]) if dep.endswith(".py"))
     assert [dep for dep in code if "/networks/" not in dep] == imported[stage]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").rglob("*.py")), ids=lambda path: path.name)
+def test_no_function_imports_a_module_of_the_project(path: Path) -> None:
+    """It would escape the test above."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset]
+    names = [getattr(node, "module", None) or node.names[0].name for node in inner]
+    assert [name for name in names if name.partition(".")[0] == "stages"] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

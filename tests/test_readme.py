@@ -1,23 +1,45 @@
 """The README against the project: its figures, picture, commands, links and settings."""
 
 import hashlib
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from tools import readme
+from tools import damages, readme
+from tools.clone import tiny_clone
+from tools.tables import cells
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "init" / "README.md"]
 
 
+@pytest.fixture(scope="module")
+def committed_run() -> None:
+    """Skips where the workspace holds another run, as after an experiment."""
+    command = ["git", "status", "--porcelain", "--", "data", "dvc.lock", "params.yaml"]
+    if subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout:
+        pytest.skip("the workspace holds another run than the committed one")
+
+
+@pytest.mark.usefixtures("committed_run")
 def test_figures_are_those_of_the_committed_run() -> None:
     assert readme.written(TEXT, ROOT) == TEXT, "python -m tools.readme writes them"
 
 
+@pytest.mark.usefixtures("committed_run")
+def test_whole_digits_among_the_damaged_score_the_floors_of_the_committed_run() -> None:
+    details = json.loads((ROOT / "data/evaluate/details.json").read_text(encoding="utf-8"))
+    header, _, whole, *_ = cells((ROOT / damages.DOCUMENT).read_text(encoding="utf-8"))
+    floors = [damages.shown(details["metrics"][name]["floor"]) for name in header[1:]]
+    assert whole == ["whole", *floors]
+
+
+@pytest.mark.usefixtures("committed_run")
 def test_the_picture_is_that_of_the_committed_run() -> None:
     lock = YAML(typ="safe").load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
     recorded = {out["path"]: out["md5"] for out in lock["stages"]["generate"]["outs"]}
@@ -46,3 +68,17 @@ def test_every_stage_is_told() -> None:
     stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     for stage in stages:
         assert f"\n| {stage} |" in TEXT
+
+
+@pytest.mark.slow
+def test_the_tiny_profile_runs_the_whole_chain(tmp_path: Path) -> None:
+    """As it stands there, on the tests' digits; something is to be seen of every stage."""
+    block = TEXT.partition("<!-- tiny -->\n```console\n")[2].partition("```\n<!-- /tiny -->")[0]
+    command = block.replace("\\\n", " ").split("$ ")[2]
+    clone = tiny_clone(tmp_path, {})
+    clone.must("bash", "-c", command)
+    (name,) = clone.dvc("exp", "list", "--name-only").split()
+    commit = re.findall(r"[0-9a-f]{40}", clone.must("git", "ls-remote", ".", f"refs/exps/*/{name}"))[0]
+    for table in ("track/track.csv", "train_gan/history.csv"):
+        assert len(clone.must("git", "show", f"{commit}:data/{table}").splitlines()) > 3
+    assert "cas" in json.loads(clone.must("git", "show", f"{commit}:data/usefulness/cas.json"))

@@ -32,6 +32,8 @@ TINY = {
     "batch_size": 40,
     "shards": 2,
     "total_kimg": 0.2,
+    "lr_g": 0.002,
+    "lr_d": 0.002,
     "history_steps": 1,
     "ema_halflife_kimg": 0.1,
     "device": "cpu",

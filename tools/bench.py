@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.common.errors import UserError
-from stages.common.params import read_params_file
+from stages.common.params import load_params
 from stages.common.processes import available_cores
+from stages.train_gan import STAGE, Params
 from tools.bench_worker import TASK, Task
 from tools.tables import markdown
 
@@ -81,15 +82,18 @@ def run_once(contender: Contender, warm_up: int, steps: int) -> Timing:
         task = Task(contender.processes, contender.threads, contender.shards, warm_up, steps, time.time(), str(result))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GAN_")}
         command = [sys.executable, "-m", "tools.bench_worker"]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment | {TASK: json.dumps(asdict(task))},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=environment | {TASK: json.dumps(asdict(task))},
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise UserError(f"{contender.name}: no end after {TIMEOUT_S} s; ask for fewer --steps") from None
         if done.returncode or not result.exists():
             raise UserError(f"{contender.name}: exit code {done.returncode}\n{done.stderr.strip()}")
         return Timing(**json.loads(result.read_text(encoding="ascii")))
@@ -131,9 +135,11 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=10, help="steps before time is taken")
     parser.add_argument("--steps", type=int, default=50, help="steps of which the mean time is taken")
     options = parser.parse_args()
-    section = read_params_file(ROOT / "params.yaml")["train_gan"]
     cores = available_cores()
     try:
+        if options.repeats < 1 or options.steps < 1:
+            raise UserError("expected at least 1 repeat and 1 step")
+        section = load_params(STAGE, Params, ROOT / "params.yaml").model_dump()
         rounds = run_rounds(contenders(section["shards"], cores), options.repeats, options.warm_up, options.steps)
     except UserError as error:
         sys.exit(f"bench: {error}")

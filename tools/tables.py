@@ -10,6 +10,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def cells(text: str) -> list[list[str]]:
+    """The cells of all rows of Markdown tables in a text, headers and rules among them."""
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+
+
 def _aligned(cells: list[str]) -> list[str]:
     """A column, its header first, with the rule under that."""
     width = max(3, *map(len, cells))

@@ -17,7 +17,7 @@ def describe(device: torch.device) -> dict[str, Any]:
     """A JSON-able description of the machine as far as it can change a result: no host name, core count or time."""
     return {
         "device": device.type,
-        "gpu": _gpu() if device.type == "cuda" else None,
+        "gpu": _gpu(device) if device.type == "cuda" else None,
         "processor": _processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
@@ -31,8 +31,8 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _gpu() -> dict[str, Any]:
-    properties = torch.cuda.get_device_properties(0)
+def _gpu(device: torch.device) -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(device)
     return {
         "model": properties.name,
         "compute_capability": f"{properties.major}.{properties.minor}",

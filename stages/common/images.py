@@ -7,6 +7,7 @@ the 256 grey levels as uint8; both are read the same.
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -50,26 +51,33 @@ def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str
 
 def load_image_set(path: Path) -> ImageSet:
     """Read what save_image_set wrote. Raises UserError if anything of layout, range or labels is off."""
-    tensors, meta = read_tensors(path)
+    try:
+        return _checked(*read_tensors(path))
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {mend(path)}") from None
+
+
+def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
+    """The image set of a file's content. Raises ValueError that says what was expected and found."""
     if set(tensors) != {"images", "labels"} or not is_class_names(meta.get("classes")):
-        raise UserError(f"{path}: expected images, labels and class names, found {', '.join(sorted(tensors))}")
+        raise ValueError(f"expected images, labels and class names, found {', '.join(sorted(tensors))}")
     images, labels, classes = tensors["images"], tensors["labels"], meta["classes"]
     if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not len(images):
         found = f"{images.dtype} {list(images.shape)}"
-        raise UserError(f"{path}: expected images float32 or uint8 [N, C, H, W] with N > 0, found {found}")
+        raise ValueError(f"expected images float32 or uint8 [N, C, H, W] with N > 0, found {found}")
     if any(side == 0 or side % SIDE_MULTIPLE for side in images.shape[2:]):
         found = " x ".join(map(str, images.shape[2:]))
-        raise UserError(f"{path}: expected height and width to be multiples of {SIDE_MULTIPLE}, found {found}")
+        raise ValueError(f"expected height and width to be multiples of {SIDE_MULTIPLE}, found {found}")
     if images.dtype == torch.uint8:
         images = to_float(images)
     if not (images.abs() <= 1).all():
-        raise UserError(f"{path}: expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
+        raise ValueError(f"expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
     if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         found = f"{labels.dtype} {list(labels.shape)}"
-        raise UserError(f"{path}: expected labels int64 [{len(images)}], found {found}")
+        raise ValueError(f"expected labels int64 [{len(images)}], found {found}")
     if not ((labels >= 0) & (labels < len(classes))).all() and not (labels == NO_LABEL).all():
         found = f"{labels.min()} to {labels.max()}"
-        raise UserError(f"{path}: expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {found}")
+        raise ValueError(f"expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {found}")
     return ImageSet(images, labels, classes)
 
 

@@ -6,7 +6,6 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +64,7 @@ def _downloaded(url: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=WEIGHTS_SHA256, progress=show_progress())
-        except (URLError, RuntimeError, TimeoutError) as error:
+        except (OSError, RuntimeError) as error:
             raise UserError(
                 f"evaluate.protocol inception needs {path.name}, and {url} did not give it ({error}); download it "
                 "elsewhere and name the file in GAN_INCEPTION_WEIGHTS, or set evaluate.protocol to classifier"

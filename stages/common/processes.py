@@ -29,7 +29,7 @@ from stages.common.errors import UserError
 WATCH_S = 0.2
 """Seconds between two looks of the waiting stage at its parent and at what it was asked."""
 SHORT_KIMG = 10.0
-"""Thousands of images under which starting processes takes longer than they save: each loads torch anew."""
+"""Thousands of images under which starting processes takes longer than they save, for each loads torch anew."""
 AGAIN_S = 1.0
 """Signals that come sooner are the same request: `timeout` and service managers ask a process and its group."""
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
@@ -213,12 +213,13 @@ def processes_to_start(asked: int | None, parts: int, device: str, gpus: int, ki
     """How many processes share the parts: as asked (GAN_PROCESSES), else one for each part, core or GPU, the least.
 
     Without being asked, a training of less than SHORT_KIMG is one process's work. Raises UserError if more are asked
-    for than there are parts.
+    for than there are parts, or GPUs.
     """
-    if asked is None and kimg < SHORT_KIMG:
-        return 1
+    places = {"cuda": gpus, "mps": 1}.get(device, parts)
     if asked is None:
-        return min(parts, gpus if device == "cuda" else available_cores() if device == "cpu" else 1)
+        return 1 if kimg < SHORT_KIMG else min(parts, available_cores() if device == "cpu" else places)
     if asked > parts:
         raise UserError(f"GAN_PROCESSES: expected at most train_gan.shards = {parts}, found {asked}")
+    if asked > places:
+        raise UserError(f"GAN_PROCESSES: expected at most {places} on {device}, one for each GPU, found {asked}")
     return asked

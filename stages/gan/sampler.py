@@ -42,6 +42,8 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
         if arguments["num_classes"] not in (0, len(classes)):
             raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
         generator.load_state_dict(tensors)
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("weights that are not finite")
         return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())

@@ -116,7 +116,8 @@ def test_quota_of_control_groups_of_both_versions(
         (None, 4, "cuda", 8, 1, 4),
         (None, 4, "mps", 0, 8, 1),
         (3, 4, "cpu", 0, 1, 3),
-        (4, 4, "cuda", 1, 1, 4),
+        (4, 4, "cuda", 4, 1, 4),
+        (1, 4, "mps", 0, 1, 1),
     ],
 )
 def test_as_many_processes_as_asked_or_as_help(

@@ -13,6 +13,7 @@ from stages.common.processes import available_cores
 from tools import bench
 from tools.bench import Contender, Timing, contenders, paired_ratios, report, run_once, run_rounds
 from tools.bench_worker import COUNT, DIGITS, repeated_digits
+from tools.tables import cells
 
 
 def test_contenders_share_the_parts_and_rivals_use_all_cores() -> None:
@@ -35,7 +36,7 @@ def test_the_report_gives_medians_ranges_and_ratios_to_the_first_row() -> None:
         "rival": [Timing(2, 50), Timing(3, 100), Timing(4, 60)],
         "team": [Timing(5, 40), Timing(5, 50), Timing(6, 45)],
     }
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in report(rounds, 90).splitlines()]
+    rows = cells(report(rounds, 90))
     assert rows[0] == ["contender", "ms a step", "images/s", "speed", "speed, paired", "start-up s"]
     assert rows[2] == ["rival", "60.0 (50.0 - 100.0)", "1500", "1.00", "1.00", "3.0 (2.0 - 4.0)"]
     assert rows[3] == ["team", "45.0 (40.0 - 50.0)", "2000", "1.33", "1.33", "5.0 (5.0 - 6.0)"]

@@ -20,6 +20,7 @@ from stages.metrics.classifier import Classifier
 from stages.metrics.registry import METRICS
 from tools import damages
 from tools.damages import DAMAGES
+from tools.tables import cells
 
 KEEP_PIXELS = {
     "whole", "one class dropped", "a tenth, ten times each", "one digit a class", "training digits",
@@ -79,9 +80,7 @@ def finished(normalized: Path, data: Path) -> Path:
 
 def table_of(document: str) -> dict[str, dict[str, str]]:
     """The cells of the table by damage and metric."""
-    header, _, *rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in document.splitlines() if line.startswith("|")
-    ]
+    header, _, *rows = cells(document)
     return {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
 
 

@@ -117,3 +117,9 @@ def test_measures() -> None:
     assert measure(FD, "ratio") == 3
     assert measure(FD, "difference") == pytest.approx(0.8)
     assert measure(None, "ratio") is None
+
+
+def test_the_committed_spread_is_that_of_the_committed_params() -> None:
+    """Otherwise nothing could be judged by it: `make spread` measures it anew."""
+    spread = json.loads((ROOT / "tools" / "spread.json").read_text(encoding="utf-8"))
+    assert spread["params"] == comparable_params(PARAMS)

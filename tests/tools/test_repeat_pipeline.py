@@ -9,6 +9,7 @@ import pytest
 
 from tools.clone import Changes, Clone, tiny_clone
 from tools.judge import SECTIONS
+from tools.tables import cells
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     changes: Changes = {
         "normalize": {"limit": 500},
         "train_classifier": {"width": 8, "epochs": 1, "batch_size": 50},
-        "train_gan": {"width": 8, "z_dim": 16, "batch_size": 100, "total_kimg": 0.5, "history_steps": 1},
+        "train_gan": {
+            "width": 8,
+            "z_dim": 16,
+            "batch_size": 100,
+            "total_kimg": 0.5,
+            "history_steps": 1,
+            "snapshot_kimg": 0.3,
+            "device": "cpu",
+        },
         "generate": {"num_images": 100},
         "evaluate": {"neighbours": 3, "num_images": 100},
         "track": {"num_images": 100, "neighbours": 3},
@@ -28,8 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 def rows_of(table: str) -> dict[str, list[str]]:
     """The cells of a table by the names of its metrics."""
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")]
-    return {line[0]: line[1:] for line in lines if line[0] != "metric" and not line[0].startswith("-")}
+    return {line[0]: line[1:] for line in cells(table) if line[0] != "metric" and not line[0].startswith("-")}
 
 
 @pytest.mark.slow

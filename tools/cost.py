@@ -1,0 +1,76 @@
+"""What stages of a finished run cost: `make cost STAGES="evaluate usefulness"`.
+
+Each runs once more, on what lies in data/, but writes into a temporary folder: nothing in the project changes.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.common.errors import UserError
+from stages.common.processes import available_cores
+from tools.clone import user_environment
+from tools.tables import markdown
+
+ROOT = Path(__file__).parents[1]
+STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem not in ("__init__", "check"))
+"""All but check, which is for the project's own folder."""
+MIB = 2**20
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+"""The unit of ru_maxrss."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds from start to end, seconds of all cores, and the most memory that one process held, in MiB."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def measure(stage: str, root: Path, folder: Path) -> Cost:
+    """Run that stage of the project at root in the folder. Raises UserError if it fails."""
+    (folder / "params.yaml").symlink_to(root / "params.yaml")
+    (folder / "data").mkdir()
+    for upstream in (root / "data").iterdir():
+        if upstream.name != stage:
+            (folder / "data" / upstream.name).symlink_to(upstream)
+    environment = user_environment(folder) | {"PYTHONPATH": str(root)}
+    begun = time.monotonic()
+    command = [sys.executable, "-m", f"stages.{stage}"]
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise UserError(f"{stage} ended with {process.returncode}; what it said stands above")
+    return Cost(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss * MAXRSS_BYTES / MIB)
+
+
+def report(costs: dict[str, Cost]) -> str:
+    """A Markdown table, a row a stage."""
+    rows = [[name, f"{c.wall_s:.0f}", f"{c.cpu_s:.0f}", f"{c.peak_mib:.0f}"] for name, c in costs.items()]
+    return markdown(["stage", "seconds", "seconds of all cores", "peak MiB"], rows)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tools.cost", description="What stages of a finished run cost")
+    parser.add_argument("stages", nargs="+", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
+    costs = {}
+    try:
+        for stage in parser.parse_args().stages:
+            with tempfile.TemporaryDirectory() as folder:
+                costs[stage] = measure(stage, ROOT, Path(folder))
+    except UserError as error:
+        sys.exit(f"cost: {error}")
+    print(f"{available_cores()} cores\n\n{report(costs)}")
+
+
+if __name__ == "__main__":
+    main()
