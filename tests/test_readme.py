@@ -1,9 +1,11 @@
 """The README against the project: its figures, picture, commands, links and settings."""
 
 import hashlib
+import io
 import json
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -19,31 +21,31 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data
 
 
 @pytest.fixture(scope="module")
-def committed_run() -> None:
-    """Skips where the workspace holds another run, as after an experiment."""
-    command = ["git", "status", "--porcelain", "--", "data", "dvc.lock", "params.yaml"]
-    if subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout:
-        pytest.skip("the workspace holds another run than the committed one")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the last commit: the workspace may hold another run, as after an experiment."""
+    folder = tmp_path_factory.mktemp("committed")
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
 
 
-@pytest.mark.usefixtures("committed_run")
-def test_figures_are_those_of_the_committed_run() -> None:
-    assert readme.written(TEXT, ROOT) == TEXT, "python -m tools.readme writes them"
+def test_figures_are_those_of_the_committed_run(committed: Path) -> None:
+    text = (committed / "README.md").read_text(encoding="utf-8")
+    assert readme.written(text, committed) == text, "python -m tools.readme writes them"
 
 
-@pytest.mark.usefixtures("committed_run")
-def test_whole_digits_among_the_damaged_score_the_floors_of_the_committed_run() -> None:
-    details = json.loads((ROOT / "data/evaluate/details.json").read_text(encoding="utf-8"))
-    header, _, whole, *_ = cells((ROOT / damages.DOCUMENT).read_text(encoding="utf-8"))
+def test_whole_digits_among_the_damaged_score_the_floors_of_the_committed_run(committed: Path) -> None:
+    details = json.loads((committed / "data/evaluate/details.json").read_text(encoding="utf-8"))
+    header, _, whole, *_ = cells((committed / damages.DOCUMENT).read_text(encoding="utf-8"))
     floors = [damages.shown(details["metrics"][name]["floor"]) for name in header[1:]]
     assert whole == ["whole", *floors]
 
 
-@pytest.mark.usefixtures("committed_run")
-def test_the_picture_is_that_of_the_committed_run() -> None:
-    lock = YAML(typ="safe").load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
+def test_the_picture_is_that_of_the_committed_run(committed: Path) -> None:
+    lock = YAML(typ="safe").load((committed / "dvc.lock").read_text(encoding="utf-8"))
     recorded = {out["path"]: out["md5"] for out in lock["stages"]["generate"]["outs"]}
-    found = hashlib.md5((ROOT / "docs" / "samples.png").read_bytes(), usedforsecurity=False).hexdigest()
+    found = hashlib.md5((committed / "docs" / "samples.png").read_bytes(), usedforsecurity=False).hexdigest()
     assert found == recorded["data/generate/samples.png"]
 
 

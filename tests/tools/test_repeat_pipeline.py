@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.clone import Changes, Clone, tiny_clone
+from tests.tiny_run import TINY_RUN
+from tools.clone import Clone, tiny_clone
 from tools.judge import SECTIONS
 from tools.tables import cells
 
@@ -15,24 +16,7 @@ from tools.tables import cells
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The project with a tiny profile, committed, of which nothing was run yet."""
-    changes: Changes = {
-        "normalize": {"limit": 500},
-        "train_classifier": {"width": 8, "epochs": 1, "batch_size": 50},
-        "train_gan": {
-            "width": 8,
-            "z_dim": 16,
-            "batch_size": 100,
-            "total_kimg": 0.5,
-            "history_steps": 1,
-            "snapshot_kimg": 0.3,
-            "device": "cpu",
-        },
-        "generate": {"num_images": 100},
-        "evaluate": {"neighbours": 3, "num_images": 100},
-        "track": {"num_images": 100, "neighbours": 3},
-        "baseline": {"epochs": 1, "seeds": [1], "batch_size": 50},
-    }
-    return tiny_clone(tmp_path_factory.mktemp("repeat"), changes)
+    return tiny_clone(tmp_path_factory.mktemp("repeat"), TINY_RUN)
 
 
 def rows_of(table: str) -> dict[str, list[str]]:

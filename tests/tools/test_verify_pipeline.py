@@ -8,31 +8,15 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
-from tools.clone import Changes, Clone, tiny_clone
+from tests.tiny_run import TINY_RUN
+from tools.clone import Clone, tiny_clone
 from tools.fresh import find_commit
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The project with a tiny profile, run once, its results committed."""
-    changes: Changes = {
-        "normalize": {"limit": 500},
-        "train_classifier": {"width": 8, "epochs": 1, "batch_size": 50},
-        "train_gan": {
-            "width": 8,
-            "z_dim": 16,
-            "batch_size": 100,
-            "total_kimg": 1.0,
-            "history_steps": 1,
-            "snapshot_kimg": 0.3,
-            "device": "cpu",
-        },
-        "generate": {"num_images": 100},
-        "evaluate": {"neighbours": 3, "num_images": 100},
-        "track": {"num_images": 100, "neighbours": 3},
-        "baseline": {"epochs": 1, "seeds": [1], "batch_size": 50},
-    }
-    made = tiny_clone(tmp_path_factory.mktemp("tiny"), changes)
+    made = tiny_clone(tmp_path_factory.mktemp("tiny"), TINY_RUN)
     made.must("git", "config", "user.name", "Test")
     made.must("git", "config", "user.email", "test@example.org")
     made.dvc("repro")
