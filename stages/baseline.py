@@ -9,11 +9,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from stages.classifier.accuracy import Baseline, mistakes_of_seeds, summarised
+from stages.classifier.fit import Recipe
 from stages.common.files import write_json
 from stages.common.images import load_alike
 from stages.common.runtime import run_stage
-from stages.metrics.fit import Recipe
-from stages.metrics.usefulness import Baseline, mistakes_of_seeds, summarised
 
 
 class Params(Recipe):

@@ -13,8 +13,6 @@ from typing import Any
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from stages.common.inception import load_inception
-from stages.common.initial import initial_files, read_net
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import (
     checkpoint_kimg,
@@ -25,6 +23,8 @@ from stages.common.runtime import (
     show_progress,
 )
 from stages.download import DATASETS
+from stages.evaluation.inception import load_inception
+from stages.gan.initial import initial_files, read_net
 
 SCHEMAS: dict[str, type[StageParams]] = {
     "download": download.Params,

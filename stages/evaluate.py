@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor
 
+from stages.classifier.model import Classifier, finite_features, load_classifier
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import atomic, write_json, write_text
 from stages.common.images import NO_LABEL, ImageSet, load_alike
-from stages.common.inception import WEIGHTS_SHA256, inception_features, load_inception
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
-from stages.metrics import figures, protocol, report, words
+from stages.evaluation import pictures, protocol, tables, verdict
+from stages.evaluation.comparisons import PAPERS, Comparisons, beside_training, compare, measure
+from stages.evaluation.inception import WEIGHTS_SHA256, inception_features, load_inception
+from stages.evaluation.registry import METRICS, Comparison, Embedded
 from stages.metrics.classes import gan_test_accuracy
-from stages.metrics.classifier import Classifier, finite_features, load_classifier
-from stages.metrics.measure import PAPERS, Comparisons, beside_training, compare, measure
-from stages.metrics.registry import METRICS, Comparison, Embedded
 
 MIN_IMAGES = 3
 """What the standard error of kd_classifier needs; the other metrics need fewer."""
@@ -92,15 +92,15 @@ def run(params: Params, data: Path) -> None:
         details["metrics"] |= compared(as_papers).entries(PAPERS)
     details |= {
         "protocol": describe(params, samples, len(training), protocol.features_of(classifier, classifier_path)),
-        "in_plain_words": words.in_plain_words(details),
+        "in_plain_words": verdict.in_plain_words(details),
     }
     sets = {
         "sample": (samples.candidate, images["samples"].images),
         "test digit": (samples.reference, images["test"].images),
     }
     write(data / "evaluate", params.metrics, classes, samples, floor, details)
-    write_png(data / "evaluate" / "nearest.png", figures.nearest_figure(classes, sets, images["train"].images))
-    print(report.summary(details["metrics"]))
+    write_png(data / "evaluate" / "nearest.png", pictures.nearest_figure(classes, sets, images["train"].images))
+    print(tables.summary(details["metrics"]))
     print(details["in_plain_words"])
 
 
@@ -163,9 +163,9 @@ def write(
     values = {name: details["metrics"][name]["value"] for name in metrics}
     write_json(folder / "metrics.json", {name: value for name, value in values.items() if value is not None})
     write_json(folder / "details.json", details)
-    _write_csv(folder / "classes.csv", report.class_table(names, samples.candidate, floor.candidate))
-    _write_csv(folder / "confusion.csv", report.confusion_rows(names, samples.candidate))
-    write_png(folder / "confusion.png", figures.confusion_figure(names, samples.candidate, floor.candidate))
+    _write_csv(folder / "classes.csv", tables.class_table(names, samples.candidate, floor.candidate))
+    _write_csv(folder / "confusion.csv", tables.confusion_rows(names, samples.candidate))
+    write_png(folder / "confusion.png", pictures.confusion_figure(names, samples.candidate, floor.candidate))
 
 
 def write_png(path: Path, figure: Figure) -> None:

@@ -16,10 +16,10 @@ from torch.nn.functional import pad
 
 from stages.common.errors import UserError
 from stages.common.files import mend, read_json, write_json
-from stages.common.idx import read_idx
 from stages.common.images import save_image_set, to_float
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
+from stages.datasets.formats.idx import read_idx
 
 BACKGROUND = -1.0
 

@@ -14,16 +14,17 @@ from pydantic import Field
 from torch import Tensor
 from tqdm import tqdm
 
+from stages.classifier.model import Classifier, finite_features, load_classifier
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import mend, read_tensors, write_json, write_text
 from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage, show_progress
+from stages.evaluation import protocol
 from stages.gan.sampler import Sampler, sampler_from
-from stages.metrics import neighbours, protocol
+from stages.metrics import neighbours
 from stages.metrics.classes import gan_test_accuracy
-from stages.metrics.classifier import Classifier, finite_features, load_classifier
 from stages.metrics.frechet import frechet_distance
 
 

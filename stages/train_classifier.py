@@ -12,12 +12,12 @@ import pandas as pd
 from pydantic import Field
 from torch import Tensor
 
+from stages.classifier.fit import Recipe, fit, fresh_classifier, score
+from stages.classifier.model import Classifier
 from stages.common.errors import UserError
 from stages.common.files import write_tensors, write_text
 from stages.common.images import ImageSet, load_alike
 from stages.common.runtime import run_stage, show_progress
-from stages.metrics.classifier import Classifier
-from stages.metrics.fit import Recipe, fit, fresh_classifier, score
 
 
 class Params(Recipe):

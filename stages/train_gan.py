@@ -13,23 +13,23 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from stages.common import environment, runtime
-from stages.common.checkpoints import Checkpoints, run_key
+from stages.common import runtime
 from stages.common.errors import UserError
 from stages.common.files import write_bytes, write_json, write_tensors, write_text
 from stages.common.images import ImageSet, load_image_set
-from stages.common.initial import initial_files, load_net
 from stages.common.initialise import initialise
 from stages.common.params import StageParams, known_name, load_params
-from stages.common.processes import ParentWatch, StopRequest, launch, processes_to_start
-from stages.gan import architectures
+from stages.gan import architectures, environment
 from stages.gan import team as teams
+from stages.gan.checkpoints import Checkpoints, run_key
 from stages.gan.history import History
+from stages.gan.initial import initial_files, load_net
+from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
+from stages.gan.loop import Training
 from stages.gan.losses import LOSSES
 from stages.gan.running import Runner
 from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Settings, Trainer
-from stages.gan.training import Training
 
 STAGE = "train_gan"
 

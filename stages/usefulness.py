@@ -8,13 +8,13 @@ same recipe learns from as many real digits (stage baseline).
 from pathlib import Path
 from typing import Any
 
+from stages.classifier.accuracy import Accuracy, Baseline, mistakes_of_seeds, read_baseline, summarised
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.images import NO_LABEL, ImageSet, load_alike
 from stages.common.runtime import make_deterministic, report_errors
-from stages.metrics import protocol
-from stages.metrics.cas import cas_entry, in_plain_words, shares_recognised
-from stages.metrics.usefulness import Accuracy, Baseline, mistakes_of_seeds, read_baseline, summarised
+from stages.evaluation import protocol
+from stages.evaluation.cas import cas_entry, in_plain_words, shares_recognised
 
 LEAST_TEST_DIGITS = 2
 

@@ -12,10 +12,10 @@ import torch
 
 from stages import download, normalize
 from stages.common.runtime import make_deterministic
-from stages.common.sources import Folder
+from stages.datasets.sources import Folder
 from stages.download import DATASETS, Dataset
 
-pytest_plugins = ["tests.web_server"]
+pytest_plugins = ["tests.web_server", "tests.feature_sets"]
 
 assert stages
 make_deterministic()

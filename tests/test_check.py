@@ -15,10 +15,10 @@ from stages import check
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.download import DATASETS
+from stages.evaluation.comparisons import PAPERS
+from stages.evaluation.registry import METRICS
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
-from stages.metrics.measure import PAPERS
-from stages.metrics.registry import METRICS
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = read_params_file(ROOT / "params.yaml")

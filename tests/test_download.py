@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from stages import download
-from stages.common import sources
 from stages.common.errors import UserError
 from stages.common.params import validate_section
-from stages.common.sources import Folder, Mirror, NpmPackage, Source
+from stages.datasets import sources
+from stages.datasets.sources import Folder, Mirror, NpmPackage, Source
 from stages.download import DATASETS, Dataset
 from tests.web_server import Answer, Cut, WebServer
 

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from stages import evaluate
+from stages.classifier.model import Classifier
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
 from stages.common.images import NO_LABEL, load_image_set, save_image_set, to_levels
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
-from stages.metrics.classifier import Classifier
+from stages.evaluation.registry import METRICS
 from stages.metrics.frechet import frechet_distance
 from stages.metrics.kernel import kernel_distance
-from stages.metrics.registry import METRICS
 from stages.metrics.resampling import halved
 
 FILES = {"metrics.json", "details.json", "classes.csv", "confusion.csv", "confusion.png", "nearest.png"}

@@ -24,9 +24,9 @@ from stages.common.images import ImageSet, load_image_set
 from stages.common.params import read_params_file
 from stages.gan.exchange import Exchange
 from stages.gan.history import History
+from stages.gan.loop import Training
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
-from stages.gan.training import Training
 from tests.stage_process import PATIENCE_S, PROFILE, ROOT, Project, wait_until
 
 PARTS_SWAPPED = ("received[rank][slot]", "received[(rank + 1) % self.size][slot]")

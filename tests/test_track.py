@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stages import track
+from stages.classifier.model import Classifier, classifier_from
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
 from stages.common.images import load_image_set, save_image_set
@@ -17,7 +18,6 @@ from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures
 from stages.gan.sampler import Sampler, sampler_from
-from stages.metrics.classifier import Classifier, classifier_from
 from stages.metrics.frechet import frechet_distance
 
 CLASSES = [str(digit) for digit in range(10)]

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from stages import train_classifier
+from stages.classifier.model import Classifier, classifier_from
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import read_tensors
 from stages.common.images import load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import read_params_file, validate_section
-from stages.metrics.classifier import Classifier, classifier_from
 
 ROOT = Path(__file__).parents[1]
 TINY = {"width": 4, "num_features": 64, "epochs": 2, "batch_size": 50, "lr": 0.01, "shift_pixels": 1}

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from stages import baseline, usefulness
+from stages.classifier import accuracy as measure
+from stages.classifier.fit import Recipe, fit, fresh_classifier, score
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
-from stages.metrics import usefulness as measure
-from stages.metrics.fit import Recipe, fit, fresh_classifier, score
 
 RECIPE: dict[str, Any] = {
     "width": 8,

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.params import load_params
-from stages.common.processes import available_cores
 from stages.train_gan import STAGE, Params
 from tools.bench_worker import TASK, Task
 from tools.tables import markdown

@@ -14,11 +14,11 @@ import torch
 
 from stages.common.images import ImageSet, to_float
 from stages.common.params import load_params
-from stages.common.processes import launch
 from stages.common.runtime import make_deterministic
 from stages.gan import team as teams
+from stages.gan.launch import launch
+from stages.gan.loop import Training
 from stages.gan.team import Team
-from stages.gan.training import Training
 from stages.train_gan import STAGE, Params, build_training
 
 TASK = "GAN_BENCH_TASK"

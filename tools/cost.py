@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.common.cores import available_cores
 from stages.common.errors import UserError
-from stages.common.processes import available_cores
 from tools.clone import user_environment
 from tools.tables import markdown
 

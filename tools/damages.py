@@ -23,19 +23,19 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torchvision.transforms import functional as pictures
 
+from stages.classifier.model import load_classifier
 from stages.common import draws
 from stages.common.errors import UserError
 from stages.common.files import write_text
-from stages.common.idx import read_idx
 from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import load_params
 from stages.common.runtime import make_deterministic, report_errors
-from stages.common.sources import FileError, Folder, SourceError
+from stages.datasets.formats.idx import read_idx
+from stages.datasets.sources import FileError, Folder, SourceError
 from stages.evaluate import Params, embed
-from stages.metrics.classifier import load_classifier
-from stages.metrics.measure import beside_training
-from stages.metrics.registry import METRICS, Comparison, Embedded
-from stages.metrics.scores import Score
+from stages.evaluation.comparisons import beside_training
+from stages.evaluation.registry import METRICS, Comparison, Embedded
+from stages.evaluation.scores import Score
 from tools.tables import markdown
 
 DOCUMENT = Path("docs/damages.md")

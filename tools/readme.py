@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.files import write_text
-from stages.metrics.words import accuracy_of
+from stages.evaluation.verdict import accuracy_of
 from tools.tables import markdown
 
 README = Path("README.md")

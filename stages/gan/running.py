@@ -8,10 +8,10 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from stages.common.checkpoints import Checkpoints, full_disk_tolerated
 from stages.common.files import unpack_tensors
-from stages.common.processes import ParentWatch, StopRequest
-from stages.gan.training import Training
+from stages.gan.checkpoints import Checkpoints, full_disk_tolerated
+from stages.gan.launch import ParentWatch, StopRequest
+from stages.gan.loop import Training
 
 
 @dataclass

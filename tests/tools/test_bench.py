@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
-from stages.common.processes import available_cores
 from tools import bench
 from tools.bench import Contender, Timing, contenders, paired_ratios, report, run_once, run_rounds
 from tools.bench_worker import COUNT, DIGITS, repeated_digits

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from stages import evaluate
+from stages.classifier.model import Classifier
 from stages.common.errors import UserError
 from stages.common.files import write_tensors
 from stages.common.images import ImageSet, load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.evaluate import Params
-from stages.metrics.classifier import Classifier
-from stages.metrics.registry import METRICS
+from stages.evaluation.registry import METRICS
 from tools import damages
 from tools.damages import DAMAGES
 from tools.tables import cells

@@ -8,12 +8,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from stages.classifier.model import Classifier
 from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.images import ImageSet
 from stages.common.initialise import initialise
 from stages.common.params import StageParams
-from stages.metrics.classifier import Classifier
 
 
 class Recipe(StageParams):

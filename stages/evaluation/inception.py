@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from stages.common.blocks import in_blocks
+from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.images import to_levels
-from stages.common.processes import available_cores
 from stages.common.runtime import inception_weights, show_progress
 
 WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stages.evaluation.registry import METRICS, NO_CLASS, Comparison, Embedded
+from stages.evaluation.scores import FEW_IN_HALVES, Score, metric_entry
 from stages.metrics.classes import class_histogram
-from stages.metrics.registry import METRICS, NO_CLASS, Comparison, Embedded
 from stages.metrics.resampling import Resampler
-from stages.metrics.scores import FEW_IN_HALVES, Score, metric_entry
 
 DISTANCES = ("fd_classifier", "kd_classifier")
 LEAST_IN_CLASS = 3

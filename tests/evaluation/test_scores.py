@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from stages.evaluation.scores import FEW_IN_HALVES, NO_INFLUENCES, OPEN, Score, metric_entry
 from stages.metrics.resampling import Influences, Resampler
-from stages.metrics.scores import FEW_IN_HALVES, NO_INFLUENCES, OPEN, Score, metric_entry
 
 UNKNOWN = {"ratio_interval": NO_INFLUENCES, "halves": FEW_IN_HALVES}
 NO_FLOOR = "no ratio to a floor that is not above 0"

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from stages.common.images import to_levels
+from stages.evaluation.registry import NO_CLASS, Embedded
 from stages.metrics.classes import confusion_matrix
-from stages.metrics.registry import NO_CLASS, Embedded
 
 PADDING = 8
 """White pixels around each digit of a grid: room for a number."""

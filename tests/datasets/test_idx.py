@@ -9,7 +9,7 @@ import torch
 from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
 from stages.common.errors import UserError
-from stages.common.idx import read_idx
+from stages.datasets.formats.idx import read_idx
 
 IMAGES = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 4, 3) + bytes(range(24))
 LABELS = bytes([0, 0, 8, 1]) + struct.pack(">I", 5) + bytes(range(5))

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from stages.common import draws
+from stages.evaluation.registry import METRICS, Comparison, Embedded
 from stages.metrics import neighbours
 from stages.metrics.memorisation import closeness
-from stages.metrics.registry import METRICS, Comparison, Embedded
 
 NUM_CLASSES = 10
 F = 6

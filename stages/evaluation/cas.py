@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stages.evaluation.scores import Score, estimated, metric_entry
 from stages.metrics.resampling import Estimate, Influences, Resampler, centred, halved
-from stages.metrics.scores import Score, estimated, metric_entry
 
 
 def shares_recognised(wrong: list[list[int]], num_test: int) -> Tensor:

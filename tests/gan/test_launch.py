@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from stages.common import processes
+from stages.common import cores as core_count
+from stages.common.cores import cgroup_quota
 from stages.common.errors import UserError
-from stages.common.processes import AGAIN_S, SHORT_KIMG, StopRequest, cgroup_quota, processes_to_start
+from stages.gan import launch
+from stages.gan.launch import AGAIN_S, SHORT_KIMG, StopRequest, processes_to_start
 from tests.stage_process import ROOT, STAGE, Project, wait_until
 
 # --- how many ---
 
-CORES = "import json; from stages.common.processes import available_cores; print(json.dumps(available_cores()))"
+CORES = "import json; from stages.common.cores import available_cores; print(json.dumps(available_cores()))"
 
 
 def cores_of(*prefix: str) -> int:
@@ -32,12 +34,12 @@ def cores_of(*prefix: str) -> int:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system knows no affinity of processes")
 def test_cores_are_those_that_affinity_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "OWN_CGROUPS", Path("/does/not/exist"))
+    monkeypatch.setattr(core_count, "OWN_CGROUPS", Path("/does/not/exist"))
     before = os.sched_getaffinity(0)
     try:
         for count in range(1, len(before) + 1):
             os.sched_setaffinity(0, sorted(before)[:count])
-            assert processes.available_cores() == count
+            assert core_count.available_cores() == count
     finally:
         os.sched_setaffinity(0, before)
 
@@ -67,7 +69,7 @@ def limited_group() -> Iterator[Path]:
         group.rmdir()
 
 
-@pytest.mark.skipif(processes.available_cores() < 2, reason="one core cannot become fewer")
+@pytest.mark.skipif(core_count.available_cores() < 2, reason="one core cannot become fewer")
 def test_cores_are_no_more_than_a_real_control_group_grants(limited_group: Path) -> None:
     assert cores_of() > 1
     assert cores_of("sh", "-c", f'echo $$ > {limited_group}/cgroup.procs && exec "$0" "$@"') == 1
@@ -123,13 +125,13 @@ def test_quota_of_control_groups_of_both_versions(
 def test_as_many_processes_as_asked_or_as_help(
     asked: int | None, parts: int, device: str, gpus: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "available_cores", lambda: cores)
+    monkeypatch.setattr(launch, "available_cores", lambda: cores)
     assert processes_to_start(asked, parts, device, gpus, SHORT_KIMG) == expected
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_short_training_is_not_shared_unless_asked_for(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "available_cores", lambda: 8)
+    monkeypatch.setattr(launch, "available_cores", lambda: 8)
     assert processes_to_start(None, 4, device, 8, SHORT_KIMG / 2) == 1
     assert processes_to_start(4, 4, device, 8, SHORT_KIMG / 2) == 4
 
@@ -144,7 +146,7 @@ def test_more_processes_than_parts_are_refused() -> None:
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in processes.STOP_SIGNALS}
+    before = {number: signal.getsignal(number) for number in launch.STOP_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -162,7 +164,7 @@ def test_signals_in_quick_succession_are_one_request() -> None:
 
 @pytest.mark.usefixtures("handlers")
 def test_a_later_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "AGAIN_S", 0.01)
+    monkeypatch.setattr(launch, "AGAIN_S", 0.01)
     StopRequest(one_of_several=False)
     signal.raise_signal(signal.SIGINT)
     time.sleep(0.05)
@@ -175,7 +177,7 @@ def test_a_later_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("handlers")
 def test_a_later_signal_does_not_end_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "AGAIN_S", 0.01)
+    monkeypatch.setattr(launch, "AGAIN_S", 0.01)
     request = StopRequest(one_of_several=True)
     for _ in range(3):
         signal.raise_signal(signal.SIGTERM)

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from stages.evaluation.registry import NO_TRAINING, Comparison, Embedded
+from stages.evaluation.scores import FEW_IN_HALVES
 from stages.metrics.classes import balance_test, class_histogram, same_classes_test
 from stages.metrics.memorisation import LEAST_IN_CELL, percentiles
-from stages.metrics.registry import NO_TRAINING, Comparison, Embedded
-from stages.metrics.scores import FEW_IN_HALVES
 
 ONE_CLASS = "there is one class alone"
 PERCENTILES = (0, 0.1, 1, 10, 50, 90, 100)

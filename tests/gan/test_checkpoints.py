@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from stages import train_gan
-from stages.common import checkpoints as module
-from stages.common import environment
-from stages.common.checkpoints import DIGEST_BYTES, Checkpoints, run_key
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
-from stages.gan.training import Training
+from stages.gan import checkpoints as module
+from stages.gan import environment
+from stages.gan.checkpoints import DIGEST_BYTES, Checkpoints, run_key
+from stages.gan.loop import Training
 from tests.stage_process import PROFILE, ROOT, Project
 
 STEPS, INTERVAL = 9, 2
@@ -161,7 +161,7 @@ KEYS = """
 import sys
 from pathlib import Path
 from stages import train_gan
-from stages.common.checkpoints import run_key
+from stages.gan.checkpoints import run_key
 from stages.gan import architectures
 
 architectures.load("dcgan")
@@ -204,7 +204,7 @@ def test_a_link_to_the_project_leads_to_the_same_key(normalized: Path, tmp_path:
     """Where the project is reached by a link, its code counts all the same."""
     project = Project.create(tmp_path / "project", normalized)
     (tmp_path / "link").symlink_to(project.root)
-    code = "from stages.common.checkpoints import run_key; print(run_key({}, [], {}))"
+    code = "from stages.gan.checkpoints import run_key; print(run_key({}, [], {}))"
     keys = set()
     for path in (project.root, tmp_path / "link"):
         done = project.run("env", "-C", "/", sys.executable, "-c", code, PYTHONPATH=str(path))
@@ -372,7 +372,7 @@ def test_dvc_root_decides_where_they_are(
 
 HOLDER = """
 import sys
-from stages.common.checkpoints import Checkpoints
+from stages.gan.checkpoints import Checkpoints
 with Checkpoints("k" * 64) as checkpoints:
     print("holds", flush=True)
     sys.stdin.readline()

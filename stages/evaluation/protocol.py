@@ -5,8 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from stages.classifier.model import Classifier
 from stages.common.files import require
-from stages.metrics.classifier import Classifier
 from stages.metrics.resampling import LEVEL, RESAMPLES
 
 DECIDING = ("torch", "numpy")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from stages.classifier.model import Classifier, classifier_from
 from stages.common import draws
 from stages.common.errors import UserError
 from stages.common.initialise import initialise
-from stages.metrics.classifier import Classifier, classifier_from
 
 IMAGES = draws.uniform(0, "images", 0, (5, 1, 8, 8)) * 2 - 1
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.common import environment
+from stages.gan import environment
 
 CPU = torch.device("cpu")
 CPUINFO = """\

@@ -6,12 +6,12 @@ from functools import cached_property
 
 from torch import Tensor
 
+from stages.evaluation.scores import Score, estimated
 from stages.metrics import classes, neighbours
 from stages.metrics.frechet import frechet_estimate, frechet_infinity, least_for_infinity
 from stages.metrics.kernel import kernel_distance
 from stages.metrics.memorisation import LEAST_IN_CELL, Closeness, CopyTest, near_limit, three_sample_test
 from stages.metrics.resampling import Estimate, Influences, centred
-from stages.metrics.scores import Score, estimated
 
 NO_CLASS = "no class was asked for: the GAN is unconditional"
 NO_TRAINING = "not compared with the training digits"

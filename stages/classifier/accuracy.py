@@ -9,14 +9,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from stages.classifier.fit import Recipe, fit, fresh_classifier
 from stages.common.blocks import in_blocks
+from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.files import mend, read_json
 from stages.common.images import ImageSet
 from stages.common.params import StageParams
-from stages.common.processes import available_cores
 from stages.common.runtime import make_deterministic
-from stages.metrics.fit import Recipe, fit, fresh_classifier
 
 
 class Accuracy(StageParams):

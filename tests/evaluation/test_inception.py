@@ -8,8 +8,8 @@ import torch
 from torch.testing import assert_close
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
-from stages.common import inception
 from stages.common.errors import UserError
+from stages.evaluation import inception
 
 
 class _NoWeightsYetError(Exception):

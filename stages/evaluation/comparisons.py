@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from stages.metrics import report
+from stages.evaluation import tables
+from stages.evaluation.per_class import class_details
+from stages.evaluation.registry import METRICS, Comparison, Embedded, Metric
+from stages.evaluation.scores import metric_entry
 from stages.metrics.memorisation import closeness
-from stages.metrics.per_class import class_details
-from stages.metrics.registry import METRICS, Comparison, Embedded, Metric
 from stages.metrics.resampling import Resampler, halved
-from stages.metrics.scores import metric_entry
 
 PAPERS = {"fid": METRICS["fd_classifier"], "kid": METRICS["kd_classifier"]}
 """The names that two formulas have on Inception features."""
@@ -61,6 +61,6 @@ def measure(comparisons: Comparisons, names: list[str]) -> dict[str, Any]:
     return {
         "metrics": comparisons.entries(METRICS),
         "classes": class_details(names, *sets),
-        "class_tests": report.class_tests(*sets),
-        "memorisation": report.memorisation_details(names, *sets),
+        "class_tests": tables.class_tests(*sets),
+        "memorisation": tables.memorisation_details(names, *sets),
     }

@@ -6,9 +6,9 @@ import io
 import torch
 
 from stages.common import draws
-from stages.metrics import figures
+from stages.evaluation import pictures
+from stages.evaluation.registry import Embedded
 from stages.metrics.memorisation import closeness
-from stages.metrics.registry import Embedded
 
 NAMES = ["cat", "dog", "owl"]
 SAMPLES = Embedded(torch.zeros(4, 2), recognised=torch.tensor([0, 1, 1, 2]), labels=torch.tensor([0, 0, 1, 1]))
@@ -17,14 +17,14 @@ UNLABELLED = dataclasses.replace(SAMPLES, labels=None)
 
 
 def test_figure_shows_percent_of_each_asked_class() -> None:
-    left, right = figures.confusion_figure(NAMES, SAMPLES, DIGITS).axes
+    left, right = pictures.confusion_figure(NAMES, SAMPLES, DIGITS).axes
     shown = {text.get_position(): text.get_text() for text in left.texts}  # (recognised, asked): percent
     assert shown == {(0, 0): "50.0", (1, 0): "50.0", (1, 1): "50.0", (2, 1): "50.0"}
     assert {text.get_text() for text in right.texts} == {"100.0"}
 
 
 def test_figure_without_asked_classes_says_so() -> None:
-    figure = figures.confusion_figure(NAMES, UNLABELLED, DIGITS)
+    figure = pictures.confusion_figure(NAMES, UNLABELLED, DIGITS)
     figure.savefig(io.BytesIO(), format="png")
     assert [text.get_text() for text in figure.axes[0].texts] == ["no class was asked for: the GAN is unconditional"]
 
@@ -36,12 +36,12 @@ def test_nearest_shows_of_each_class_the_image_nearest_to_a_training_digit() -> 
     seen = Embedded(features, torch.tensor([0, 0, 1, 1]), None, closeness(training, features)[0])
     levels = torch.arange(7) / 10
     pixels = levels.view(-1, 1, 1, 1).expand(7, 1, 4, 5)
-    figure = figures.nearest_figure(NAMES, {"sample": (seen, pixels[:4])}, pixels[4:])
+    figure = pictures.nearest_figure(NAMES, {"sample": (seen, pixels[:4])}, pixels[4:])
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["0.50", "2.00", "-"]  # no image was recognised as an owl
     shown = axes.images[0].get_array()
     assert shown is not None
-    pad = figures.PADDING
+    pad = pictures.PADDING
     rows = [[round(float(shown[pad + y, pad + x, 0]) / 127.5 - 1, 2) for x in (0, 13, 26)] for y in (0, 12)]
     assert rows == [[0.1, 0.3, -1], [0.5, 0.6, -1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["sample", "nearest training digit"]
@@ -54,7 +54,9 @@ def test_pictures_have_the_same_bytes_again() -> None:
 
     def drawn() -> bytes:
         content = io.BytesIO()
-        figures.nearest_figure(NAMES, {"a": (seen, pixels), "b": (seen, pixels)}, pixels).savefig(content, format="png")
+        pictures.nearest_figure(NAMES, {"a": (seen, pixels), "b": (seen, pixels)}, pixels).savefig(
+            content, format="png"
+        )
         return content.getvalue()
 
     assert drawn() == drawn()

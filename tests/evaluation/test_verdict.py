@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stages.metrics.words import in_plain_words, signs_of_copying, weakest_class
+from stages.evaluation.verdict import in_plain_words, signs_of_copying, weakest_class
 
 
 def entry(ratio: float | None = 1.0, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.metrics.fit import shifted
+from stages.classifier.fit import shifted
 
 
 @pytest.mark.parametrize("pixels", [1, 2])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from stages.common import draws
-from stages.metrics.cas import cas_entry, in_plain_words, shares_recognised
+from stages.evaluation.cas import cas_entry, in_plain_words, shares_recognised
 from stages.metrics.resampling import RESAMPLES, halved
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stages.common import draws
-from stages.metrics import report
+from stages.evaluation import tables
+from stages.evaluation.registry import Comparison, Embedded
 from stages.metrics.memorisation import closeness
-from stages.metrics.registry import Comparison, Embedded
 
 NAMES = ["cat", "dog", "owl"]
 SAMPLES = Embedded(torch.zeros(4, 2), recognised=torch.tensor([0, 1, 1, 2]), labels=torch.tensor([0, 0, 1, 1]))
@@ -22,7 +22,7 @@ def test_summary_has_a_line_for_each_metric() -> None:
         "one": {"value": 3.14159, "floor": 1.0, "ratio": 3.14159, "ratio_interval": [2.5, None], "halves": None},
         "two": {"value": None, "floor": 0.5, "ratio": None, "ratio_interval": None, "halves": 0.25},
     }
-    lines = [line.split() for line in report.summary(entries).splitlines()]
+    lines = [line.split() for line in tables.summary(entries).splitlines()]
     assert lines == [
         ["value", "floor", "ratio", "from", "to", "halves"],
         ["one", "3.142", "1", "3.142", "2.5", "-", "-"],
@@ -31,26 +31,26 @@ def test_summary_has_a_line_for_each_metric() -> None:
 
 
 def test_class_table() -> None:
-    assert report.class_table(NAMES, SAMPLES, DIGITS).to_dict("list") == {
+    assert tables.class_table(NAMES, SAMPLES, DIGITS).to_dict("list") == {
         "class": NAMES,
         "asked": [2, 2, 0],
         "recognised": [1, 2, 1],
         "validation_asked": [1, 1, 2],
         "validation_recognised": [1, 1, 2],
     }
-    assert report.class_table(NAMES, UNLABELLED, DIGITS)["asked"].tolist() == [0, 0, 0]
+    assert tables.class_table(NAMES, UNLABELLED, DIGITS)["asked"].tolist() == [0, 0, 0]
 
 
 def test_confusion_has_a_row_for_each_sample() -> None:
-    rows = report.confusion_rows(NAMES, SAMPLES)
+    rows = tables.confusion_rows(NAMES, SAMPLES)
     assert rows.to_dict("list") == {"asked": ["cat", "cat", "dog", "dog"], "recognised": ["cat", "dog", "dog", "owl"]}
-    assert list(report.confusion_rows(NAMES, UNLABELLED).columns) == ["asked", "recognised"]
-    assert report.confusion_rows(NAMES, UNLABELLED).empty
+    assert list(tables.confusion_rows(NAMES, UNLABELLED).columns) == ["asked", "recognised"]
+    assert tables.confusion_rows(NAMES, UNLABELLED).empty
 
 
 def test_class_tests_compare_with_equal_shares_and_with_the_test_digits() -> None:
     samples, floor = (Comparison(DIGITS, one, len(NAMES), k=1) for one in (SAMPLES, DIGITS))
-    found = report.class_tests(samples, floor, floor)
+    found = tables.class_tests(samples, floor, floor)
     tests = {"against_balanced", "against_test"}
     assert found.keys() == {prefix + test for prefix in ("", "floor_", "halves_") for test in tests}
     assert found["against_balanced"]["statistic"] == pytest.approx(0.5)  # 1, 2, 1 of 4
@@ -60,7 +60,7 @@ def test_class_tests_compare_with_equal_shares_and_with_the_test_digits() -> Non
 
 def test_class_tests_that_cannot_be_say_why() -> None:
     one_class = Comparison(*2 * (dataclasses.replace(DIGITS, recognised=torch.zeros(4, dtype=torch.int64)),), 1, k=1)
-    found = report.class_tests(one_class, one_class, None)
+    found = tables.class_tests(one_class, one_class, None)
     assert found["against_test"] == found["floor_against_balanced"] == {"undefined": "there is one class alone"}
     assert found["halves_against_test"] == {"undefined": "too few test digits to halve them"}
 
@@ -82,7 +82,7 @@ def beside_training() -> tuple[Comparison, Comparison]:
 
 def test_memorisation_tells_distances_and_what_is_near() -> None:
     samples, floor = beside_training()
-    found = report.memorisation_details(NAMES, samples, floor, None)
+    found = tables.memorisation_details(NAMES, samples, floor, None)
     assert found["copies"] == {"samples": 2, "floor": 0, "test": 0}
     assert samples.reference.closeness is not None
     distances = samples.reference.closeness.distances
@@ -101,12 +101,12 @@ def test_cells_stand_beside_real_digits_and_halves() -> None:
     samples, floor = beside_training()
     whole = dataclasses.replace(floor.reference, recognised=torch.zeros(40, dtype=torch.int64))
     alike = Comparison(whole, whole, 3, k=1)
-    cells = report.memorisation_details(NAMES, samples, floor, alike)["cells"]
+    cells = tables.memorisation_details(NAMES, samples, floor, alike)["cells"]
     assert cells[0]["halves"] == 0  # against itself
     assert "halves" not in cells[0]["undefined"]
 
 
 def test_memorisation_without_training_digits_says_so() -> None:
     comparison = Comparison(DIGITS, SAMPLES, len(NAMES), k=1)
-    found = report.memorisation_details(NAMES, comparison, comparison, None)
+    found = tables.memorisation_details(NAMES, comparison, comparison, None)
     assert found == {"undefined": "not compared with the training digits"}

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from stages.common import initial
 from stages.common.errors import UserError
 from stages.common.files import pack_tensors
-from stages.common.initial import load_net, read_net
 from stages.common.initialise import initialise
+from stages.gan import initial
+from stages.gan.initial import load_net, read_net
 from stages.gan.networks.dcgan import Discriminator, Generator
 
 ARGUMENTS: dict[str, Any] = {"image_shape": [1, 8, 8], "num_classes": 2, "z_dim": 3, "width": 2}
