@@ -24,6 +24,7 @@ from stages.common.runtime import (
 )
 from stages.download import DATASETS
 from stages.evaluation.inception import load_inception
+from stages.gan import architectures
 from stages.gan.initial import initial_files, read_net
 
 SCHEMAS: dict[str, type[StageParams]] = {
@@ -46,8 +47,9 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     Raises UserError that lists every wrong key of every section.
     """
     content = read_params_file(params_file)
+    known = [*SCHEMAS, architectures.SECTION]
     problems = [
-        f"{params_file}: {name}: unknown section; expected {', '.join(SCHEMAS)}" for name in content.keys() - SCHEMAS
+        f"{params_file}: {name}: unknown section; expected {', '.join(known)}" for name in content if name not in known
     ]
     sections: dict[str, Any] = {}
     for stage, schema in SCHEMAS.items():
@@ -55,12 +57,26 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
             sections[stage] = validate_section(content, stage, schema, params_file)
         except UserError as error:
             problems.append(str(error))
+    problems += refused_options(content, params_file)
     if not problems:
         problems = [f"{params_file}: {line}" for line in (*contradictions(sections), *unmet(data, sections))]
     problems += settings_refused()
     if problems:
         raise UserError("\n".join(sorted(problems)))
     write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})
+
+
+def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
+    """A line for each wrong key of the section that holds the options of every network."""
+    names, options = architectures.names(), content.get(architectures.SECTION)
+    unknown = [name for name in options if name not in names] if isinstance(options, dict) else []
+    problems = [
+        f"{params_file}: {architectures.SECTION}.{name}: unknown network; expected {', '.join(names)}"
+        for name in unknown
+    ]
+    for name in names:
+        problems += refusals(partial(architectures.read_options, content, name))
+    return problems
 
 
 def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:

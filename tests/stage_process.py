@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from ruamel.yaml import YAML
 
-from stages.common.params import read_params_file
+from tests.gan_params import gan_content
 
 ROOT = Path(__file__).parents[1]
 PROFILE: dict[str, Any] = {
@@ -47,9 +47,8 @@ class Project:
     @classmethod
     def create(cls, root: Path, normalized: Path, **changes: Any) -> "Project":
         root.mkdir()
-        section = read_params_file(ROOT / "params.yaml")["train_gan"] | PROFILE | changes
         with (root / "params.yaml").open("w", encoding="utf-8") as file:
-            YAML().dump({"train_gan": section}, file)
+            YAML().dump(gan_content(**PROFILE | changes), file)
         shutil.copytree(ROOT / "stages", root / "stages")
         (root / "data").mkdir()
         (root / "data" / "normalize").symlink_to(normalized / "normalize")

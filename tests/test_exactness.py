@@ -21,13 +21,13 @@ from torch import Tensor
 from stages import train_gan
 from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import ImageSet, load_image_set
-from stages.common.params import read_params_file
 from stages.gan.exchange import Exchange
 from stages.gan.history import History
-from stages.gan.loop import Training
+from stages.gan.loop import Loop
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
-from tests.stage_process import PATIENCE_S, PROFILE, ROOT, Project, wait_until
+from tests.gan_params import GanParams, gan_params
+from tests.stage_process import PATIENCE_S, PROFILE, Project, wait_until
 
 PARTS_SWAPPED = ("received[rank][slot]", "received[(rank + 1) % self.size][slot]")
 """In stages/gan/team.py: the sums of each process are taken for those of the one before it."""
@@ -203,26 +203,26 @@ def digits_set(normalized: Path) -> ImageSet:
 
 def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> bytes:
     """All that the outs are made of, after STEPS steps of so many threads; taken up anew after stop_after, if any."""
-    section = read_params_file(ROOT / "params.yaml")["train_gan"] | PROFILE | THREADED
-    params = train_gan.Params.model_validate(section)
+    params, options = gan_params(**PROFILE | THREADED)
     assert params.total_steps == STEPS
     content = b""
     with pytest.MonkeyPatch.context() as patch:
         if fault:
             patch.setitem(globals() if fault.of is Team else vars(train_gan), fault.of.__name__, fault.faulty())
         for steps in (stop_after, STEPS):
-            content = leg(params, digits, size, content, steps)
+            content = leg((params, options), digits, size, content, steps)
     return content
 
 
-def leg(params: train_gan.Params, digits: ImageSet, size: int, content: bytes, steps: int) -> bytes:
+def leg(settings: GanParams, digits: ImageSet, size: int, content: bytes, steps: int) -> bytes:
     """Build everything anew, go on from the content, if any, and train until so many steps are done."""
     torch.manual_seed(0)  # as in a new process
+    params, options = settings
     threads, states = Threads(size), dict[int, bytes]()
 
     def work(rank: int) -> None:
         team = Team(params.shards, rank, size, threads.of(rank))
-        training = train_gan.build_training(params, digits, torch.device("cpu"), team, [])
+        training = train_gan.build_loop(params, options, digits, torch.device("cpu"), team, [])
         if content:
             training.load_state(*unpack_tensors(content))
         while training.steps_done < steps:
@@ -310,8 +310,8 @@ def test_faults_that_the_number_of_processes_shows(size: int, fault: Fault, digi
         pytest.param(
             Fault(History, 'list(tensors["history.waiting"].to(device))', "[]"), id="no open row of the history"
         ),
-        pytest.param(Fault(Training, 'under(tensors, "snapshot")', "{}"), id="no snapshots"),
-        pytest.param(Fault(Training, 'under(tensors, "picture").items()', "{}.items()"), id="no pictures"),
+        pytest.param(Fault(Loop, 'under(tensors, "snapshot")', "{}"), id="no snapshots"),
+        pytest.param(Fault(Loop, 'under(tensors, "picture").items()', "{}.items()"), id="no pictures"),
     ],
 )
 def test_faults_that_an_interruption_shows(fault: Fault, digits_set: ImageSet) -> None:

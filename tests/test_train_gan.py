@@ -20,12 +20,11 @@ from torch.testing import assert_close
 from stages import train_gan
 from stages.common.errors import UserError
 from stages.common.files import read_tensors
-from stages.common.params import read_params_file, validate_section
 from stages.gan import architectures
 from stages.gan.trainer import Trainer
+from tests.gan_params import gan_params
 
 ROOT = Path(__file__).parents[1]
-SECTION = read_params_file(ROOT / "params.yaml")["train_gan"]
 TINY = {
     "width": 4,
     "z_dim": 8,
@@ -40,8 +39,8 @@ TINY = {
 }
 
 
-def params(**changes: Any) -> train_gan.Params:
-    return validate_section({"train_gan": SECTION | TINY | changes}, "train_gan", train_gan.Params)
+def run(data: Path, **changes: Any) -> None:
+    train_gan.run(*gan_params(**TINY | changes), data)
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def weights(data: Path) -> dict[str, torch.Tensor]:
 
 def test_writes_what_dvc_expects_and_a_grid_after_each_epoch(upstream: Path) -> None:
     """1,000 digits: 2,040 images end the first and the second epoch, and go on."""
-    train_gan.run(params(total_kimg=2.04), upstream)
+    run(upstream, total_kimg=2.04)
     files = written(upstream)
     samples = {"real.png", "epoch_0001.png", "epoch_0002.png", "final.png"}
     expected = declared() - {"samples"} | {"environment.json"} | {f"samples/{name}" for name in samples}
@@ -98,7 +97,7 @@ def test_writes_what_dvc_expects_and_a_grid_after_each_epoch(upstream: Path) -> 
 
 
 def test_environment_names_the_generator_that_it_describes(upstream: Path) -> None:
-    train_gan.run(params(), upstream)
+    run(upstream)
     files = written(upstream)
     environment = json.loads(files["environment.json"])
     assert environment["generator_sha256"] == hashlib.sha256(files["generator.safetensors"]).hexdigest()
@@ -107,7 +106,7 @@ def test_environment_names_the_generator_that_it_describes(upstream: Path) -> No
 
 @pytest.mark.parametrize("conditional", [True, False])
 def test_generator_file_rebuilds_the_network_that_it_holds(conditional: bool, upstream: Path) -> None:
-    train_gan.run(params(conditional=conditional), upstream)
+    run(upstream, conditional=conditional)
     tensors, meta = read_tensors(upstream / "train_gan" / "generator.safetensors")
     assert meta["classes"] == list("0123456789")
     assert meta["arguments"]["num_classes"] == (10 if conditional else 0)
@@ -119,7 +118,7 @@ def test_generator_file_rebuilds_the_network_that_it_holds(conditional: bool, up
 def test_same_bytes_again_and_others_for_another_seed(upstream: Path) -> None:
     results = []
     for seed in (1, 1, 2):
-        train_gan.run(params(seed=seed), upstream)
+        run(upstream, seed=seed)
         results.append(written(upstream))
     assert results[0] == results[1]
     differ = {name for name in results[0] if results[0][name] != results[2][name]}
@@ -131,7 +130,7 @@ def test_training_brings_the_samples_nearer_to_the_digits(upstream: Path) -> Non
     """The mean image of the grid of samples against that of real digits: a coarse figure, but one of direction."""
     distances = []
     for total_kimg in (0.04, 3.0):
-        train_gan.run(params(total_kimg=total_kimg), upstream)
+        run(upstream, total_kimg=total_kimg)
         means = []
         for name in ("real.png", "final.png"):
             with Image.open(upstream / "train_gan" / "samples" / name) as image:
@@ -144,9 +143,9 @@ def test_training_brings_the_samples_nearer_to_the_digits(upstream: Path) -> Non
 
 def test_number_of_shards_is_part_of_the_result(upstream: Path) -> None:
     """BatchNorm sees a part at a time: why shards is a param, and the number of processes is not."""
-    train_gan.run(params(shards=1), upstream)
+    run(upstream, shards=1)
     whole = weights(upstream)
-    train_gan.run(params(shards=4), upstream)
+    run(upstream, shards=4)
     assert any(not torch.allclose(value, whole[name], rtol=1e-3) for name, value in weights(upstream).items())
 
 
@@ -154,7 +153,7 @@ def test_bfloat16_trains_nearly_as_float32(upstream: Path) -> None:
     """Over so few steps; the weights are kept in float32 either way."""
     figures = []
     for precision in ("float32", "bfloat16"):
-        train_gan.run(params(precision=precision, lr_g=1e-4, lr_d=1e-4), upstream)
+        run(upstream, precision=precision, lr_g=1e-4, lr_d=1e-4)
         figures.append(history(upstream)[["d_loss", "g_loss"]])
         assert {tensor.dtype for tensor in weights(upstream).values()} <= {torch.float32, torch.int64}
     assert not figures[0].equals(figures[1])
@@ -163,17 +162,18 @@ def test_bfloat16_trains_nearly_as_float32(upstream: Path) -> None:
 
 @pytest.mark.parametrize(("total_kimg", "steps"), [(0.04, 1), (0.0401, 2), (0.2, 5), (1e-9, 1)])
 def test_total_kimg_is_shown_in_full(total_kimg: float, steps: int) -> None:
-    assert params(total_kimg=total_kimg).total_steps == steps == math.ceil(round(total_kimg * 1000 / 40, 9))
+    params, _ = gan_params(**TINY | {"total_kimg": total_kimg})
+    assert params.total_steps == steps == math.ceil(round(total_kimg * 1000 / 40, 9))
 
 
 def test_batch_must_divide_into_the_shards() -> None:
     with pytest.raises(UserError, match=r"train_gan: expected batch_size to be a multiple of shards \(3\)"):
-        params(shards=3)
+        gan_params(**TINY | {"shards": 3})
 
 
 def test_batch_may_be_larger_than_the_dataset(upstream: Path) -> None:
     """Batches walk across the ends of epochs: with 1,000 digits a batch of 1,200 holds some twice."""
-    train_gan.run(params(batch_size=1200, total_kimg=1.2), upstream)
+    run(upstream, batch_size=1200, total_kimg=1.2)
     assert {"samples/epoch_0001.png", "samples/final.png"} < set(written(upstream))
 
 
@@ -184,33 +184,35 @@ def test_device_that_is_not_there_is_refused_at_once(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UserError, match=rf"train_gan\.device: {device} is not there; this machine has cpu"):
-        train_gan.run(params(device=device), upstream)
+        run(upstream, device=device)
     assert not (upstream / "train_gan").exists()
 
 
 def test_starts_from_the_nets_of_an_earlier_run(upstream: Path) -> None:
     """One step at the smallest learning rate, with an average that forgets at once, hardly moves them."""
-    train_gan.run(params(total_kimg=2.0), upstream)
+    run(upstream, total_kimg=2.0)
     shutil.copytree(upstream / "train_gan", upstream / "init" / "earlier")
     earlier = weights(upstream)
-    train_gan.run(params(init_from="earlier", total_kimg=0.04, lr_g=1e-9, lr_d=1e-9), upstream)
+    run(upstream, init_from="earlier", total_kimg=0.04, lr_g=1e-9, lr_d=1e-9)
     for name, tensor in weights(upstream).items():
         if "running" not in name:  # which a step moves however small its learning rate
             assert_close(tensor, earlier[name], rtol=1e-5, atol=1e-5)
 
 
 def test_nets_of_another_width_are_refused_with_nothing_written(upstream: Path) -> None:
-    train_gan.run(params(), upstream)
+    run(upstream)
     (upstream / "init").mkdir()
     (upstream / "train_gan").rename(upstream / "init" / "earlier")
     with pytest.raises(UserError, match=r"generator.safetensors: expected width 8, .*, found width 4; set train_gan"):
-        train_gan.run(params(init_from="earlier", width=8), upstream)
+        run(upstream, init_from="earlier", width=8)
     assert not written(upstream)
 
 
 def test_absurd_settings_stop_the_run_at_its_first_step(upstream: Path) -> None:
-    with pytest.raises(UserError, match=r"^D's loss or gradient is not finite at step 1 \(0.04 kimg\): .*r1_gamma"):
-        train_gan.run(params(r1_gamma=1e300), upstream)
+    with pytest.raises(
+        UserError, match=r"^D's loss or gradient is not finite at step 1 \(0.04 kimg\): .*train_gan.penalties"
+    ):
+        run(upstream, penalties={"r1": 1e300})
     assert set(written(upstream)) == {"history.csv"}
     assert history(upstream).empty
 
@@ -219,7 +221,7 @@ def test_absurd_settings_stop_the_run_at_its_first_step(upstream: Path) -> None:
     ("changes", "cause"),
     [
         ({"lr_d": 0.5}, r"the learning rate is likely too high \(lr_g 0.002, lr_d 0.5\)"),
-        ({"r1_gamma": 0.0}, "nothing bounds D's gradient; try train_gan.r1_gamma 1"),
+        ({"penalties": {"r1": 0.0}}, "nothing bounds D's gradient; try train_gan.penalties.r1 1"),
         ({}, "try lower train_gan.lr_g and lr_d"),
     ],
 )
@@ -238,7 +240,7 @@ def test_what_is_not_finite_stops_the_run_with_step_and_likely_cause(
     monkeypatch.setattr(Trainer, "step", spoiled)
     where = r"^[DG]'s loss or gradient is not finite at step 4 \(0.16 kimg\): "
     with pytest.raises(UserError, match=f"{where}{cause}.*history.csv$"):
-        train_gan.run(params(**changes), upstream)
+        run(upstream, **changes)
     assert set(written(upstream)) == {"history.csv"}
     assert len(history(upstream)) == 3
 
@@ -246,5 +248,5 @@ def test_what_is_not_finite_stops_the_run_with_step_and_likely_cause(
 def test_missing_digits_are_told_with_what_to_do(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"train.safetensors is missing; .*dvc repro normalize"):
-        train_gan.run(params(), data)
+        run(data)
     assert not data.exists()

@@ -13,13 +13,12 @@ from pathlib import Path
 import torch
 
 from stages.common.images import ImageSet, to_float
-from stages.common.params import load_params
 from stages.common.runtime import make_deterministic
 from stages.gan import team as teams
 from stages.gan.launch import launch
-from stages.gan.loop import Training
+from stages.gan.loop import Loop
 from stages.gan.team import Team
-from stages.train_gan import STAGE, Params, build_training
+from stages.train_gan import build_loop, read_settings
 
 TASK = "GAN_BENCH_TASK"
 DIGITS = Path(__file__).parents[1] / "tests" / "digits"
@@ -61,22 +60,23 @@ def repeated_digits() -> ImageSet:
     return ImageSet(to_float(images)[rows], labels[rows], list("0123456789"))
 
 
-def measure(training: Training, task: Task) -> dict[str, float]:
+def measure(loop: Loop, task: Task) -> dict[str, float]:
     """Seconds from the start to the first step, and milliseconds a step after the warm-up."""
     startup_s = time.time() - task.started
     for _ in range(task.warm_up):
-        training.step()
+        loop.step()
     begin = time.perf_counter()
     for _ in range(task.steps):
-        training.step()
+        loop.step()
     return {"startup_s": startup_s, "step_ms": 1000 * (time.perf_counter() - begin) / task.steps}
 
 
 def work(task: Task, team: Team) -> None:
     """Build what the stage trains, measure it, and let process 0 write down what it took."""
-    params = load_params(STAGE, Params).model_copy(update={"shards": task.shards})
-    training = build_training(params, repeated_digits(), torch.device("cpu"), team, [])
-    figures = measure(training, task)
+    params, options = read_settings()
+    params = params.model_copy(update={"shards": task.shards})
+    loop = build_loop(params, options, repeated_digits(), torch.device("cpu"), team, [])
+    figures = measure(loop, task)
     if team.rank == 0:
         Path(task.result).write_text(json.dumps(figures), encoding="ascii")
     team.barrier()

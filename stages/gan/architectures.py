@@ -1,24 +1,39 @@
-"""The registry of architectures: the listing of the folder networks. Only the chosen module is imported."""
+"""The registry of architectures: the listing of the folder networks. Only the chosen module is imported.
+
+A file whose name begins with an underscore is no architecture; what networks share stands in layers.py.
+"""
 
 import importlib
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from torch import nn
 
+from stages.common.initialise import initialise
+from stages.common.params import PARAMS_FILE, StageParams, validate_section
+
 FOLDER = Path(__file__).parent / "networks"
+SECTION = "networks"
+"""Of params.yaml: the options of each architecture, by its name."""
 
 
 class Architecture(Protocol):
-    """What a module in networks/ holds: both classes take image_shape, num_classes, z_dim and width."""
+    """What a module in networks/ holds.
 
+    Options: the schema of its section in params.yaml. Generator and Discriminator take image_shape ([C, H, W]),
+    num_classes (0 for an unconditional GAN), z_dim, and each of the options, by these names. A network that needs
+    other initial weights than `initialise` gives has a method initialise(seed: int, purpose: str) -> None.
+    """
+
+    Options: type[StageParams]
     Generator: type[nn.Module]
     Discriminator: type[nn.Module]
 
 
 def names() -> list[str]:
     """The names of all architectures, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py"))
+    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 
 
 def load(name: str) -> Architecture:
@@ -28,6 +43,23 @@ def load(name: str) -> Architecture:
     return cast("Architecture", importlib.import_module(f"stages.gan.networks.{name}"))
 
 
+def read_options(content: dict[str, Any], name: str, path: Path = PARAMS_FILE) -> StageParams:
+    """The options of that architecture in params.yaml. Raises UserError with a line for each key that is wrong."""
+    options = content.get(SECTION)
+    by_key = {f"{SECTION}.{key}": value for key, value in options.items()} if isinstance(options, dict) else {}
+    return validate_section(by_key, f"{SECTION}.{name}", load(name).Options, path)
+
+
 def build_generator(network: str, arguments: dict[str, Any]) -> nn.Module:
     """An untrained G of that architecture."""
     return load(network).Generator(**arguments)
+
+
+def build_players(network: str, arguments: dict[str, Any], seed: int) -> tuple[nn.Module, nn.Module]:
+    """G and D of that architecture with their initial weights, a function of the seed."""
+    architecture = load(network)
+    players = architecture.Generator(**arguments), architecture.Discriminator(**arguments)
+    for name, net in zip("GD", players, strict=True):
+        initialise_net = getattr(net, "initialise", None) or partial(initialise, net)
+        initialise_net(seed, f"train_gan.{name}")
+    return players

@@ -1,9 +1,8 @@
-"""Adversarial losses and gradient penalties. Each gives one value per sample; the training loop reduces them."""
+"""Adversarial losses. Each gives one value per sample; the trainer reduces them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
@@ -12,27 +11,53 @@ from torch.nn.functional import relu, softplus
 class Loss:
     """The two sides of a game, as functions of D's unbounded logits.
 
-    discriminator: (real_logits [B], fake_logits [B]) to d_loss [B]; generator: fake_logits [B] to g_loss [B].
+    discriminator: (real_logits [B], fake_logits [B]) to d_loss [B];
+    generator: (fake_logits [B], real_logits [B]) to g_loss [B];
+    paired: whether generator reads real_logits. Otherwise they are not computed, and it gets fake_logits twice.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor], Tensor]
+    paired: bool = False
 
 
+# softplus(-x) = -log sigmoid(x), softplus(x) = -log(1 - sigmoid(x)).
 LOSSES = {
-    # Goodfellow et al. 2014, section 3: D's cross-entropy; G maximises log D(G(z)).
-    # softplus(-x) = -log sigmoid(x), softplus(x) = -log(1 - sigmoid(x)).
-    "non_saturating": Loss(lambda real, fake: softplus(-real) + softplus(fake), lambda fake: softplus(-fake)),
+    # Goodfellow et al. 2014, equation 1: D's cross-entropy; G minimises log(1 - D(G(z))), flat where D is sure.
+    "minimax": Loss(
+        lambda real, fake: softplus(-real) + softplus(fake),
+        lambda fake, real: -softplus(fake),
+    ),
+    # The same, section 3: G maximises log D(G(z)) instead.
+    "non_saturating": Loss(
+        lambda real, fake: softplus(-real) + softplus(fake),
+        lambda fake, real: softplus(-fake),
+    ),
+    # Mao et al. 2017, "Least squares GANs", equation 2 with a = 0, b = c = 1.
+    "least_squares": Loss(
+        lambda real, fake: ((real - 1).square() + fake.square()) / 2,
+        lambda fake, real: (fake - 1).square() / 2,
+    ),
     # Lim and Ye 2017, "Geometric GAN": D's logits are pushed past the margins +-1; G raises them without bound.
-    "hinge": Loss(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda fake: -fake),
+    "hinge": Loss(
+        lambda real, fake: relu(1 - real) + relu(1 + fake),
+        lambda fake, real: -fake,
+    ),
+    # Arjovsky et al. 2017, "Wasserstein GAN", equations 2 and 3; D must be kept Lipschitz, by a penalty for example.
+    "wasserstein": Loss(
+        lambda real, fake: fake - real,
+        lambda fake, real: -fake,
+    ),
+    # Jolicoeur-Martineau 2018, "The relativistic discriminator", section 4.1 (RpGAN): each fake beside one real image.
+    "relativistic": Loss(
+        lambda real, fake: softplus(fake - real),
+        lambda fake, real: softplus(real - fake),
+        paired=True,
+    ),
+    # The same, section 4.2 (RaGAN): each image beside the mean of the others. The mean is that of a part of the batch.
+    "relativistic_average": Loss(
+        lambda real, fake: softplus(fake.mean() - real) + softplus(fake - real.mean()),
+        lambda fake, real: softplus(real.mean() - fake) + softplus(real - fake.mean()),
+        paired=True,
+    ),
 }
-
-
-def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Squared norm of the gradient of each logit with respect to its own image, [B].
-
-    logits [B] must come from images [B, C, H, W], which require grad. On real images this is R1, on fake ones R2
-    (Mescheder et al. 2018, equation 9); the loss adds gamma/2 times it.
-    """
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.float().square().sum(dim=(1, 2, 3))

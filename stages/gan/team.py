@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stages.common.errors import UserError
 from stages.gan.exchange import Exchange, Gathering, exchange_for, others_present
-from stages.gan.parts import tree_middle, tree_sum
+from stages.gan.parts import PartResult, flatten, left_parts, tree_sum, unflatten
 
 Branch = tuple[int, int]
 """The parts from the first number up to, not including, the second: a subtree of parts.tree_sum."""
@@ -39,8 +39,16 @@ class Team:
         """The parts that this process computes."""
         return self._parts_of(self.rank)
 
+    def mean(self, results: list[PartResult]) -> PartResult:
+        """The mean over all parts, the same bits in every process; results: of this process's parts, in order.
+
+        Between processes a result travels as one vector.
+        """
+        vector = self.tree_mean([flatten(result.tensors) for result in results])
+        return results[0].with_tensors(unflatten(vector, results[0].tensors))
+
     def tree_mean(self, vectors: list[Tensor]) -> Tensor:
-        """The mean over all parts, the same bits in every process; vectors: of this process's parts, in order."""
+        """The mean of one vector [N] for each part, the same bits in every process."""
         first = self.parts.start
         mine = [tree_sum(vectors[start - first : end - first]) for start, end in self._branches[self.rank]]
         if self.size == 1:
@@ -89,7 +97,7 @@ class Team:
     def _sum_of_all(self, sums: dict[Branch, Tensor], start: int, end: int) -> Tensor:
         if (start, end) in sums:
             return sums[start, end]
-        middle = start + tree_middle(end - start)
+        middle = start + left_parts(end - start)
         return self._sum_of_all(sums, start, middle) + self._sum_of_all(sums, middle, end)
 
     @cached_property
@@ -102,7 +110,7 @@ class Team:
             if owner[start] == owner[end - 1]:
                 branches[owner[start]].append((start, end))
             else:
-                middle = start + tree_middle(end - start)
+                middle = start + left_parts(end - start)
                 divide(start, middle)
                 divide(middle, end)
 

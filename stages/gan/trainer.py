@@ -1,27 +1,34 @@
-"""The algorithm: one step of D and one of G, a batch at a time, in fixed parts.
+"""The algorithm: one step of D and G, a batch at a time, in fixed parts.
 
 Each part of a batch goes forward and backward by itself (normalisation layers see one part at a time); gradients,
-running statistics and logged figures of the parts are averaged by one fixed tree, so that who computes which part
-changes no bit. Every draw is a function of seed, purpose and step.
+running statistics and logged figures of the parts are averaged by one fixed tree, so that it changes no bit which
+process computes which part. Every draw is a function of seed, purpose and index.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.optim import Optimizer
 
 from stages.common import draws
 from stages.gan.ema import ema_decay, frozen_copy, update_ema
-from stages.gan.losses import LOSSES, gradient_penalty
-from stages.gan.parts import flatten, unflatten
+from stages.gan.losses import LOSSES
+from stages.gan.optimizers import OPTIMIZERS, load_optimizer_state, optimizer_state
+from stages.gan.parts import PartResult, flatten
+from stages.gan.penalties import PENALTIES, Penalty, penalised_images, squared_gradient_norms
+from stages.gan.settings import PenaltyTerm, Settings
 from stages.gan.team import Team
 
 FIGURES_D = ("d_loss", "real_logits", "fake_logits", "penalty")
 FIGURES_G = ("g_loss",)
 FIGURES = (*FIGURES_D, "d_grad_norm", *FIGURES_G, "g_grad_norm")
-"""What a step reports, in this order: means over the batch, and norms of the two gradients."""
+"""What a step reports, in this order: means over the batch, and norms of the two gradients. The figure `penalty` is the
+squared gradient norm that the penalties see, before their weights; the sum if there are several."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -29,21 +36,16 @@ class NotFiniteError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The choices that decide a training; params.yaml tells what each means."""
+class Part:
+    """One part of a batch: real_images [P, C, H, W] in [-1, 1], their labels y int64 [P], latents z [P, z_dim].
 
-    loss: str
-    z_dim: int
-    batch_size: int
-    total_steps: int
-    lr_g: float
-    lr_d: float
-    betas: tuple[float, float]
-    lr_decay: float
-    r1_gamma: float
-    ema_halflife_kimg: float
-    precision: str
-    seed: int
+    uniform: draws in [0, 1), [P, 1 + C * H * W], for penalties beside real and fake images; empty if there are none.
+    """
+
+    real_images: Tensor
+    y: Tensor
+    z: Tensor
+    uniform: Tensor
 
 
 class Trainer:
@@ -64,75 +66,106 @@ class Trainer:
         self.G, self.D, self.images, self.labels = generator, discriminator, images, labels
         self.settings, self.team = settings, team
         self.ema = frozen_copy(generator)
-        self.opt_g = torch.optim.Adam(generator.parameters(), settings.lr_g, settings.betas)
-        self.opt_d = torch.optim.Adam(discriminator.parameters(), settings.lr_d, settings.betas)
+        build, betas = OPTIMIZERS[settings.optimizer], (settings.betas[0], settings.betas[1])
+        self.opt_g = build(list(generator.parameters()), settings.lr_g, betas)
+        self.opt_d = build(list(discriminator.parameters()), settings.lr_d, betas)
         self.order = draws.BatchOrder(settings.seed, "train_gan.order", len(images), settings.batch_size)
         self.loss = LOSSES[settings.loss]
+        # By the registry's order: in which order params.yaml names them changes no bit.
+        self.penalties = [
+            (PENALTIES[name], settings.penalties[name]) for name in PENALTIES if name in settings.penalties
+        ]
 
     def step(self, step: int) -> Tensor:
-        """Train on the batch of that step (0 is the first). Returns FIGURES as float32 [7], on the device.
+        """Train on the batches of that step (0 is the first). Returns FIGURES as float32 [7], on the device.
 
         Raises NotFiniteError, with the weights as they were before the update, if a gradient or figure is not finite.
         """
         self._set_learning_rates(step)
-        rows = self.order.rows(step).to(self.images.device)
-        real_images, y = self.images[rows], self.labels[rows]
-        d_parts = zip(self._mine(real_images), self._mine(y), self._latents("d", step), strict=True)
-        d_figures = self._update(self.D, self.opt_d, [self._d_part(*part) for part in d_parts], FIGURES_D)
-        g_parts = zip(self._mine(y), self._latents("g", step), strict=True)
-        g_figures = self._update(self.G, self.opt_g, [self._g_part(*part) for part in g_parts], FIGURES_G)
+        # Teach D: d_steps batches of real images beside fresh samples.
+        d_figures, batches = [], range(step * self.settings.d_steps, (step + 1) * self.settings.d_steps)
+        for batch in batches:
+            d_results = [self._d_part(part, batch) for part in self._parts(batch, "d", batch)]
+            d_figures.append(self._update(self.D, self.opt_d, d_results))
+        # Teach G by what D now says of fresh samples.
+        g_results = [self._g_part(part) for part in self._parts(batches[-1], "g", step)]
+        g_figures = self._update(self.G, self.opt_g, g_results)
+        # Follow G with its average.
         update_ema(self.ema, self.G, self._ema_decay(step))
-        return torch.cat([d_figures, g_figures])
+        return torch.cat([torch.stack(d_figures).mean(dim=0), g_figures])
 
-    def _d_part(self, real_images: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """One part's share of D's step, as one vector: gradients, buffers, figures."""
+    def _d_part(self, part: Part, batch: int) -> PartResult:
+        """One part's share of D's step."""
         with torch.no_grad(), kept_buffers(self.G), self._autocast():
-            fake_images = self.G(z, y)
-        real_images = real_images.detach().requires_grad_(self.settings.r1_gamma > 0)
+            fake_images = self.G(part.z, part.y)
+        due = [(penalty, term) for penalty, term in self.penalties if term.weight and batch % term.interval == 0]
+        whole = {penalty.at for penalty, term in due if term.part == 1}
+        real_images = part.real_images.detach().requires_grad_("real" in whole)
+        fake_images = fake_images.requires_grad_("fake" in whole)
         with kept_buffers(self.D), self._autocast():
-            real_logits, fake_logits = self.D(real_images, y).float(), self.D(fake_images, y).float()
-            penalty = torch.zeros_like(real_logits)
-            if self.settings.r1_gamma > 0:
-                penalty = gradient_penalty(real_logits, real_images)
+            real_logits, fake_logits = self.D(real_images, part.y).float(), self.D(fake_images, part.y).float()
             d_loss = self.loss.discriminator(real_logits, fake_logits)
-            objective = (d_loss + self.settings.r1_gamma / 2 * penalty).mean()
-            gradients = torch.autograd.grad(objective, list(self.D.parameters()))
-            figures = torch.stack([x.detach().mean() for x in (d_loss, real_logits, fake_logits, penalty)])
-            return flatten([*gradients, *float_buffers(self.D), figures])
+            judged = {"real": (real_logits, real_images), "fake": (fake_logits, fake_images)}
+            objective, norms = d_loss, torch.zeros_like(d_loss[:1])
+            for penalty, term in due:
+                squares = self._squared_norms(penalty, term, part, judged)
+                objective = objective + spread(term.weight * term.interval * penalty.of(squares), len(d_loss))
+                norms = norms + squares.detach().mean()
+            gradients = torch.autograd.grad(objective.mean(), list(self.D.parameters()))
+            means = [x.detach().mean() for x in (d_loss, real_logits, fake_logits, norms)]
+            return PartResult(gradients, copied_statistics(self.D), torch.stack(means))
 
-    def _g_part(self, y: Tensor, z: Tensor) -> Tensor:
-        """One part's share of G's step, as one vector: gradients, buffers, figures."""
+    def _g_part(self, part: Part) -> PartResult:
+        """One part's share of G's step."""
         with kept_buffers(self.D), kept_buffers(self.G), self._autocast():
-            g_loss = self.loss.generator(self.D(self.G(z, y), y).float())
+            fake_logits = real_logits = self.D(self.G(part.z, part.y), part.y).float()
+            if self.loss.paired:
+                with torch.no_grad():
+                    real_logits = self.D(part.real_images, part.y).float()
+            g_loss = self.loss.generator(fake_logits, real_logits)
             gradients = torch.autograd.grad(g_loss.mean(), list(self.G.parameters()))
-            return flatten([*gradients, *float_buffers(self.G), g_loss.detach().mean()])
+            return PartResult(gradients, copied_statistics(self.G), g_loss.detach().mean().reshape(1))
 
-    def _update(
-        self, net: nn.Module, optimizer: torch.optim.Adam, parts: list[Tensor], names: tuple[str, ...]
+    def _squared_norms(
+        self, penalty: Penalty, term: PenaltyTerm, part: Part, judged: dict[str, tuple[Tensor, Tensor]]
     ) -> Tensor:
-        """Average the parts' vectors and take one optimiser's step. Returns the figures and the gradient's norm."""
-        mean = self.team.tree_mean(parts)
-        parameters, buffers = list(net.parameters()), float_buffers(net)
-        sizes = [sum(t.numel() for t in parameters), sum(t.numel() for t in buffers), len(names)]
-        gradient, statistics, figures = mean.split(sizes)
-        norm = gradient.norm().reshape(1)  # its square overflows before Adam's second moment does
-        if not torch.isfinite(torch.cat([norm, statistics, figures])).all():
+        """Squared gradient norms at the images that the penalty is taken on, [ceil(term.part * P)].
+
+        judged: logits and images, real and fake. The whole of either needs no further pass of D; anything else does.
+        """
+        if penalty.at in judged and term.part == 1:
+            return squared_gradient_norms(*judged[penalty.at])
+        points = penalised_images(penalty, judged["real"][1], judged["fake"][1], part.uniform)
+        points = points[: math.ceil(term.part * len(points))].detach().requires_grad_()
+        return squared_gradient_norms(self.D(points, part.y[: len(points)]).float(), points)
+
+    def _update(self, net: nn.Module, optimizer: Optimizer, results: list[PartResult]) -> Tensor:
+        """Average the parts' results and take one optimiser step. Returns the figures and the gradient's norm."""
+        mean = self.team.mean(results)
+        norm = flatten(mean.gradients).norm()  # its square overflows before Adam's second moment does
+        if not torch.isfinite(flatten([norm, *mean.statistics, mean.figures])).all():
             raise NotFiniteError(f"{'D' if net is self.D else 'G'}'s loss or gradient")
-        for parameter, piece in zip(parameters, unflatten(gradient, parameters), strict=True):
-            parameter.grad = piece
+        for parameter, gradient in zip(net.parameters(), mean.gradients, strict=True):
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
         optimizer.step()
-        for buffer, piece in zip(buffers, unflatten(statistics, buffers), strict=True):
-            buffer.copy_(piece)
-        return torch.cat([figures, norm])
+        for buffer, statistic in zip(float_buffers(net), mean.statistics, strict=True):
+            buffer.copy_(statistic)
+        return torch.cat([mean.figures, norm.reshape(1)])
 
-    def _latents(self, player: str, step: int) -> tuple[Tensor, ...]:
-        shape = (self.settings.batch_size, self.settings.z_dim)
-        z = draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape)
-        return self._mine(z.to(self.images.device))
+    def _parts(self, batch: int, player: str, draw: int) -> list[Part]:
+        """Of the parts of that batch of real images, those that this process computes, with latents of that draw."""
+        settings, device = self.settings, self.images.device
+        rows = self.order.rows(batch).to(device)
+        z = draws.normal(settings.seed, f"train_gan.z.{player}", draw, (settings.batch_size, settings.z_dim))
+        tensors = self.images[rows], self.labels[rows], z.to(device), self._uniform(batch).to(device)
+        mine = slice(self.team.parts.start, self.team.parts.stop)
+        return [Part(*part) for part in zip(*(tensor.chunk(settings.shards)[mine] for tensor in tensors), strict=True)]
 
-    def _mine(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """Of the parts of a batch, those that this process computes."""
-        return batch.chunk(self.team.shards)[self.team.parts.start : self.team.parts.stop]
+    def _uniform(self, batch: int) -> Tensor:
+        """Draws for penalties beside real and fake images, [B, 1 + C * H * W]; [B, 0] if there are none."""
+        drawn = any(penalty.at in ("between", "near") for penalty, _ in self.penalties)
+        width = 1 + self.images[0].numel() if drawn else 0
+        return draws.uniform(self.settings.seed, "train_gan.penalty", batch, (self.settings.batch_size, width))
 
     def _autocast(self) -> torch.autocast:
         enabled = self.settings.precision == "bfloat16"
@@ -145,38 +178,32 @@ class Trainer:
             optimizer.param_groups[0]["lr"] = lr * factor
 
     def _ema_decay(self, step: int) -> float:
-        batch_kimg = self.settings.batch_size / 1000
-        return ema_decay(batch_kimg, step * batch_kimg, self.settings.ema_halflife_kimg)
+        shown = self.settings.kimg_shown(1)
+        return ema_decay(shown, step * shown, self.settings.ema_halflife_kimg)
 
     def state(self) -> dict[str, Tensor]:
-        """All that a later step depends on, by name: weights, buffers and average, and the optimisers' moments."""
-        tensors: dict[str, Tensor] = {}
-        for name, net in self._nets().items():
-            tensors |= {f"{name}.{key}": tensor for key, tensor in net.state_dict().items()}
-        for name, optimizer in self._optimizers().items():
-            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                moments = optimizer.state[parameter]
-                tensors |= {f"{name}.{index}.{key}": tensor for key, tensor in moments.items()}
-        return tensors
+        """All that a later step depends on, by name: weights, buffers and average, and what the optimisers keep."""
+        states = {name: net.state_dict() for name, net in self._nets().items()}
+        states |= {name: optimizer_state(optimizer) for name, optimizer in self._optimizers().items()}
+        return {f"{name}.{key}": tensor for name, tensors in states.items() for key, tensor in tensors.items()}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave. Raises KeyError or RuntimeError if it is another network's."""
+        """Continue from what `state` gave. Raises KeyError or RuntimeError if it is another network's."""
         for name, net in self._nets().items():
             net.load_state_dict(under(tensors, name))
         for name, optimizer in self._optimizers().items():
-            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                moments = under(tensors, f"{name}.{index}")
-                # The step count stays on the CPU; the moments take the parameter's memory layout, as they had it.
-                optimizer.state[parameter] = {
-                    key: moments[key] if key == "step" else torch.empty_like(parameter).copy_(moments[key])
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
+            load_optimizer_state(optimizer, under(tensors, name))
 
     def _nets(self) -> dict[str, nn.Module]:
         return {"G": self.G, "D": self.D, "ema": self.ema}
 
-    def _optimizers(self) -> dict[str, torch.optim.Adam]:
+    def _optimizers(self) -> dict[str, Optimizer]:
         return {"opt_g": self.opt_g, "opt_d": self.opt_d}
+
+
+def spread(values: Tensor, n: int) -> Tensor:
+    """Values [m] as [n], m at most n, of the same mean: scaled up, and zeros for the images that have none."""
+    return values if len(values) == n else pad(values * (n / len(values)), (0, n - len(values)))
 
 
 def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -187,6 +214,11 @@ def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def float_buffers(module: nn.Module) -> list[Tensor]:
     """The buffers that carry statistics."""
     return [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+
+
+def copied_statistics(module: nn.Module) -> list[Tensor]:
+    """Copies of the buffers that carry statistics, as a pass has left them."""
+    return [buffer.clone() for buffer in float_buffers(module)]
 
 
 @contextmanager

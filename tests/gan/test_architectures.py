@@ -1,33 +1,39 @@
 """What every architecture must keep to, and the registry that is a folder's listing."""
 
-import inspect
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from stages.common.initialise import initialise
+from stages.common.errors import UserError
+from stages.common.params import read_params_file
 from stages.gan import architectures
 
 STAGES = Path(architectures.__file__).parents[1]
-Z_DIM, WIDTH, BATCH = 6, 4, 5
+ROOT = STAGES.parent
+Z_DIM, BATCH = 6, 5
+# A new architecture is tested by an entry here: small options.
+SMALL: dict[str, dict[str, Any]] = {"dcgan": {"width": 4}}
 NAMES = architectures.names()
 IMAGE_SHAPES = ([1, 28, 28], [1, 32, 32], [3, 32, 32])
 
 
 def build(name: str, image_shape: list[int], num_classes: int) -> tuple[nn.Module, nn.Module]:
     """G and D with weights of the pipeline's own initialisation, which must know each of their layers."""
-    module = architectures.load(name)
-    nets = [net(image_shape, num_classes, Z_DIM, WIDTH) for net in (module.Generator, module.Discriminator)]
-    for player, net in zip("GD", nets, strict=True):
-        initialise(net, 0, player)
-    return nets[0], nets[1]
+    return architectures.build_players(name, arguments(name, image_shape, num_classes), seed=0)
+
+
+def arguments(name: str, image_shape: list[int], num_classes: int) -> dict[str, Any]:
+    shapes = {"image_shape": image_shape, "num_classes": num_classes, "z_dim": Z_DIM}
+    return shapes | architectures.load(name).Options.model_validate(SMALL[name]).model_dump()
 
 
 def latents(batch: int = BATCH) -> Tensor:
@@ -44,8 +50,17 @@ def labels(num_classes: int, batch: int = BATCH) -> Tensor:
 
 
 def test_registry_is_the_listing_of_the_folder() -> None:
-    assert sorted(path.stem for path in (STAGES / "gan" / "networks").glob("*.py")) == NAMES
-    assert "dcgan" in NAMES
+    assert sorted(path.stem for path in (STAGES / "gan" / "networks").glob("*.py")) == NAMES == sorted(SMALL)
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "_shared.py", "notes.txt"])
+def test_other_files_of_the_folder_are_no_architectures(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in (name, "real.py"):
+        (tmp_path / file).touch()
+    monkeypatch.setattr(architectures, "FOLDER", tmp_path)
+    assert architectures.names() == ["real"]
 
 
 def test_unknown_name_is_refused_with_the_list_of_names() -> None:
@@ -118,17 +133,40 @@ def test_in_training_d_does_not_depend_on_neighbours_either(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_player_takes_the_same_arguments(name: str) -> None:
-    module = architectures.load(name)
-    expected = ["image_shape", "num_classes", "z_dim", "width"]
-    for player in (module.Generator, module.Discriminator):
-        assert list(inspect.signature(player).parameters) == expected
+def test_options_in_params_are_those_of_the_schema(name: str) -> None:
+    content = read_params_file(ROOT / "params.yaml")
+    assert architectures.read_options(content, name).model_dump() == content["networks"][name]
+
+
+def test_missing_options_are_one_line_that_names_them() -> None:
+    with pytest.raises(UserError, match=r"^params.yaml: section networks.dcgan is missing; it needs the keys width$"):
+        architectures.read_options({"networks": {}}, "dcgan")
+
+
+def test_a_network_may_own_its_initial_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a module with a layer that the common rules refuse."""
+
+    class Scale(nn.Module):
+        def __init__(self, **_: object) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3))
+
+    class OwnScale(Scale):
+        def initialise(self, seed: int, purpose: str) -> None:
+            nn.init.constant_(self.scale, seed + len(purpose))
+
+    own = SimpleNamespace(Generator=OwnScale, Discriminator=OwnScale)
+    monkeypatch.setattr(architectures, "load", lambda _: own)
+    G, _ = architectures.build_players("own", {}, seed=5)
+    assert G.get_parameter("scale").tolist() == [5.0 + len("train_gan.G")] * 3
+    monkeypatch.setattr(architectures, "load", lambda _: SimpleNamespace(Generator=OwnScale, Discriminator=Scale))
+    with pytest.raises(TypeError, match="no rule to initialise Scale"):
+        architectures.build_players("half", {}, seed=5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_generator_is_rebuilt_from_its_arguments(name: str) -> None:
-    arguments = {"image_shape": [1, 28, 28], "num_classes": 4, "z_dim": Z_DIM, "width": WIDTH}
     G, _ = build(name, [1, 28, 28], 4)
-    twin = architectures.build_generator(name, arguments)
+    twin = architectures.build_generator(name, arguments(name, [1, 28, 28], 4))
     twin.load_state_dict(G.state_dict())
     assert torch.equal(twin.eval()(latents(), labels(4)), G.eval()(latents(), labels(4)))

@@ -17,21 +17,20 @@ import torch
 
 from stages import train_gan
 from stages.common.errors import UserError
-from stages.common.params import read_params_file
 from stages.gan import checkpoints as module
 from stages.gan import environment
 from stages.gan.checkpoints import DIGEST_BYTES, Checkpoints, run_key
-from stages.gan.loop import Training
+from stages.gan.loop import Loop
+from tests.gan_params import gan_params
 from tests.stage_process import PROFILE, ROOT, Project
 
 STEPS, INTERVAL = 9, 2
 Files = dict[str, bytes]
 
 
-def params(**changes: Any) -> train_gan.Params:
+def run(data: Path, **changes: Any) -> None:
     """9 steps of 40 digits; with INTERVAL, checkpoints after 2, 4, 6 and 8."""
-    section = read_params_file(ROOT / "params.yaml")["train_gan"] | PROFILE
-    return train_gan.Params.model_validate(section | {"total_kimg": 0.36, "snapshot_kimg": 0.1} | changes)
+    train_gan.run(*gan_params(**PROFILE | {"total_kimg": 0.36, "snapshot_kimg": 0.1} | changes), data)
 
 
 @pytest.fixture
@@ -55,18 +54,18 @@ class BreakingOffError(Exception):
 @pytest.fixture
 def broken_off(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Path]]:
     """Runs the stage up to some step, as if it then ended; gives its checkpoints, the oldest first."""
-    step = Training.step
+    step = Loop.step
 
     def break_off(after: int, **changes: Any) -> list[Path]:
-        def limited(training: Training) -> None:
-            if training.steps_done == after:
+        def limited(loop: Loop) -> None:
+            if loop.steps_done == after:
                 raise BreakingOffError
-            step(training)
+            step(loop)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Training, "step", limited)
+            patch.setattr(Loop, "step", limited)
             with pytest.raises(BreakingOffError):
-                train_gan.run(params(**changes), data)
+                run(data, **changes)
         return stored(data.parent)
 
     return break_off
@@ -81,7 +80,7 @@ def steps(paths: list[Path]) -> list[int]:
 
 
 def finished(data: Path, **changes: Any) -> Files:
-    train_gan.run(params(**changes), data)
+    run(data, **changes)
     folder = data / "train_gan"
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -450,17 +449,17 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(
 def test_a_run_that_is_stopped_on_a_full_disk_does_not_promise_too_much(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    step = Training.step
+    step = Loop.step
 
-    def fill_the_disk_and_stop(training: Training) -> None:
-        if training.steps_done == 4:
+    def fill_the_disk_and_stop(loop: Loop) -> None:
+        if loop.steps_done == 4:
             monkeypatch.setattr(module, "write_bytes", is_full)
             signal.raise_signal(signal.SIGTERM)
-        step(training)
+        step(loop)
 
-    monkeypatch.setattr(Training, "step", fill_the_disk_and_stop)
+    monkeypatch.setattr(Loop, "step", fill_the_disk_and_stop)
     with pytest.raises(SystemExit) as stop:
-        train_gan.run(params(), data)
+        run(data)
     assert stop.value.code == 143
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "train_gan: stopped at 0.24 kimg; `dvc repro` goes on from the last checkpoint"

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from stages.gan.history import History
+from stages.gan.settings import Settings
 from stages.gan.trainer import FIGURES
+from tests.gan_params import gan_params
+
+
+def settings(**changes: int) -> Settings:
+    return gan_params(**changes)[0]
 
 
 def figures(step: int) -> torch.Tensor:
@@ -21,7 +27,7 @@ def table(history: History) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("steps", "rows"), [(0, 0), (2, 0), (3, 1), (6, 2), (8, 2)])
 def test_a_row_is_the_mean_of_its_steps_at_the_kimg_of_the_last(steps: int, rows: int) -> None:
-    history = History(interval=3, batch_size=500)
+    history = History(settings(history_steps=3, batch_size=500))
     for step in range(steps):
         history.add(step, figures(step))
     found = table(history)
@@ -32,6 +38,6 @@ def test_a_row_is_the_mean_of_its_steps_at_the_kimg_of_the_last(steps: int, rows
 
 
 def test_six_digits_and_plain_line_ends() -> None:
-    history = History(interval=1, batch_size=128)
+    history = History(settings(history_steps=1, batch_size=128))
     history.add(0, torch.full((len(FIGURES),), 1 / 3))
     assert history.csv() == f"kimg,{','.join(FIGURES)}\n0.128{',0.333333' * len(FIGURES)}\n"

@@ -1,36 +1,46 @@
 """A step of training against a plain implementation of it, and what parts, seeds and steps must not change."""
 
 import copy
-import dataclasses
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.testing import assert_close
 
 from stages.common import draws
 from stages.common.initialise import initialise
 from stages.gan.losses import LOSSES
+from stages.gan.optimizers import OPTIMIZERS
+from stages.gan.penalties import PENALTIES, penalised_images
+from stages.gan.settings import Settings
 from stages.gan.team import Team
-from stages.gan.trainer import FIGURES, NotFiniteError, Settings, Trainer
+from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
+from tests.gan.test_losses import REFERENCES
 
 BATCH, Z_DIM, STEPS = 12, 3, 10
-SETTINGS = Settings(
-    loss="non_saturating",
-    z_dim=Z_DIM,
-    batch_size=BATCH,
-    total_steps=STEPS,
-    lr_g=0.01,
-    lr_d=0.02,
-    betas=(0.5, 0.99),
-    lr_decay=0.1,
-    r1_gamma=2.0,
-    ema_halflife_kimg=0.02,
-    precision="float32",
-    seed=3,
-)
+SETTINGS: dict[str, Any] = {
+    "loss": "non_saturating",
+    "penalties": {"r1": 2.0},
+    "optimizer": "adam",
+    "z_dim": Z_DIM,
+    "batch_size": BATCH,
+    "shards": 1,
+    "d_steps": 1,
+    "total_kimg": STEPS * BATCH / 1000,
+    "lr_g": 0.01,
+    "lr_d": 0.02,
+    "betas": [0.5, 0.99],
+    "lr_decay": 0.1,
+    "ema_halflife_kimg": 0.02,
+    "precision": "float32",
+    "history_steps": 1,
+    "snapshot_kimg": 1.0,
+    "seed": 3,
+}
+SEED, LR_G, LR_D = (SETTINGS[key] for key in ("seed", "lr_g", "lr_d"))
+BETAS = (0.5, 0.99)
 
 
 class Generator(nn.Module):
@@ -76,7 +86,8 @@ def data() -> tuple[Tensor, Tensor]:
 
 
 def trainer(nets: tuple[nn.Module, nn.Module], shards: int = 1, **changes: Any) -> Trainer:
-    return Trainer(*nets, *data(), dataclasses.replace(SETTINGS, **changes), Team(shards))
+    settings = Settings.model_validate(SETTINGS | {"shards": shards} | changes)
+    return Trainer(*nets, *data(), settings, Team(shards))
 
 
 def state(made: Trainer) -> dict[str, Tensor]:
@@ -96,18 +107,6 @@ def trained(steps: int, shards: int = 1, **changes: Any) -> dict[str, Tensor]:
     return state(made)
 
 
-def d_losses(loss: str, real: Tensor, fake: Tensor) -> Tensor:
-    if loss == "hinge":
-        return (1 - real).clamp(min=0) + (1 + fake).clamp(min=0)
-    ones, zeros = torch.ones_like(real), torch.zeros_like(fake)
-    entropy = binary_cross_entropy_with_logits
-    return entropy(real, ones, reduction="none") + entropy(fake, zeros, reduction="none")
-
-
-def g_losses(loss: str, fake: Tensor) -> Tensor:
-    return -fake if loss == "hinge" else binary_cross_entropy_with_logits(fake, torch.ones_like(fake), reduction="none")
-
-
 def r1_penalty(D: nn.Module, images: Tensor, y: Tensor) -> Tensor:
     """One image at a time."""
     squares = []
@@ -119,19 +118,19 @@ def r1_penalty(D: nn.Module, images: Tensor, y: Tensor) -> Tensor:
 
 
 def latents(player: str, step: int) -> Tensor:
-    return draws.normal(SETTINGS.seed, f"train_gan.z.{player}", step, (BATCH, Z_DIM))
+    return draws.normal(SEED, f"train_gan.z.{player}", step, (BATCH, Z_DIM))
 
 
 def plain_training(loss: str, gamma: float, steps: int) -> tuple[dict[str, Tensor], list[list[float]]]:
     """The same training as anyone would write it, on whole batches. Returns the end state and FIGURES of each step."""
     G, D = players()
     ema = copy.deepcopy(G)
-    opt_g = torch.optim.Adam(G.parameters(), SETTINGS.lr_g, SETTINGS.betas)
-    opt_d = torch.optim.Adam(D.parameters(), SETTINGS.lr_d, SETTINGS.betas)
+    opt_g = torch.optim.Adam(G.parameters(), LR_G, BETAS)
+    opt_d = torch.optim.Adam(D.parameters(), LR_D, BETAS)
     fall = torch.optim.lr_scheduler.LinearLR
-    schedules = [fall(opt, 1, end_factor=SETTINGS.lr_decay, total_iters=STEPS) for opt in (opt_g, opt_d)]
+    schedules = [fall(opt, 1, end_factor=SETTINGS["lr_decay"], total_iters=STEPS) for opt in (opt_g, opt_d)]
     images, labels = data()
-    epochs = [draws.permutation(SETTINGS.seed, "train_gan.order", epoch, len(images)) for epoch in range(9)]
+    epochs = [draws.permutation(SEED, "train_gan.order", epoch, len(images)) for epoch in range(9)]
     order = torch.cat(epochs)
     figures = []
     for step in range(steps):
@@ -140,19 +139,19 @@ def plain_training(loss: str, gamma: float, steps: int) -> tuple[dict[str, Tenso
 
         fake = copy.deepcopy(G)(latents("d", step), y).detach()
         real_logits, fake_logits = D(real, y), D(fake, y)
-        d_loss, penalty = d_losses(loss, real_logits, fake_logits), r1_penalty(D, real, y)
+        d_loss, penalty = REFERENCES[loss].discriminator(real_logits, fake_logits), r1_penalty(D, real, y)
         opt_d.zero_grad()
         (d_loss + gamma / 2 * penalty).mean().backward()
         d_norm = torch.cat([p.grad.flatten() for p in D.parameters() if p.grad is not None]).norm()
         opt_d.step()
 
-        g_loss = g_losses(loss, D(G(latents("g", step), y), y))
+        g_loss = REFERENCES[loss].generator(D(G(latents("g", step), y), y), D(real, y).detach())
         opt_g.zero_grad()
         g_loss.mean().backward()
         g_norm = torch.cat([p.grad.flatten() for p in G.parameters() if p.grad is not None]).norm()
         opt_g.step()
 
-        halflife = min(SETTINGS.ema_halflife_kimg, 0.05 * step * BATCH / 1000)
+        halflife = min(SETTINGS["ema_halflife_kimg"], 0.05 * step * BATCH / 1000)
         decay = 0.5 ** (BATCH / 1000 / halflife) if halflife else 0
         with torch.no_grad():
             for mine, theirs in zip(ema.state_dict().values(), G.state_dict().values(), strict=True):
@@ -171,7 +170,7 @@ def plain_training(loss: str, gamma: float, steps: int) -> tuple[dict[str, Tenso
 def test_one_part_trains_as_a_plain_implementation_does(loss: str, gamma: float) -> None:
     steps = 4  # the second batch crosses the end of the first epoch
     expected, expected_figures = plain_training(loss, gamma, steps)
-    made = trainer(players(), shards=1, loss=loss, r1_gamma=gamma)
+    made = trainer(players(), shards=1, loss=loss, penalties={"r1": gamma})
     figures = [made.step(step).tolist() for step in range(steps)]
     assert_close(figures, expected_figures, rtol=1e-4, atol=1e-5)
     assert_close(without_counters(state(made)), without_counters(expected), rtol=1e-4, atol=1e-5)
@@ -204,13 +203,13 @@ def test_without_normalisation_the_parts_together_give_the_gradient_of_the_whole
     made = trainer(nets, shards, lr_d=1e-9)
     figures = dict(zip(FIGURES, made.step(0).tolist(), strict=True))
     images, labels = data()
-    rows = draws.permutation(SETTINGS.seed, "train_gan.order", 0, len(images))[:BATCH]
+    rows = draws.permutation(SEED, "train_gan.order", 0, len(images))[:BATCH]
     real, y = images[rows], labels[rows]
-    objective = d_losses("non_saturating", D(real, y), D(G(latents("d", 0), y).detach(), y)) + r1_penalty(D, real, y)
+    reference = REFERENCES["non_saturating"]
+    objective = reference.discriminator(D(real, y), D(G(latents("d", 0), y).detach(), y)) + r1_penalty(D, real, y)
     expected_d = torch.autograd.grad(objective.mean(), list(D.parameters()))
-    expected_g = torch.autograd.grad(
-        g_losses("non_saturating", D(G(latents("g", 0), y), y)).mean(), list(G.parameters())
-    )
+    g_loss = reference.generator(D(G(latents("g", 0), y), y), D(real, y))
+    expected_g = torch.autograd.grad(g_loss.mean(), list(G.parameters()))
     for optimizer, expected in ((made.opt_d, expected_d), (made.opt_g, expected_g)):
         found = [optimizer.state[parameter]["exp_avg"] / 0.5 for parameter in optimizer.param_groups[0]["params"]]
         assert_close(found, list(expected), rtol=1e-4, atol=1e-6)
@@ -242,12 +241,12 @@ def test_running_statistics_are_the_mean_of_the_parts_updates(shards: int) -> No
 @pytest.mark.parametrize("step", [0, 4, 9])
 def test_learning_rates_fall_linearly(step: int) -> None:
     """Without momentum Adam's first step moves the weights of clear gradients by the learning rate."""
-    made = trainer(players(), betas=(0.0, 0.99))
+    made = trainer(players(), betas=[0.0, 0.99])
     before = state(made)
     made.step(step)
     after = state(made)
     factor = 1 - 0.9 * step / STEPS
-    for player, lr in (("G", SETTINGS.lr_g), ("D", SETTINGS.lr_d)):
+    for player, lr in (("G", LR_G), ("D", LR_D)):
         moved = max(
             (after[name] - before[name]).abs().max().item() for name in after if name.startswith(f"{player}.body.3.w")
         )
@@ -285,14 +284,114 @@ def test_a_gradient_of_g_that_is_not_finite_leaves_g_and_its_average() -> None:
 
 
 def test_training_teaches_d_to_tell_real_from_fake() -> None:
-    made = trainer(players(), shards=2, lr_g=1e-9, lr_d=0.05, r1_gamma=0.0, total_steps=60, lr_decay=1.0)
+    made = trainer(players(), shards=2, lr_g=1e-9, lr_d=0.05, penalties={}, total_kimg=60 * BATCH / 1000, lr_decay=1.0)
     figures = [dict(zip(FIGURES, made.step(step).tolist(), strict=True)) for step in range(60)]
     assert figures[-1]["d_loss"] < 0.5 * figures[0]["d_loss"]
     assert figures[-1]["real_logits"] > figures[-1]["fake_logits"] + 1
 
 
 def test_training_teaches_g_to_raise_the_logits() -> None:
-    made = trainer(players(), shards=2, lr_g=0.05, lr_d=1e-9, total_steps=60, lr_decay=1.0)
+    made = trainer(players(), shards=2, lr_g=0.05, lr_d=1e-9, total_kimg=60 * BATCH / 1000, lr_decay=1.0)
     figures = [dict(zip(FIGURES, made.step(step).tolist(), strict=True)) for step in range(60)]
     assert figures[-1]["g_loss"] < figures[0]["g_loss"]
     assert figures[-1]["fake_logits"] > figures[0]["fake_logits"]
+
+
+# --- D's other objectives, against one written out image by image ---
+
+
+def d_gradient(made: Trainer) -> list[Tensor]:
+    """What D's first step takes as its gradient: (1 - beta1) times it is Adam's first moment."""
+    return [made.opt_d.state[parameter]["exp_avg"] / (1 - BETAS[0]) for parameter in made.D.parameters()]
+
+
+def expected_d_gradient(penalty: str, weight: float, part: float, shards: int) -> list[Tensor]:
+    """The loss over the whole batch, and the penalty over the first images of each part."""
+    G, D = players(normalised=False)
+    images, labels = data()
+    rows = draws.permutation(SEED, "train_gan.order", 0, len(images))[:BATCH]
+    real, y, fake = images[rows], labels[rows], G(latents("d", 0), labels[rows]).detach()
+    uniform = draws.uniform(SEED, "train_gan.penalty", 0, (BATCH, 17))
+    objective = REFERENCES["non_saturating"].discriminator(D(real, y), D(fake, y)).mean()
+    size = BATCH // shards
+    for start in range(0, BATCH, size):
+        rows = torch.arange(start, start + size)
+        at = penalised_images(PENALTIES[penalty], real[rows], fake[rows], uniform[rows])
+        chosen = at[: math.ceil(part * size)]
+        squares = r1_penalty(D, chosen, y[rows][: len(chosen)])
+        objective = objective + weight * PENALTIES[penalty].of(squares).mean() / shards
+    return list(torch.autograd.grad(objective, list(D.parameters())))
+
+
+@pytest.mark.parametrize(("part", "interval"), [(1.0, 1), (0.5, 1), (0.3, 3)])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_penalties_on_a_part_of_each_part_and_with_an_interval(penalty: str, part: float, interval: int) -> None:
+    term = {"weight": 2.0, "part": part, "interval": interval}
+    made = trainer(players(normalised=False), shards=2, penalties={penalty: term}, lr_d=1e-9)
+    made.step(0)
+    assert_close(d_gradient(made), expected_d_gradient(penalty, 2.0 * interval, part, 2), rtol=1e-4, atol=1e-6)
+
+
+def test_between_its_intervals_a_penalty_is_left_out() -> None:
+    term = {"weight": 2.0, "part": 1.0, "interval": 3}
+    made, without = (trainer(players(), penalties=penalties, lr_d=1e-9) for penalties in ({"r1": term}, {}))
+    norms = [made.step(step)[FIGURES.index("penalty")].item() for step in range(4)]
+    assert [norm > 0 for norm in norms] == [True, False, False, True]
+    assert without.step(0)[FIGURES.index("penalty")].item() == 0
+
+
+def test_two_penalties_add_up_in_any_order_of_params() -> None:
+    gradients = []
+    for penalties in ({"r1": 2.0, "r2": 3.0}, {"r2": 3.0, "r1": 2.0}, {"r1": 2.0}, {"r2": 3.0}, {}):
+        made = trainer(players(normalised=False), penalties=penalties, lr_d=1e-9)
+        made.step(0)
+        gradients.append(torch.cat([gradient.flatten() for gradient in d_gradient(made)]))
+    both, swapped, r1, r2, none = gradients
+    assert torch.equal(both, swapped)
+    assert_close(both - none, (r1 - none) + (r2 - none), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("d_steps", [1, 3])
+def test_d_takes_its_steps_on_batches_of_their_own_before_g_takes_one(d_steps: int) -> None:
+    """The first step of G comes after D has seen d_steps batches; the next step goes on with the batches after them."""
+    made = trainer(players(normalised=False), d_steps=d_steps, lr_g=1e-9, lr_decay=1.0)
+    alone = trainer(players(normalised=False), lr_g=1e-9, lr_decay=1.0)
+    figures = [made.step(step) for step in range(2)]
+    plain = torch.stack([alone.step(step) for step in range(2 * d_steps)])
+    of_d = FIGURES.index("g_loss")
+    for step, found in enumerate(figures):
+        assert_close(found[:of_d], plain[step * d_steps : (step + 1) * d_steps, :of_d].mean(0), rtol=1e-5, atol=1e-6)
+    assert_close(made.D.state_dict(), alone.D.state_dict(), rtol=1e-5, atol=1e-6)
+    assert made.settings.images_shown(2) == 2 * d_steps * BATCH
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_any_optimiser_keeps_survives_a_checkpoint_to_the_bit(optimizer: str) -> None:
+    def made() -> Trainer:
+        nets = tuple(net.to(memory_format=torch.channels_last) for net in players())
+        return trainer((nets[0], nets[1]), optimizer=optimizer)
+
+    undisturbed, resumed = made(), made()
+    for step in range(2):
+        undisturbed.step(step)
+    resumed.load_state(
+        {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in undisturbed.state().items()}
+    )
+    for step in range(2, 5):
+        assert torch.equal(undisturbed.step(step), resumed.step(step))
+    assert_close(resumed.state(), undisturbed.state(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimiser_teaches_d(optimizer: str) -> None:
+    made = trainer(players(), optimizer=optimizer, lr_g=1e-9, lr_d=0.02, total_kimg=60 * BATCH / 1000, lr_decay=1.0)
+    figures = [dict(zip(FIGURES, made.step(step).tolist(), strict=True)) for step in range(60)]
+    assert figures[-1]["d_loss"] < figures[0]["d_loss"]
+
+
+def test_an_optimiser_that_keeps_more_than_tensors_is_refused() -> None:
+    made = trainer(players())
+    made.step(0)
+    made.opt_g.state[next(made.G.parameters())]["generation"] = 3
+    with pytest.raises(TypeError, match="Adam keeps generation = 3"):
+        made.state()

@@ -6,9 +6,20 @@ resolutions, as 28 and 32 pixels ask for; one hidden linear layer at D's end.
 """
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
+
+from stages.common.params import StageParams
+from stages.gan.layers import unit_mean_square
+
+
+class Options(StageParams):
+    """The section networks.dcgan of params.yaml."""
+
+    width: Annotated[int, Field(ge=1, le=1024, description="channels of G's last and D's first hidden layer")]
 
 
 class Generator(nn.Module):
@@ -36,9 +47,9 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """z float32 [B, z_dim]; y int64 [B], unread if unconditional; images in [-1, 1]."""
-        x = _unit_mean_square(z)
+        x = unit_mean_square(z)
         if self.embedding is not None:
-            x = torch.cat([x, _unit_mean_square(self.embedding(y))], dim=1)
+            x = torch.cat([x, unit_mean_square(self.embedding(y))], dim=1)
         x = self.project(x).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
         return self.body(x)  # [B, C, H, W]
 
@@ -70,8 +81,3 @@ class Discriminator(nn.Module):
             # Projection: logit = psi(x) + <e_y, x>, equation 3 of the paper, scaled to the size of the first term.
             logits = logits + (self.embedding(y) * x).sum(1) / math.sqrt(x.shape[1])
         return logits  # [B]
-
-
-def _unit_mean_square(x: Tensor) -> Tensor:
-    """Each row of [B, N] divided by its root mean square."""
-    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()

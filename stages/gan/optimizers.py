@@ -1,0 +1,51 @@
+"""Optimisers by name, and their state as named tensors whatever the optimiser keeps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+BuildOptimizer = Callable[[list[Parameter], float, tuple[float, float]], Optimizer]
+"""(parameters, learning rate, betas) to an optimiser; betas are the decay rates of the gradient's mean and square."""
+
+OPTIMIZERS: dict[str, BuildOptimizer] = {
+    # Kingma and Ba 2014, "Adam: a method for stochastic optimization", algorithm 1.
+    "adam": Adam,
+    # Loshchilov and Hutter 2017, "Decoupled weight decay regularization", with torch's weight decay of 0.01.
+    "adamw": AdamW,
+    # Tieleman and Hinton 2012, lecture 6.5; the mean is kept as momentum.
+    "rmsprop": lambda parameters, lr, betas: RMSprop(parameters, lr, alpha=betas[1], momentum=betas[0]),
+    # With momentum; the second of betas has no part in it.
+    "sgd": lambda parameters, lr, betas: SGD(parameters, lr, momentum=betas[0]),
+}
+
+
+def optimizer_state(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimiser keeps of each parameter, as <number of the parameter>.<torch's name for it>.
+
+    Raises TypeError if it keeps anything but tensors, for a checkpoint would lose that.
+    """
+    tensors: dict[str, Tensor] = {}
+    for index, kept in optimizer.state_dict()["state"].items():
+        for key, value in kept.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{key}"] = value
+            elif value is not None:
+                raise TypeError(f"{type(optimizer).__name__} keeps {key} = {value!r}: expected a tensor")
+    return tensors
+
+
+def load_optimizer_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Continue from what optimizer_state gave, on the parameters' device and in their memory layout."""
+    kept: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        kept.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                state[key] = torch.empty_like(parameter).copy_(value)

@@ -1,0 +1,29 @@
+"""The committed section train_gan and the options of its network, with other values for a test."""
+
+from pathlib import Path
+from typing import Any
+
+from stages import train_gan
+from stages.common.params import StageParams, read_params_file, validate_section
+from stages.gan import architectures
+
+ROOT = Path(__file__).parents[1]
+GanParams = tuple[train_gan.Params, StageParams]
+
+
+def gan_content(**changes: Any) -> dict[str, dict[str, Any]]:
+    """The sections train_gan and networks; a change to an option of the network goes to its section."""
+    content = read_params_file(ROOT / "params.yaml")
+    section = content["train_gan"]
+    network = changes.get("network", section["network"])
+    options = dict(content[architectures.SECTION][network])
+    own = {key: value for key, value in changes.items() if key not in options}
+    options |= {key: value for key, value in changes.items() if key in options}
+    return {"train_gan": section | own, architectures.SECTION: {network: options}}
+
+
+def gan_params(**changes: Any) -> GanParams:
+    """Both, validated."""
+    content = gan_content(**changes)
+    params = validate_section(content, "train_gan", train_gan.Params)
+    return params, architectures.read_options(content, params.network)
