@@ -145,12 +145,12 @@ def _device(name: str) -> torch.device:
     """The device of this process: where several share a machine with GPUs, each has its own."""
     device = runtime.find_device(name)
     several = device.type == "cuda" and teams.was_launched()
-    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if several else device
+    return torch.device("cuda", teams.launcher_number("LOCAL_RANK")) if several else device
 
 
 def main() -> None:
     """Train in this process if it is one of several, or alone; otherwise start those that share the parts."""
-    beside_another = int(os.environ.get("LOCAL_RANK", "0")) > 0
+    beside_another = teams.was_launched() and os.environ["LOCAL_RANK"] != "0"
     with runtime.report_errors(STAGE, quiet=beside_another):
         runtime.make_deterministic()
         params, options = read_settings()

@@ -4,45 +4,89 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from stages.common import draws
 
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+SCALED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+PRELU_SLOPE = 0.25
+"""He et al. 2015, "Delving deep into rectifiers", section 2.1; torch's default too."""
+POWER_ITERATIONS = 15
+"""As many as torch runs when it adds spectral normalisation."""
 
 
 def initialise(module: nn.Module, seed: int, purpose: str) -> None:
     """Set every parameter of the module anew, in place.
 
     Weights of linear and convolutional layers: uniform in +-1/sqrt(fan_in), as torch's own default; biases zero;
-    embeddings standard normal; scales of normalisation layers one. Raises TypeError for a layer without a rule.
+    embeddings standard normal; scales of normalisation layers one; slopes of PReLU 0.25. Under a parametrisation
+    (torch.nn.utils.parametrize) the underlying tensor is set, and spectral normalisation's vectors are drawn as well.
+    Raises TypeError for a layer or parametrisation without a rule.
     """
     for name, layer in module.named_modules():
-        parameters = dict(layer.named_parameters(recurse=False))
-        if not parameters:
+        parameters = dict(layer.named_parameters(recurse=False)) | _underlying(layer, name)
+        if not parameters or isinstance(layer, parametrize.ParametrizationList):  # whose tensors are set with the layer
             continue
-        if isinstance(layer, WEIGHTED):
-            _fill(layer.weight, (2 * _uniform(layer.weight, seed, f"{purpose} {name}") - 1) / math.sqrt(_fan_in(layer)))
-        elif isinstance(layer, nn.Embedding):
-            _fill(layer.weight, draws.normal(seed, f"{purpose} {name}", 0, tuple(layer.weight.shape)))
-        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)):
-            _fill(layer.weight, torch.ones_like(layer.weight))
-        else:
+        if not _set_weight(layer, parameters, seed, f"{purpose} {name}"):
             raise TypeError(f"no rule to initialise {type(layer).__name__} ({name})")
         if "bias" in parameters:
             _fill(parameters["bias"], torch.zeros_like(parameters["bias"]))
+        if parametrize.is_parametrized(layer):
+            _draw_vectors(layer, seed, f"{purpose} {name}")
 
 
-def _uniform(weight: Tensor, seed: int, purpose: str) -> Tensor:
-    return draws.uniform(seed, purpose, 0, tuple(weight.shape))
+def _set_weight(layer: nn.Module, parameters: dict[str, Tensor], seed: int, purpose: str) -> bool:
+    """Set the layer's weight, if it has one. Returns whether there is a rule for such a layer."""
+    weight = parameters.get("weight")
+    if isinstance(layer, WEIGHTED) and weight is not None:
+        uniform = draws.uniform(seed, purpose, 0, tuple(weight.shape))
+        _fill(weight, (2 * uniform - 1) / math.sqrt(_fan_in(layer, weight)))
+    elif isinstance(layer, nn.Embedding) and weight is not None:
+        _fill(weight, draws.normal(seed, purpose, 0, tuple(weight.shape)))
+    elif isinstance(layer, SCALED) and weight is not None:
+        _fill(weight, torch.ones_like(weight))
+    elif isinstance(layer, nn.PReLU) and weight is not None:
+        _fill(weight, torch.full_like(weight, PRELU_SLOPE))
+    else:
+        return False
+    return True
 
 
-def _fan_in(layer: nn.Module) -> int:
+def _fan_in(layer: nn.Module, weight: Tensor) -> int:
     """How many inputs a unit sums: torch lays a transposed convolution's weight out as [inputs, outputs, ...]."""
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
     if isinstance(layer, nn.ConvTranspose2d):
         return weight.shape[1] * weight[0, 0].numel()  # torch's default counts here too: dimension 1
     return weight[0].numel()
+
+
+def _underlying(layer: nn.Module, name: str) -> dict[str, Tensor]:
+    """The tensors that a layer's parametrised parameters are computed from, by the parameters' names."""
+    if not parametrize.is_parametrized(layer):
+        return {}
+    found: dict[str, Tensor] = {}
+    for key, chain in layer.parametrizations.items():  # type: ignore[operator, union-attr]
+        if not hasattr(chain, "original"):
+            raise TypeError(f"no rule to initialise a parametrisation of several tensors ({name}.{key})")
+        found[key] = chain.original
+    return found
+
+
+def _is_spectral(layer: nn.Module) -> bool:
+    return hasattr(layer, "_power_method") and hasattr(layer, "_u")
+
+
+def _draw_vectors(layer: nn.Module, seed: int, purpose: str) -> None:
+    """Set the vectors of spectral normalisation, which torch drew from its global generator."""
+    for key, chain in layer.parametrizations.items():  # type: ignore[operator, union-attr]
+        for spectral in filter(_is_spectral, chain):
+            for vector in ("_u", "_v"):
+                buffer = spectral.get_buffer(vector)
+                drawn = draws.normal(seed, f"{purpose} {key}{vector}", 0, tuple(buffer.shape))
+                _fill(buffer, drawn / drawn.norm())
+            with torch.no_grad():
+                matrix = spectral._reshape_weight_to_matrix(chain.original)
+                spectral._power_method(matrix, POWER_ITERATIONS)
 
 
 def _fill(parameter: Tensor, values: Tensor) -> None:

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -33,6 +34,8 @@ SHORT_KIMG = 10.0
 AGAIN_S = 1.0
 """Signals that come sooner are the same request: `timeout` and service managers ask a process and its group."""
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
+LOOPBACK = "127.0.0.1"
+LOOPBACK_TIMEOUT_S = 5.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -90,8 +93,8 @@ def launch(module: str, count: int) -> None:
     of the signal for those stopped by one).
     """
     # They meet on loopback at a free port: no host name has to resolve, and any number of runs go side by side.
-    loopback = "lo0" if sys.platform == "darwin" else "lo"
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
+    require_loopback()
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"  # whatever the user's cluster needs
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # its tracebacks of the workers' errors
     supervisor = _Supervisor()
     with tempfile.TemporaryDirectory() as logs:
@@ -101,8 +104,8 @@ def launch(module: str, count: int) -> None:
             nproc_per_node=count,
             run_id=module,
             rdzv_backend="c10d",
-            rdzv_endpoint="127.0.0.1:0",
-            local_addr="127.0.0.1",
+            rdzv_endpoint=f"{LOOPBACK}:0",
+            local_addr=LOOPBACK,
             max_restarts=0,
             signals_to_handle="",  # the launcher would kill the workers; ours lets them finish their step
             logs_specs=DefaultLogsSpecs(log_dir=logs),
@@ -111,6 +114,18 @@ def launch(module: str, count: int) -> None:
             elastic_launch(config, sys.executable)("-m", module)
         except ChildFailedError as error:
             sys.exit(_exit_code(error, supervisor.signal, module))
+
+
+def require_loopback() -> None:
+    """Raises UserError if processes of this machine cannot reach each other over 127.0.0.1."""
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=LOOPBACK_TIMEOUT_S).close()
+    except OSError as error:
+        raise UserError(
+            f"several processes meet on {LOOPBACK}, which cannot be reached ({error.strerror or error}): bring the "
+            "loopback interface up, or set GAN_PROCESSES=1"
+        ) from None
 
 
 def _exit_code(error: ChildFailedError, asked: int, module: str) -> int:

@@ -16,6 +16,8 @@ from stages.common.errors import UserError
 from stages.gan.exchange import Exchange, Gathering, exchange_for, others_present
 from stages.gan.parts import PartResult, flatten, left_parts, tree_sum, unflatten
 
+LAUNCHER_VARIABLES = ("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
 Branch = tuple[int, int]
 """The parts from the first number up to, not including, the second: a subtree of parts.tree_sum."""
 
@@ -128,16 +130,31 @@ def leave() -> None:
 
 
 def was_launched() -> bool:
-    """Whether torch's launcher started this process as one of several."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
+    """Whether torch's launcher started this process as one of several: it sets all of LAUNCHER_VARIABLES.
+
+    Some of them alone are left over from something else, such as a job that runs in a shell of its own.
+    """
+    return all(os.environ.get(name) for name in LAUNCHER_VARIABLES)
+
+
+def launcher_number(name: str) -> int:
+    """The number that the launcher set, 0 without one. Raises UserError if the variable holds anything else."""
+    text = os.environ.get(name, "") if was_launched() else "0"
+    if not text.isdecimal():
+        raise UserError(f"{name}: expected the number that torch's launcher sets, found {text!r}; unset it")
+    return int(text)
 
 
 def join(shards: int, device: torch.device) -> Team:
     """Meet the other processes that torch's launcher started: gloo on the CPU, nccl between GPUs."""
-    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    rank, size = launcher_number("RANK"), launcher_number("WORLD_SIZE")
     team = Team(shards, rank, size, exchange_for(device))
     if size > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        try:
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        except (RuntimeError, ValueError) as error:  # torch's own errors of connections are RuntimeErrors
+            reason = str(error).splitlines()[0][:200]
+            raise UserError(f"the {size} processes of the training cannot reach each other ({reason})") from None
     return team

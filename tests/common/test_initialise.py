@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 from torch.testing import assert_close
 
 from stages.common.initialise import initialise
@@ -94,3 +95,40 @@ class OwnParameter(nn.Module):
 def test_a_layer_without_a_rule_is_an_error_that_names_it(layer: nn.Module) -> None:
     with pytest.raises(TypeError, match=rf"{type(layer).__name__} \(1\)"):
         initialise(nn.Sequential(nn.Linear(2, 2), layer), 0, "test")
+
+
+def spectral() -> nn.Module:
+    layers = [nn.Linear(5, 4), nn.Conv2d(2, 3, 3)]
+    return nn.Sequential(*(parametrizations.spectral_norm(layer) for layer in layers), nn.PReLU(3))
+
+
+def test_slopes_of_prelu() -> None:
+    assert weights(nn.Sequential(nn.PReLU(3)))["0.weight"].tolist() == [0.25] * 3
+
+
+def test_a_parametrised_layer_starts_from_the_weights_of_the_plain_one() -> None:
+    plain, normalised = weights(nn.Sequential(nn.Linear(5, 4))), weights(spectral())
+    assert torch.equal(normalised["0.parametrizations.weight.original"], plain["0.weight"])
+
+
+def test_spectral_normalisation_does_not_depend_on_torchs_generator() -> None:
+    """Its vectors too: torch draws them when the layer is made."""
+    states = []
+    for torch_seed in (1, 2):
+        torch.manual_seed(torch_seed)
+        network = spectral()
+        initialise(network, 0, "test")
+        states.append(network.state_dict())
+    assert_close(states[0], states[1], rtol=0, atol=0)
+    assert any(name.endswith("_u") for name in states[0])
+
+
+def test_spectral_normalisation_starts_at_the_largest_singular_value() -> None:
+    layer = parametrizations.spectral_norm(nn.Linear(5, 4))
+    initialise(layer, 0, "test")
+    assert torch.linalg.matrix_norm(layer.eval().weight, 2).item() == pytest.approx(1, rel=1e-2)
+
+
+def test_a_parametrisation_of_several_tensors_is_an_error_that_names_it() -> None:
+    with pytest.raises(TypeError, match=r"several tensors \(0.weight\)"):
+        initialise(nn.Sequential(parametrizations.weight_norm(nn.Linear(2, 2))), 0, "test")

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -335,3 +336,37 @@ def test_a_host_name_that_does_not_resolve_does_no_harm(project: Project) -> Non
     assert asked.stdout == "unknown\n"
     files = project.must(*prefix, "-m", "stages.train_gan", GAN_PROCESSES="2")
     assert "generator.safetensors" in files
+
+
+@pytest.mark.parametrize("interface", ["ib0", "^lo,docker"])
+def test_the_network_of_a_users_cluster_does_not_matter_to_a_team_on_one_machine(
+    interface: str, project: Project
+) -> None:
+    files = project.must(GAN_PROCESSES="2", GLOO_SOCKET_IFNAME=interface)
+    assert "generator.safetensors" in files
+
+
+def test_without_loopback_several_processes_are_refused_at_once(project: Project) -> None:
+    """In a network of the process's own, whose loopback interface is down."""
+    prefix = ("unshare", "--net", sys.executable)
+    possible = shutil.which("unshare") and subprocess.run([*prefix, "-c", ""], capture_output=True, check=False)
+    if not possible or possible.returncode:
+        pytest.skip("this kernel or user may not have another network")
+    done = project.run(*prefix, "-m", "stages.train_gan", GAN_PROCESSES="2")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert re.fullmatch(r"train_gan: several processes meet on 127.0.0.1, .* bring .* up, or set GAN_PROCESSES=1", line)
+    assert project.written() == {}
+
+
+@pytest.mark.parametrize("left_over", [{"TORCHELASTIC_RUN_ID": "x"}, {"RANK": "1", "LOCAL_RANK": "a"}])
+def test_variables_that_some_launcher_left_over_do_no_harm(left_over: dict[str, str], project: Project) -> None:
+    files = project.must(GAN_PROCESSES="1", **left_over)
+    assert "generator.safetensors" in files
+
+
+def test_nonsense_in_the_place_of_the_launchers_numbers_is_one_line(project: Project) -> None:
+    names = ("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+    done = project.run(**dict.fromkeys(names, "0") | {"RANK": "first"})
+    assert done.returncode == 1
+    assert done.stderr == "train_gan: RANK: expected the number that torch's launcher sets, found 'first'; unset it\n"
