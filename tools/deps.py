@@ -19,6 +19,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.tokens import CommentToken
 
 from stages.common.errors import UserError
 from stages.common.files import write_text
@@ -127,15 +128,31 @@ def _listed_deps(stage: CommentedMap) -> CommentedSeq:
 
 
 def _replace_code(listed: CommentedSeq, code: list[str]) -> None:
-    """Replace the entries under stages/ in place. The blank line after the last entry stays after the last one."""
-    tail = listed.ca.items.pop(len(listed) - 1, None)
-    for index in reversed(range(len(listed))):
-        if str(listed[index]).split("/")[0] == CODE:
-            listed.ca.items.pop(index, None)
-            del listed[index]
-    listed.extend(code)
-    if tail is not None:
-        listed.ca.items[len(listed) - 1] = tail
+    """Replace the entries under stages/ in place. Each entry that stays keeps its comment."""
+    comments = {str(entry): listed.ca.items.pop(i) for i, entry in enumerate(listed) if i in listed.ca.items}
+    after_list = _split_off_following_lines(comments.get(str(listed[-1]))) if listed else None
+    entries = [entry for entry in listed if str(entry).split("/")[0] != CODE] + code
+    listed.clear()
+    listed.extend(entries)
+    for index, entry in enumerate(entries):
+        if comment := comments.get(str(entry)):
+            listed.ca.items[index] = comment
+    if after_list is not None:
+        last = listed.ca.items.setdefault(len(entries) - 1, [CommentToken("", after_list.start_mark), None])
+        last[0].value = last[0].value.rstrip("\n") + after_list.value
+
+
+def _split_off_following_lines(comment: list[CommentToken] | None) -> CommentToken | None:
+    """Take from the last entry's comment the lines below it: they belong to what follows the list.
+
+    ruamel keeps both, the comment beside an entry and the lines up to the next one, in one token.
+    """
+    if comment is None:
+        return None
+    token = comment[0]
+    beside, _, below = token.value.partition("\n")
+    token.value = f"{beside}\n"
+    return CommentToken(f"\n{below}", token.start_mark)
 
 
 def _relative(file: str, root: Path) -> str:
