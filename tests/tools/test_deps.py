@@ -209,9 +209,7 @@ def dvc(root: Path, *arguments: str) -> str:
 
 
 def changed_stages(root: Path) -> set[str]:
-    return {
-        line.removesuffix(":") for line in dvc(root, "status").splitlines() if line.endswith(":") and line[0] != "\t"
-    }
+    return set(re.findall(r"^(\w+):$", dvc(root, "status"), re.MULTILINE))
 
 
 # --- errors ---
