@@ -1,7 +1,7 @@
 """Judge the metrics of a run in another environment by the spread over seeds in tools/spread.json.
 
 Metrics are compared as ratios to the run's own floor, because another environment trains another classifier, whose
-features scale all distances. Where a floor is not clearly above zero, the difference from the floor is compared instead.
+features scale all distances. Where a floor is not clearly above zero, differences from it are compared.
 """
 
 import json
