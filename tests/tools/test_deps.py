@@ -116,7 +116,7 @@ def test_a_module_that_is_no_longer_imported_leaves_the_list() -> None:
 
 # --- modules that only a network imports ---
 
-LAYERS = '''"""What networks share."""
+DENSE = '''"""What some networks share."""
 
 from torch import nn
 
@@ -129,17 +129,17 @@ def block(width: int) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code with stages/gan/layers.py and further networks: `mlp` imports the layers, `deep` imports `mlp`."""
+    """The code with stages/gan/dense.py and further networks: `mlp` imports it, `deep` imports `mlp`."""
     root = tmp_path_factory.mktemp("extended")
     shutil.copytree(ROOT / "stages", root / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "dvc.yaml", root)
-    (root / "stages/gan/layers.py").write_text(LAYERS, encoding="utf-8")
+    (root / "stages/gan/dense.py").write_text(DENSE, encoding="utf-8")
     chosen = (root / NETWORKS / "dcgan.py").read_text(encoding="utf-8")
     for name, imported in (
-        ("mlp", "stages.gan.layers import block"),
+        ("mlp", "stages.gan.dense import block"),
         ("deep", "stages.gan.networks.mlp import Generator as Shallow"),
-        ("_helpers", "stages.gan.layers import block"),
-        ("__init__", "stages.gan import layers"),
+        ("_helpers", "stages.gan.dense import block"),
+        ("__init__", "stages.gan import dense"),
     ):
         (root / NETWORKS / f"{name}.py").write_text(f"{chosen}\n\nfrom {imported}\n", encoding="utf-8")
     return root
@@ -153,7 +153,7 @@ def of_extended(extended: Path) -> dict[str, list[str]]:
 def test_what_only_a_network_imports_is_listed_for_all_stages_that_build_networks(
     of_extended: dict[str, list[str]],
 ) -> None:
-    assert {stage for stage, deps in of_extended.items() if "stages/gan/layers.py" in deps} == BUILDERS
+    assert {stage for stage, deps in of_extended.items() if "stages/gan/dense.py" in deps} == BUILDERS
     for stage in BUILDERS:
         assert CHOSEN in of_extended[stage]
 
@@ -189,7 +189,7 @@ def test_dvc_reruns_the_stages_that_build_networks_after_a_change_of_what_a_netw
     dvc(tmp_path, "repro", "--quiet")
     assert changed_stages(tmp_path) == set()
     for module, stages in (
-        ("gan/layers.py", {"check"} | BUILDERS),
+        ("gan/dense.py", {"check"} | BUILDERS),
         ("gan/networks/mlp.py", {"check"} | BUILDERS),
         ("gan/networks/deep.py", {"check"}),
         ("metrics/kernel.py", {"check", "evaluate"}),
