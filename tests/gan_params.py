@@ -1,19 +1,18 @@
 """The committed section train_gan and the options of its network, with other values for a test."""
 
-from pathlib import Path
 from typing import Any
 
 from stages import train_gan
-from stages.common.params import StageParams, read_params_file, validate_section
+from stages.common.params import StageParams, validate_section
 from stages.gan import architectures
+from tools.profiles import Changes, params_with
 
-ROOT = Path(__file__).parents[1]
 GanParams = tuple[train_gan.Params, StageParams]
 
 
-def gan_content(**changes: Any) -> dict[str, dict[str, Any]]:
-    """The sections train_gan and networks; a change to an option of the network goes to its section."""
-    content = read_params_file(ROOT / "params.yaml")
+def gan_content(profile: Changes | None = None, **changes: Any) -> dict[str, dict[str, Any]]:
+    """The sections train_gan and networks with a profile; a change to an option of the network goes to its section."""
+    content = params_with(profile or {})
     section = content["train_gan"]
     network = changes.get("network", section["network"])
     options = dict(content[architectures.SECTION][network])
@@ -22,8 +21,8 @@ def gan_content(**changes: Any) -> dict[str, dict[str, Any]]:
     return {"train_gan": section | own, architectures.SECTION: {network: options}}
 
 
-def gan_params(**changes: Any) -> GanParams:
+def gan_params(profile: Changes | None = None, **changes: Any) -> GanParams:
     """Both, validated."""
-    content = gan_content(**changes)
+    content = gan_content(profile, **changes)
     params = validate_section(content, "train_gan", train_gan.Params)
     return params, architectures.read_options(content, params.network)

@@ -15,22 +15,9 @@ import psutil
 from ruamel.yaml import YAML
 
 from tests.gan_params import gan_content
+from tools.profiles import TRAINING
 
 ROOT = Path(__file__).parents[1]
-PROFILE: dict[str, Any] = {
-    "width": 4,
-    "z_dim": 8,
-    "batch_size": 40,
-    "shards": 4,
-    "total_kimg": 4.84,
-    "lr_decay": 0.1,
-    "history_steps": 7,
-    "ema_halflife_kimg": 0.4,
-    "snapshot_kimg": 1.0,
-    "device": "cpu",
-}
-"""121 steps over 1,000 digits: the ends of four epochs, the learning rate falling from step to step, rows of the
-history that no checkpoint ends with."""
 CHECKPOINT_KIMG = 1.2
 """Four checkpoints: after 30, 60, 90 and 120 steps."""
 STAGE = (sys.executable, "-m", "stages.train_gan")
@@ -48,7 +35,7 @@ class Project:
     def create(cls, root: Path, normalized: Path, **changes: Any) -> "Project":
         root.mkdir()
         with (root / "params.yaml").open("w", encoding="utf-8") as file:
-            YAML().dump(gan_content(**PROFILE | changes), file)
+            YAML().dump(gan_content(TRAINING, **changes), file)
         shutil.copytree(ROOT / "stages", root / "stages")
         (root / "data").mkdir()
         (root / "data" / "normalize").symlink_to(normalized / "normalize")

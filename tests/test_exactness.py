@@ -27,7 +27,8 @@ from stages.gan.loop import Loop
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
 from tests.gan_params import GanParams, gan_params
-from tests.stage_process import PATIENCE_S, PROFILE, Project, wait_until
+from tests.stage_process import PATIENCE_S, Project, wait_until
+from tools.profiles import TRAINING
 
 PARTS_SWAPPED = ("received[rank][slot]", "received[(rank + 1) % self.size][slot]")
 """In stages/gan/team.py: the sums of each process are taken for those of the one before it."""
@@ -203,7 +204,7 @@ def digits_set(normalized: Path) -> ImageSet:
 
 def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> bytes:
     """All that the outs are made of, after STEPS steps of so many threads; taken up anew after stop_after, if any."""
-    params, options = gan_params(**PROFILE | THREADED)
+    params, options = gan_params(TRAINING, **THREADED)
     assert params.total_steps == STEPS
     content = b""
     with pytest.MonkeyPatch.context() as patch:

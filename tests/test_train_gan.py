@@ -23,24 +23,15 @@ from stages.common.files import read_tensors
 from stages.gan import architectures
 from stages.gan.trainer import Trainer
 from tests.gan_params import gan_params
+from tools.profiles import TRAINING
 
 ROOT = Path(__file__).parents[1]
-TINY = {
-    "width": 4,
-    "z_dim": 8,
-    "batch_size": 40,
-    "shards": 2,
-    "total_kimg": 0.2,
-    "lr_g": 0.002,
-    "lr_d": 0.002,
-    "history_steps": 1,
-    "ema_halflife_kimg": 0.1,
-    "device": "cpu",
-}
+TINY = {"shards": 2, "total_kimg": 0.2, "lr_g": 0.002, "lr_d": 0.002, "history_steps": 1, "ema_halflife_kimg": 0.1}
+"""Five steps; changes of the profile TRAINING."""
 
 
 def run(data: Path, **changes: Any) -> None:
-    train_gan.run(*gan_params(**TINY | changes), data)
+    train_gan.run(*gan_params(TRAINING, **TINY | changes), data)
 
 
 @pytest.fixture
@@ -162,13 +153,13 @@ def test_bfloat16_trains_nearly_as_float32(upstream: Path) -> None:
 
 @pytest.mark.parametrize(("total_kimg", "steps"), [(0.04, 1), (0.0401, 2), (0.2, 5), (1e-9, 1)])
 def test_total_kimg_is_shown_in_full(total_kimg: float, steps: int) -> None:
-    params, _ = gan_params(**TINY | {"total_kimg": total_kimg})
+    params, _ = gan_params(TRAINING, **TINY | {"total_kimg": total_kimg})
     assert params.total_steps == steps == math.ceil(round(total_kimg * 1000 / 40, 9))
 
 
 def test_batch_must_divide_into_the_shards() -> None:
     with pytest.raises(UserError, match=r"train_gan: expected batch_size to be a multiple of shards \(3\)"):
-        gan_params(**TINY | {"shards": 3})
+        gan_params(TRAINING, **TINY | {"shards": 3})
 
 
 def test_batch_may_be_larger_than_the_dataset(upstream: Path) -> None:

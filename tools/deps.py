@@ -1,9 +1,12 @@
-"""Write the code that each stage depends on into dvc.yaml: `make deps`.
+"""Write the code dependencies of every stage into dvc.yaml: `make deps`.
 
-DVC does not follow imports, so each stage lists the modules that it imports. Two kinds of stage list less than they
-load. `check` imports all stages: it depends on the whole folder `stages`. Registries of plug-ins (networks, datasets)
-import only the one that params.yaml names, so a stage that imports such a registry depends on the chosen plug-in
-through a template, and on whatever any of the plug-ins imports.
+DVC does not follow imports, so each stage lists the modules that it imports. There are two special cases:
+
+- `check` imports all stages, so it depends on the whole folder `stages`.
+- A registry of plug-ins (networks, datasets) imports only the plug-in that params.yaml names. A stage that imports a
+  registry depends on the chosen plug-in through a template, and on every module that any of the plug-ins imports.
+
+Everything else in dvc.yaml stays as it is, comments and order included.
 """
 
 import json
@@ -15,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.tokens import CommentToken
 
+from stages.common.errors import UserError
 from stages.common.files import write_text
 
 ROOT = Path(__file__).parents[1]
@@ -39,18 +44,21 @@ class Registry:
 
 REGISTRIES = (Registry("stages/gan/architectures.py", "stages/gan/networks", "train_gan.network"),)
 
-_LIST_IMPORTS = """
+_PRINT_IMPORTS = """
 import importlib, json, sys
-found = {}
-for group in json.loads(sys.argv[1]):
-    for module in group:
-        importlib.import_module(module)
-    own = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "stages"}
-    found[" ".join(group)] = [file for module in own.values() if (file := getattr(module, "__file__", None))]
-    for name in own:
-        del sys.modules[name]
-print(json.dumps(found))
+imports = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        sys.exit(f"{name} cannot be imported: {type(error).__name__}: {error}")
+    project = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == "stages"}
+    imports[name] = [file for module in project.values() if (file := getattr(module, "__file__", None))]
+    for key in project:
+        del sys.modules[key]
+print(json.dumps(imports))
 """
+"""Imports each module in turn and forgets the project's modules after each. One process, because torch loads slowly."""
 
 
 def stage_names(root: Path) -> list[str]:
@@ -58,91 +66,110 @@ def stage_names(root: Path) -> list[str]:
     return list(YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
 
-def imported_files(root: Path, groups: list[list[str]]) -> dict[str, set[str]]:
-    """The project's own files that each group of modules imports, by the group's names joined by spaces.
+def imported_files(root: Path, modules: list[str]) -> dict[str, set[str]]:
+    """The project's own files that importing each module loads, its own file included, relative to root.
 
-    One process serves all groups, because torch loads slowly.
+    Raises UserError, naming the module, if one cannot be imported.
     """
-    command = [sys.executable, "-c", _LIST_IMPORTS, json.dumps(groups)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"deps: a module cannot be imported: {done.stderr.strip().splitlines()[-1]}")
-    files: dict[str, list[str]] = json.loads(done.stdout)
-    return {name: {Path(file).relative_to(root).as_posix() for file in files[name]} for name in files}
+    command = [sys.executable, "-c", _PRINT_IMPORTS, *modules]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(result.stderr.strip().splitlines()[-1])
+    imports: dict[str, list[str]] = json.loads(result.stdout.splitlines()[-1])
+    return {module: {_relative(file, root) for file in files} for module, files in imports.items()}
 
 
 def plugins(root: Path, registry: Registry) -> list[str]:
-    """The module names of all plug-ins of a registry."""
+    """The module names of all plug-ins of a registry: files whose names begin with `_` are none."""
     paths = sorted((root / registry.folder).glob("[!_]*.py"))
     return [".".join(path.relative_to(root).with_suffix("").parts) for path in paths]
 
 
 def code_deps(root: Path) -> dict[str, list[str]]:
-    """What each stage of dvc.yaml must list under deps, of code."""
-    names = [name for name in stage_names(root) if name != "check"]
-    chosen = {registry: plugins(root, registry) for registry in REGISTRIES}
-    groups = [[f"{CODE}.{name}"] for name in names] + [[plugin] for found in chosen.values() for plugin in found]
-    imports = imported_files(root, groups)
+    """The code dependencies of every stage of dvc.yaml. Raises UserError if a stage or plug-in cannot be imported."""
+    stages = [name for name in stage_names(root) if name != "check"]
+    modules = {registry: plugins(root, registry) for registry in REGISTRIES}
+    every_module = [f"{CODE}.{stage}" for stage in stages] + [name for names in modules.values() for name in names]
+    imports = imported_files(root, every_module)
     deps = {"check": [CODE]}
-    for name in names:
-        files = imports[f"{CODE}.{name}"]
-        templates = []
-        for registry, modules in chosen.items():
-            if registry.module in files:
-                templates.append(registry.template)
-                files = files | shared_files(modules, imports)
-        deps[name] = [*templates, *sorted(files)]
+    for stage in stages:
+        files = imports[f"{CODE}.{stage}"]
+        used = [registry for registry in REGISTRIES if registry.module in files]
+        shared = [_imported_by_plugins(modules[registry], imports) for registry in used]
+        deps[stage] = [*(registry.template for registry in used), *sorted(files.union(*shared))]
     return deps
 
 
-def shared_files(modules: list[str], imports: dict[str, set[str]]) -> set[str]:
-    """What any of the plug-ins imports, apart from itself."""
-    own = {module: f"{module.replace('.', '/')}.py" for module in modules}
-    return {file for module in modules for file in imports[module] if file != own[module]}
+def _imported_by_plugins(modules: list[str], imports: dict[str, set[str]]) -> set[str]:
+    """Every file that any of the plug-ins imports, apart from its own."""
+    return {file for module in modules for file in imports[module] if file != f"{module.replace('.', '/')}.py"}
 
 
 def with_code_deps(text: str, deps: dict[str, list[str]]) -> str:
-    """The text of dvc.yaml with the code deps of each stage replaced; comments and order of everything else stay."""
+    """The text of dvc.yaml with the code dependencies of each stage replaced; all else stays, comments included."""
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 4096
     yaml.preserve_quotes = True
     content: Any = yaml.load(text)
     for name, code in deps.items():
-        stage = content["stages"][name]
-        if "deps" not in stage:
-            place = list(stage).index("params") + 1 if "params" in stage else list(stage).index("cmd") + 1
-            stage.insert(place, "deps", CommentedSeq())
-        _replace_code(stage["deps"], code)
+        _replace_code(_listed_deps(content["stages"][name]), code)
     stream = StringIO()
     yaml.dump(content, stream)
     return stream.getvalue()
 
 
+def _listed_deps(stage: CommentedMap) -> CommentedSeq:
+    """The stage's list of dependencies; a stage without one gets an empty one, after params or cmd."""
+    if not stage.get("deps"):
+        stage.pop("deps", None)
+        stage.insert(list(stage).index("params" if "params" in stage else "cmd") + 1, "deps", CommentedSeq())
+    return stage["deps"]
+
+
 def _replace_code(listed: CommentedSeq, code: list[str]) -> None:
-    """Replace the entries under stages/ in place; the blank line after the last entry belongs to no entry."""
-    tail = _take_comment(listed, len(listed) - 1)
-    for index in reversed(range(len(listed))):
-        if str(listed[index]).split("/")[0] == CODE:
-            _take_comment(listed, index)
-            del listed[index]
-    listed.extend(code)
-    if tail is not None:
-        listed.ca.items[len(listed) - 1] = tail
+    """Replace the entries under stages/ in place. Each entry that stays keeps its comment."""
+    comments = {str(entry): listed.ca.items.pop(i) for i, entry in enumerate(listed) if i in listed.ca.items}
+    after_list = _split_off_following_lines(comments.get(str(listed[-1]))) if listed else None
+    entries = [entry for entry in listed if str(entry).split("/")[0] != CODE] + code
+    listed.clear()
+    listed.extend(entries)
+    for index, entry in enumerate(entries):
+        if comment := comments.get(str(entry)):
+            listed.ca.items[index] = comment
+    if after_list is not None:
+        last = listed.ca.items.setdefault(len(entries) - 1, [CommentToken("", after_list.start_mark), None])
+        last[0].value = last[0].value.rstrip("\n") + after_list.value
 
 
-def _take_comment(listed: CommentedSeq, index: int) -> Any:
-    return listed.ca.items.pop(index, None)
+def _split_off_following_lines(comment: list[CommentToken] | None) -> CommentToken | None:
+    """Take from the last entry's comment the lines below it: they belong to what follows the list.
+
+    ruamel keeps both, the comment beside an entry and the lines up to the next one, in one token.
+    """
+    if comment is None:
+        return None
+    token = comment[0]
+    beside, _, below = token.value.partition("\n")
+    token.value = f"{beside}\n"
+    return CommentToken(f"\n{below}", token.start_mark)
+
+
+def _relative(file: str, root: Path) -> str:
+    return Path(file).relative_to(root.resolve()).as_posix()
 
 
 def main() -> None:
-    """Write dvc.yaml, if anything in it is not as it should be."""
+    """Update dvc.yaml."""
     path = ROOT / "dvc.yaml"
     before = path.read_text(encoding="utf-8")
-    after = with_code_deps(before, code_deps(ROOT))
+    try:
+        after = with_code_deps(before, code_deps(ROOT))
+    except UserError as error:
+        sys.exit(f"deps: {error}")
     if after != before:
         write_text(path, after)
-    print("dvc.yaml was up to date" if after == before else "dvc.yaml is written anew")
+    print("dvc.yaml was up to date" if after == before else "dvc.yaml was updated")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Metrics of a run in another environment, judged by the spread over seeds that tools/spread.json holds.
+"""Judge the metrics of a run in another environment by the spread over seeds in tools/spread.json.
 
-Measures are ratios to the run's own floor, because another environment trains another classifier, whose features
-scale all distances; where a floor is not clearly above zero, differences from it.
+Metrics are compared as ratios to the run's own floor, because another environment trains another classifier, whose
+features scale all distances. Where a floor is not clearly above zero, differences from it are compared.
 """
 
 import json
@@ -16,21 +16,30 @@ from tools.tables import markdown
 
 SPREAD = Path("tools") / "spread.json"
 CONFIDENCE = 0.95
-"""That all metrics together fall into their intervals: each of m gets 1 - 0.05 / m (Bonferroni), so that a CI that
-judges eight of them is wrong once in twenty runs at most, not once in three."""
+"""Of all intervals together: each of m metrics gets 1 - 0.05 / m (Bonferroni). So a CI that judges eight metrics raises
+a false alarm in at most one of twenty runs, not in one of three."""
 CLEAR = 3
-"""A floor of so many of its standard errors is clearly above zero."""
+"""A floor is clearly above zero if it is more than this many of its standard errors."""
 SECTIONS = ("download", "normalize", "train_classifier", "train_gan", "generate", "evaluate")
 SEEDED = ("train_classifier", "train_gan")
 """Stages whose seed is varied: another environment changes what both train."""
+
+NETWORKS = "networks"
+"""The section with the options of each network."""
 
 Details = dict[str, dict[str, Any]]
 """What data/evaluate/details.json says of each metric."""
 
 
 def comparable_params(params: dict[str, Any]) -> dict[str, Any]:
-    """Of all params those that the spread holds for: not the seeds that were varied, nor the device."""
+    """The params that decide the spread, by section: without the seeds that were varied and without the device.
+
+    Of the networks' options, those of the chosen network alone.
+    """
     sections = {name: dict(params.get(name, {})) for name in SECTIONS}
+    network = sections["train_gan"].get("network")
+    if options := params.get(NETWORKS, {}).get(network):
+        sections[NETWORKS] = {network: options}
     for name in SEEDED:
         sections[name].pop("seed", None)
     sections["train_gan"].pop("device", None)
@@ -71,10 +80,24 @@ def read_spread(root: Path) -> dict[str, Any]:
         raise UserError(f"{SPREAD.as_posix()} is not committed; `make spread` measures it") from None
 
 
+def is_of_other_params(spread: dict[str, Any], params: dict[str, Any]) -> bool:
+    """Whether a value that the spread was measured with is another one now.
+
+    A key that was added since is not compared: a new hyper-parameter does not make the spread void.
+    """
+    current = comparable_params(params)
+    return any(
+        key not in current.get(section, {}) or current[section][key] != value
+        for section, values in spread["params"].items()
+        for key, value in values.items()
+    )
+
+
 def judge(again: Record, spread: dict[str, Any]) -> tuple[Verdict, str]:
     """The verdict on the metrics of a run, and a table of them."""
-    if comparable_params(again.params) != spread["params"]:
-        return Verdict(False, f"{SPREAD.as_posix()} is of other params; `make spread` measures it for these"), ""
+    if is_of_other_params(spread, again.params):
+        reason = f"{SPREAD.as_posix()} was measured with other params; `make spread` measures it for these"
+        return Verdict(False, reason), ""
     rows, outside = [], []
     for name, known in spread["metrics"].items():
         value = measure(again.metrics.get(name), known["by"])
@@ -82,8 +105,8 @@ def judge(again: Record, spread: dict[str, Any]) -> tuple[Verdict, str]:
         if not inside:
             outside.append(name)
         interval = f"{known['low']:.4g} to {known['high']:.4g}"
-        found = "-" if value is None else f"{value:.4g}"
-        rows.append([name, known["by"], found, f"{known['mean']:.4g}", interval, "inside" if inside else "outside"])
+        here = "-" if value is None else f"{value:.4g}"
+        rows.append([name, known["by"], here, f"{known['mean']:.4g}", interval, "inside" if inside else "outside"])
     table = markdown(["metric", "to the floor", "here", "mean of seeds", "interval", ""], rows)
     count = f"{len(spread['seeds'])} seeds"
     if outside or not rows:

@@ -21,18 +21,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
 from tools.clone import Clone, tiny_clone
+from tools.profiles import TRAINING, combined, network_width
 
 REPRO = (sys.executable, "-m", "dvc", "repro", "--single-item", "train_gan")
-PROFILE: dict[str, dict[str, Any]] = {
-    "normalize": {"limit": 1000},
-    "train_gan": {"width": 16, "z_dim": 16, "batch_size": 40, "total_kimg": 2.4, "snapshot_kimg": 0.8, "device": "cpu"},
-}
+PROFILE = combined(TRAINING, {"train_gan": {"total_kimg": 2.4, "snapshot_kimg": 0.8}}, network_width(16))
 """60 steps over two epochs and a half; with CHECKPOINT_KIMG, 11 checkpoints before the end."""
 CHECKPOINT_KIMG = "0.2"
 OUTS = ("history.csv", "generator.safetensors", "discriminator.safetensors", "snapshots.safetensors")

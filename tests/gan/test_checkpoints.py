@@ -22,7 +22,8 @@ from stages.gan import environment
 from stages.gan.checkpoints import DIGEST_BYTES, Checkpoints, run_key
 from stages.gan.loop import Loop
 from tests.gan_params import gan_params
-from tests.stage_process import PROFILE, ROOT, Project
+from tests.stage_process import ROOT, Project
+from tools.profiles import TRAINING
 
 STEPS, INTERVAL = 9, 2
 Files = dict[str, bytes]
@@ -30,7 +31,7 @@ Files = dict[str, bytes]
 
 def run(data: Path, **changes: Any) -> None:
     """9 steps of 40 digits; with INTERVAL, checkpoints after 2, 4, 6 and 8."""
-    train_gan.run(*gan_params(**PROFILE | {"total_kimg": 0.36, "snapshot_kimg": 0.1} | changes), data)
+    train_gan.run(*gan_params(TRAINING, **{"total_kimg": 0.36, "snapshot_kimg": 0.1} | changes), data)
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_run import TINY_RUN
 from tools.clone import Clone, tiny_clone
 from tools.judge import SECTIONS
+from tools.profiles import PIPELINE
 from tools.tables import cells
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The project with a tiny profile, committed, of which nothing was run yet."""
-    return tiny_clone(tmp_path_factory.mktemp("repeat"), TINY_RUN)
+    return tiny_clone(tmp_path_factory.mktemp("repeat"), PIPELINE)
 
 
 def rows_of(table: str) -> dict[str, list[str]]:
@@ -49,7 +49,7 @@ def test_spread_is_written_for_the_committed_params(tiny: Clone) -> None:
     assert spread["seeds"] == [1, 2]
     assert set(spread["params"]) == set(SECTIONS)
     assert "seed" not in spread["params"]["train_gan"]
-    assert spread["params"]["generate"]["num_images"] == 100
+    assert spread["params"]["generate"]["num_images"] == PIPELINE["generate"]["num_images"]
     assert spread["environment"]["versions"]["torch"]
     for name, metric in spread["metrics"].items():
         assert len(metric["values"]) == 2, name

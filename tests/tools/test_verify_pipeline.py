@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
-from tests.tiny_run import TINY_RUN
 from tools.clone import Clone, tiny_clone
 from tools.fresh import find_commit
+from tools.profiles import PIPELINE
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The project with a tiny profile, run once, its results committed."""
-    made = tiny_clone(tmp_path_factory.mktemp("tiny"), TINY_RUN)
+    made = tiny_clone(tmp_path_factory.mktemp("tiny"), PIPELINE)
     made.must("git", "config", "user.name", "Test")
     made.must("git", "config", "user.email", "test@example.org")
     made.dvc("repro")
