@@ -1,4 +1,4 @@
-"""Train the GAN on the training digits, on whatever device there is, and keep the average of its generator."""
+"""Train the GAN on the training digits, on the device at hand, and keep the average of its generator."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ class Params(Settings):
     """The section train_gan of params.yaml: the settings of the training, and what this stage alone needs."""
 
     network: Annotated[str, known_name(architectures.names), Field(description="a module in stages/gan/networks")]
-    conditional: Annotated[bool, Field(description="whether G and D are told the class")]
+    conditional: Annotated[bool, Field(description="whether G and D are given the class")]
     init_from: Annotated[
         str,
         Field(
@@ -78,7 +78,7 @@ def run(params: Params, options: StageParams, data: Path, team: Team | None = No
             checkpoint_steps=params.steps_near(runtime.checkpoint_kimg()),
             watch=ParentWatch(must_watch=launched or "DVC_ROOT" in os.environ),
             stop=StopRequest(one_of_several=launched),
-            publish=partial(write_course, folder),
+            publish=partial(write_curves, folder),
         )
         loop.resume(host)
         try:
@@ -117,7 +117,7 @@ def net_arguments(params: Params, options: StageParams, digits: ImageSet) -> dic
     }
 
 
-def write_course(folder: Path, loop: Loop) -> None:
+def write_curves(folder: Path, loop: Loop) -> None:
     """Write the history and the pictures up to now."""
     write_text(folder / "history.csv", loop.history.csv())
     for name, png in loop.pictures.items():
@@ -125,9 +125,9 @@ def write_course(folder: Path, loop: Loop) -> None:
 
 
 def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_parent: Callable[[], None]) -> None:
-    """Everything the stage leaves behind; no further file once the parent is gone."""
+    """Write all results; no further file once the parent is gone."""
     shutil.rmtree(folder / "samples", ignore_errors=True)
-    write_course(folder, loop)
+    write_curves(folder, loop)
     end_with_parent()
     write_tensors(folder / "generator.safetensors", loop.trainer.ema.state_dict(), loop.meta)
     end_with_parent()
@@ -149,7 +149,7 @@ def _device(name: str) -> torch.device:
 
 
 def main() -> None:
-    """Train in this process if it is one of several, or alone; otherwise start those that share the parts."""
+    """Train in this process if it is a worker or alone; otherwise start the workers."""
     beside_another = teams.was_launched() and os.environ["LOCAL_RANK"] != "0"
     with runtime.report_errors(STAGE, quiet=beside_another):
         runtime.make_deterministic()

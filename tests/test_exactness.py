@@ -109,13 +109,13 @@ def test_asked_to_stop_it_says_how_to_go_on_and_goes_on_to_the_same_bytes(
     assert stage.returncode == 128 + number
     (line,) = [line for line in err.splitlines() if "stopped at" in line]
     assert line.startswith("train_gan: stopped at ")
-    assert line.endswith("kimg; `dvc repro` goes on from there")
+    assert line.endswith("kimg; `dvc repro` resumes from there")
     assert "Traceback" not in out + err
     assert project.processes() == []
     done = project.run(GAN_PROCESSES=str(after))
     assert done.returncode == 0, done.stderr
     kimg = line.split()[3]
-    assert f"going on from the checkpoint at {kimg} kimg" in done.stdout
+    assert f"resuming from the checkpoint at {kimg} kimg" in done.stdout
     assert project.written() == reference
 
 

@@ -124,7 +124,7 @@ class Torture:
         must_resume = not self._stages_running() and len(self._checkpoints()) > turned
         problems: list[str] = []
         printed = self._repeat(plan.processes_after, problems)
-        resumed = "going on from the checkpoint" in printed
+        resumed = "resuming from the checkpoint" in printed
         if must_resume and not resumed:
             problems.append("training began anew, beside a checkpoint that was whole")
         if printed and self._result() != self.reference:

@@ -53,19 +53,19 @@ def normal_rows(seed: int, purpose: str, indices: range, width: int) -> Tensor:
 
 
 class BatchOrder:
-    """Which rows of n digits make up the batch of a step: every epoch a new permutation, every batch full.
+    """Which rows of n digits make up each batch: a new permutation every epoch, every batch full.
 
     Batches walk the permutations end to end, across the ends of epochs, so no digit is dropped. The order is a
-    function of (seed, purpose, epoch); the object only remembers the permutations of the epochs last asked for.
+    function of (seed, purpose, epoch); the object only caches the latest permutations.
     """
 
     def __init__(self, seed: int, purpose: str, n: int, batch_size: int) -> None:
         self.n, self.batch_size = n, batch_size
         self._permutation = lru_cache(maxsize=2)(lambda epoch: permutation(seed, purpose, epoch, n))
 
-    def rows(self, step: int) -> Tensor:
-        """Row numbers of the batch of `step` (0 is the first), int64 [batch_size]."""
-        position, end = step * self.batch_size, (step + 1) * self.batch_size
+    def rows(self, batch: int) -> Tensor:
+        """Row numbers of that batch (0 is the first), int64 [batch_size]."""
+        position, end = batch * self.batch_size, (batch + 1) * self.batch_size
         pieces: list[Tensor] = []
         while position < end:
             epoch, offset = divmod(position, self.n)
@@ -73,6 +73,6 @@ class BatchOrder:
             position += len(pieces[-1])
         return torch.cat(pieces)
 
-    def epochs_done(self, steps: int) -> int:
-        """How many epochs are complete after so many steps."""
-        return steps * self.batch_size // self.n
+    def epochs_done(self, batches: int) -> int:
+        """How many epochs are complete after that number of batches."""
+        return batches * self.batch_size // self.n

@@ -1,5 +1,5 @@
-"""The one exception for what a user can cause and mend."""
+"""The exception for errors that a user can cause and correct."""
 
 
 class UserError(Exception):
-    """Carries one clear line: what is wrong and where, expected and found, what to do. Shown without a traceback."""
+    """A single clear line: what is wrong and where, expected and found, what to do. Shown without a traceback."""

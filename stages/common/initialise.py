@@ -64,12 +64,12 @@ def _underlying(layer: nn.Module, name: str) -> dict[str, Tensor]:
     """The tensors that a layer's parametrised parameters are computed from, by the parameters' names."""
     if not parametrize.is_parametrized(layer):
         return {}
-    found: dict[str, Tensor] = {}
+    originals: dict[str, Tensor] = {}
     for key, chain in layer.parametrizations.items():  # type: ignore[operator, union-attr]
         if not hasattr(chain, "original"):
             raise TypeError(f"no rule to initialise a parametrisation of several tensors ({name}.{key})")
-        found[key] = chain.original
-    return found
+        originals[key] = chain.original
+    return originals
 
 
 def _is_spectral(layer: nn.Module) -> bool:

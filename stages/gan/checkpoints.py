@@ -1,8 +1,8 @@
 """Checkpoints of one exact run, outside the outs that DVC deletes before it runs a stage.
 
-They lie in $DVC_ROOT/.checkpoints/<key>: DVC_ROOT is the repository that `dvc exp run --temp` and `--queue` were
-started from, so that a run in a temporary copy finds its own again. The key is a hash of all that decides the result;
-whatever changes, changes the key.
+They are kept in $DVC_ROOT/.checkpoints/<key>: DVC_ROOT is the repository that `dvc exp run --temp` and `--queue` were
+started from, so that a run in a temporary copy finds its own checkpoints. The key is a hash of everything that decides
+the result: if any of it changes, so does the key.
 """
 
 import errno
@@ -33,7 +33,7 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def run_key(params: dict[str, Any], inputs: list[Path], environment: dict[str, Any]) -> str:
-    """A hash of all that decides a result: params, input files, this project's code as loaded, and the environment."""
+    """Hash everything that decides a result: params, input files, the project's loaded code, and the environment."""
     root = Path(__file__).resolve().parents[2]
     files = (getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("stages"))
     main = getattr(sys.modules["__main__"], "__file__", None)
@@ -49,7 +49,7 @@ def run_key(params: dict[str, Any], inputs: list[Path], environment: dict[str, A
 
 @contextmanager
 def full_disk_tolerated(what: str) -> Iterator[None]:
-    """Report a full disk on stderr, with `what` is not done for it, instead of raising: training goes on."""
+    """On a full disk, print `what` to stderr instead of raising, so that training continues."""
     try:
         yield
     except OSError as error:
@@ -59,15 +59,15 @@ def full_disk_tolerated(what: str) -> Iterator[None]:
 
 
 class Checkpoints:
-    """The checkpoints of the run with that key, for one process at a time: use as a context, which holds the lock.
+    """The checkpoints of the run with that key. As a context manager it holds a lock: one process at a time.
 
-    Raises UserError on entry, with the holder's process number, if another process has the lock.
+    Raises UserError on entry, with the number of the process that holds the lock, if another one does.
     """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / key[:16]
-        # Beside the folder, for those who wait for the lock look at it while its holder removes the folder.
+        # Beside the folder, because its holder removes the folder while others wait for the lock.
         self._lock = FileLock(self.folder.with_suffix(".lock"))
 
     def __enter__(self) -> "Checkpoints":
@@ -88,16 +88,16 @@ class Checkpoints:
         self._lock.release()
 
     def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> bool:
-        """Write the state after so many steps, whole or not at all, and keep KEPT. Returns whether it was written.
+        """Write the state after `step` steps atomically, and keep the newest KEPT. Returns whether it was written.
 
-        A full disk is reported and costs only this checkpoint.
+        A full disk is reported, and only this checkpoint is lost.
         """
         content = pack_tensors(tensors, meta | {"key": self.key})
         newest = self._path(step)
         with full_disk_tolerated(f"no checkpoint at step {step}"):
             write_bytes(newest, content + hashlib.sha256(content).digest())
             paths = self._newest_first()
-            # One of a later step could not be loaded, or this run would have gone on from it.
+            # A checkpoint of a later step could not be loaded, or this run would have resumed from it.
             for old in {*paths} - {*paths[paths.index(newest) :][:KEPT]}:
                 old.unlink(missing_ok=True)
             return True
@@ -106,7 +106,7 @@ class Checkpoints:
     def load(self) -> bytes:
         """The packed state of the newest checkpoint that is whole and this run's own, or b"" if there is none.
 
-        Others are reported on stderr and passed over.
+        Others are reported on stderr and skipped.
         """
         for path in self._newest_first():
             try:

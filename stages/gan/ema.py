@@ -7,7 +7,7 @@ from torch import nn
 
 
 def ema_decay(batch_kimg: float, kimg: float, halflife_kimg: float, rampup: float = 0.05) -> float:
-    """The weight that the average keeps in one step.
+    """The weight of the old average in one update.
 
     0.5 ** (batch / half-life), as Karras et al. 2020 (StyleGAN2-ADA) count it; the half-life is at most `rampup` times
     the kimg seen so far, so that the initial weights are forgotten soon.

@@ -1,4 +1,4 @@
-"""What decides the bytes of a result beside code, params and data: the kind of processor or GPU, and the versions."""
+"""What decides a result's bytes besides code, params and data: the kind of processor or GPU, and library versions."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ def _gpu(device: torch.device) -> dict[str, Any]:
 
 
 def _driver() -> str | None:
-    """The kernel driver's version, where Linux tells it."""
+    """The kernel driver's version, where Linux gives it."""
     try:
         return Path("/sys/module/nvidia/version").read_text(encoding="ascii").strip()
     except OSError:
@@ -56,7 +56,7 @@ def _processor() -> dict[str, str]:
         return {"description": platform.processor()}
     lines = CPUINFO.read_text(encoding="utf-8").split("\n\n", maxsplit=1)[0].splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    wanted = ("vendor_id", "cpu family", "model", "model name")
-    return {key.replace(" ", "_"): fields[key] for key in wanted if key in fields} or {
+    names = ("vendor_id", "cpu family", "model", "model name")
+    return {key.replace(" ", "_"): fields[key] for key in names if key in fields} or {
         "description": platform.processor()
     }

@@ -1,6 +1,6 @@
-"""How the processes of a team show each other their sums. Both ways copy bits and add nothing.
+"""How the processes of a team exchange their sums. Both ways copy bits and add nothing.
 
-There are two exchanges a step. Shared memory spares what all_gather spends on sockets, several times over.
+There are two exchanges per step. Shared memory saves the time that all_gather spends on sockets.
 """
 
 import math
@@ -23,17 +23,17 @@ LONGEST_PATH = 4096
 
 
 class Exchange(Protocol):
-    """What Team calls: every process the same calls in the same order, with vectors of the same length."""
+    """What Team calls. Every process makes the same calls in the same order, with vectors of the same length."""
 
     def __call__(self, vectors: list[Tensor], slots: int, stop: int) -> tuple[list[Tensor], int]:
-        """Show up to `slots` vectors [N] to all. Returns the table [slots, N] of each rank, and the highest stop.
+        """All-gather up to `slots` vectors [N]. Returns the table [slots, N] of each rank, and the highest stop.
 
-        The tables are valid until the next call but one.
+        The tables stay valid during the next call, not after it.
         """
 
 
 class Gathering:
-    """Through torch.distributed: between GPUs, and between machines."""
+    """By torch.distributed: between GPUs, and between machines."""
 
     def __call__(self, vectors: list[Tensor], slots: int, stop: int) -> tuple[list[Tensor], int]:
         """See Exchange."""
@@ -48,7 +48,7 @@ class Gathering:
 
 
 class SharedMemory:
-    """Through memory that all processes of one machine see: float32 on the CPU only."""
+    """By memory that all processes of a machine share: float32 on the CPU only."""
 
     def __init__(self) -> None:
         self._tables: dict[int, Tensor | None] = {}
@@ -63,21 +63,21 @@ class SharedMemory:
         tables = self._tables[length]
         if tables is None:
             return self._otherwise(vectors, slots, stop)
-        # Two halves in turn: who writes this one again has passed the next call, which all enter done with reading it.
+        # Two halves alternate: before one is written again, the next call has made sure that every process has read it.
         self._turn = 1 - self._turn
         half = tables[self._turn]
         for slot, vector in enumerate(vectors):
             half[dist.get_rank(), slot].copy_(vector)
         highest = torch.tensor([stop])
         with others_present():
-            dist.all_reduce(highest, op=dist.ReduceOp.MAX)  # returns only after all have written and come here
+            dist.all_reduce(highest, op=dist.ReduceOp.MAX)  # returns only after every process has written its sums
         return list(half), int(highest.item())
 
 
 def shared_tensor(shape: tuple[int, ...]) -> Tensor | None:
     """A float32 tensor of zeros in memory that all processes share, or None if there is no room for it.
 
-    The file behind it loses its name as soon as all have opened it: whatever ends them, nothing stays behind.
+    The file behind it is unlinked as soon as every process has opened it, so that nothing is left however they end.
     """
     size = math.prod(shape)
     sent = torch.zeros(LONGEST_PATH, dtype=torch.uint8)
@@ -99,8 +99,8 @@ def shared_tensor(shape: tuple[int, ...]) -> Tensor | None:
 
 
 def _new_file(size: int) -> str:
-    """The path of a new file of so many zeros, or nothing if there is no room for it."""
-    # Every byte is written now: a later write to memory that is not there would end the process without a word.
+    """The path of a new file of `size` zero bytes, or an empty string if there is no room for it."""
+    # Every byte is written now: running out of memory on a later write would kill the process without a message.
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix="gan_team_", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None)
@@ -121,12 +121,12 @@ def exchange_for(device: torch.device) -> Exchange:
 
 @contextmanager
 def others_present() -> Iterator[None]:
-    """Raises UserError where torch's connection to another process broke off."""
+    """Raises UserError if torch loses the connection to another process."""
     try:
         yield
     except RuntimeError as error:
         if not dist.is_initialized():
             raise
         raise UserError(
-            "another process of this training ended; `dvc repro` goes on from the last checkpoint"
+            "another process of this training ended; `dvc repro` resumes from the last checkpoint"
         ) from error

@@ -1,9 +1,9 @@
 """Starting the processes that share a stage's work, stopping them, and never leaving one behind.
 
 One process that DVC runs, the stage, starts the workers through torch's elastic launcher and waits. Asked to stop by
-SIGINT or SIGTERM, it asks the workers, which agree on the step to stop at. A process whose parent is gone ends before
-its next step and writes nothing more: the workers watch the stage, the stage watches DVC. Without DVC nobody is
-watched, so that a stage under nohup outlives its terminal.
+SIGINT or SIGTERM, it forwards the request to the workers, which agree on a step to stop at. A process whose parent is
+gone exits before its next step and writes nothing more: the workers watch the stage, and the stage watches DVC. Without
+DVC no process is watched, so that a stage under nohup outlives its terminal.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ from stages.common.cores import available_cores
 from stages.common.errors import UserError
 
 WATCH_S = 0.2
-"""Seconds between two looks of the waiting stage at its parent and at what it was asked."""
+"""Seconds between two checks of the waiting stage: is its parent alive, was it asked to stop?"""
 SHORT_KIMG = 10.0
-"""Thousands of images under which starting processes takes longer than they save, for each loads torch anew."""
+"""Thousands of images below which starting processes costs more time than it saves, because each one loads torch."""
 AGAIN_S = 1.0
-"""Signals that come sooner are the same request: `timeout` and service managers ask a process and its group."""
+"""A second signal within this time counts as a repeat of the first: `timeout` and service managers send two."""
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 LOOPBACK = "127.0.0.1"
 LOOPBACK_TIMEOUT_S = 5.0
@@ -40,7 +40,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ParentWatch:
-    """Knows whether the processes that this one must not outlive are still there."""
+    """Knows whether the processes that this one must not outlive are still alive."""
 
     def __init__(self, must_watch: bool) -> None:
         self._watched = self._ancestors() if must_watch else []
@@ -53,7 +53,7 @@ class ParentWatch:
 
     @staticmethod
     def _ancestors() -> list[tuple[psutil.Process, int]]:
-        """This process with its parent, and if that is a shell that runs one command, the shell with its parent."""
+        """This process with its parent; if that is a shell that runs a single command, also the shell with its parent."""
         pairs = [(psutil.Process(), stages.PARENT)]
         with contextlib.suppress(psutil.Error):
             parent = psutil.Process(stages.PARENT)
@@ -63,9 +63,9 @@ class ParentWatch:
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM, the number of the first in `signal`, instead of dying of them.
+    """Records SIGINT and SIGTERM (the first one's number in `signal`) instead of exiting on them.
 
-    A later one ends the process as ever, unless it is one of several: they end with the one that started them.
+    A later signal ends the process as usual, unless it is a worker: workers end with the process that started them.
     """
 
     def __init__(self, one_of_several: bool) -> None:
@@ -94,7 +94,9 @@ def launch(module: str, count: int) -> None:
     """
     # They meet on loopback at a free port: no host name has to resolve, and any number of runs go side by side.
     require_loopback()
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"  # whatever the user's cluster needs
+    os.environ["GLOO_SOCKET_IFNAME"] = (
+        "lo0" if sys.platform == "darwin" else "lo"
+    )  # not what the user's cluster may need
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # its tracebacks of the workers' errors
     supervisor = _Supervisor()
     with tempfile.TemporaryDirectory() as logs:
@@ -128,32 +130,32 @@ def require_loopback() -> None:
         ) from None
 
 
-def _exit_code(error: ChildFailedError, asked: int, module: str) -> int:
+def _exit_code(error: ChildFailedError, stop_signal: int, module: str) -> int:
     codes = [failure.exitcode for failure in error.failures.values()]
-    if asked:
-        return 128 + asked
-    # The launcher itself ends those that are left with SIGTERM.
+    if stop_signal:
+        return 128 + stop_signal
+    # The launcher itself ends the remaining workers with SIGTERM.
     killed = [-code for code in codes if code < 0 and -code != signal.SIGTERM]
     if killed:
         name = signal.Signals(killed[0]).name
-        print(f"{module}: a worker was ended by {name}; `dvc repro` goes on from the last checkpoint", file=sys.stderr)
+        print(f"{module}: a worker was ended by {name}; `dvc repro` resumes from the last checkpoint", file=sys.stderr)
         return 1
     return next((code for code in codes if code > 0), 128 + signal.SIGTERM)
 
 
 class _Supervisor(StopRequest):
-    """Asks the workers to stop when this process is asked, and ends them at once if it must end itself."""
+    """Forwards requests to stop to the workers, and kills them if this process has to exit at once."""
 
     def __init__(self) -> None:
         super().__init__(one_of_several=False)
-        self._asked: set[int] = set()
+        self._notified: set[int] = set()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _insist(self, number: int) -> None:
         self._end(128 + number)
 
     def _watch(self) -> None:
-        """Not in the signal's handler, for a signal may come before the workers are there."""
+        """Not in the signal handler, because a signal may come before the workers exist."""
         watch, pause = ParentWatch(must_watch="DVC_ROOT" in os.environ), threading.Event()
         while watch.is_alive():
             if self.signal:
@@ -162,10 +164,10 @@ class _Supervisor(StopRequest):
         self._end(1)
 
     def _ask(self) -> None:
-        """By SIGTERM in any case: one that is still importing then ends without a traceback."""
+        """Always by SIGTERM: a worker that is still importing then exits without a traceback."""
         for worker in psutil.Process().children():
-            if worker.pid not in self._asked:
-                self._asked.add(worker.pid)
+            if worker.pid not in self._notified:
+                self._notified.add(worker.pid)
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.terminate()
 
@@ -177,17 +179,17 @@ class _Supervisor(StopRequest):
         os._exit(code)
 
 
-def processes_to_start(asked: int | None, parts: int, device: str, gpus: int, kimg: float) -> int:
-    """How many processes share the parts: as asked (GAN_PROCESSES), else one for each part, core or GPU, the least.
+def processes_to_start(requested: int | None, parts: int, device: str, gpus: int, kimg: float) -> int:
+    """How many processes share the parts: `requested` (GAN_PROCESSES), or the number of parts, cores or GPUs.
 
-    Without being asked, a training of less than SHORT_KIMG is one process's work. Raises UserError if more are asked
-    for than there are parts, or GPUs.
+    Of these the smallest counts; a training of less than SHORT_KIMG gets one process. Raises UserError if more are
+    requested than there are parts, or GPUs.
     """
     places = {"cuda": gpus, "mps": 1}.get(device, parts)
-    if asked is None:
+    if requested is None:
         return 1 if kimg < SHORT_KIMG else min(parts, available_cores() if device == "cpu" else places)
-    if asked > parts:
-        raise UserError(f"GAN_PROCESSES: expected at most train_gan.shards = {parts}, found {asked}")
-    if asked > places:
-        raise UserError(f"GAN_PROCESSES: expected at most {places} on {device}, one for each GPU, found {asked}")
-    return asked
+    if requested > parts:
+        raise UserError(f"GAN_PROCESSES: expected at most train_gan.shards = {parts}, found {requested}")
+    if requested > places:
+        raise UserError(f"GAN_PROCESSES: expected at most {places} on {device}, one for each GPU, found {requested}")
+    return requested

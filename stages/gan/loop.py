@@ -1,6 +1,6 @@
 """A training from its first step to its last: history, pictures, snapshots, checkpoints and requests to stop.
 
-Knows no path under data/: what is to be looked at while training goes on leaves through a function.
+Knows no path under data/: it publishes curves and pictures through a function.
 """
 
 import os
@@ -91,13 +91,13 @@ class Loop:
                     host.save(self)
 
     def resume(self, host: "Host") -> None:
-        """Take up the newest checkpoint of this run in every process of the team, if process 0 has one."""
+        """Load the newest checkpoint of this run into every process of the team, if process 0 has one."""
         content = host.checkpoints.load() if host.checkpoints else b""
         content = self.trainer.team.broadcast(content, self.trainer.images.device)
         if content:
             self.load_state(*unpack_tensors(content))
             if host.checkpoints:
-                print(f"going on from the checkpoint at {self.kimg_done:g} kimg", flush=True)
+                print(f"resuming from the checkpoint at {self.kimg_done:g} kimg", flush=True)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that the rest of the run and its outs depend on, as named tensors and a description."""
@@ -133,7 +133,7 @@ class Loop:
         saved = host.save(self)
         if host.checkpoints:
             place = "there" if saved else "the last checkpoint"
-            message = f"{name}: stopped at {self.kimg_done:g} kimg; `dvc repro` goes on from {place}"
+            message = f"{name}: stopped at {self.kimg_done:g} kimg; `dvc repro` resumes from {place}"
             print(message, file=sys.stderr)
         team.barrier()
         sys.exit(128 + team.agreed_stop)
@@ -143,7 +143,7 @@ class Loop:
 class Host:
     """The process and machine around a loop.
 
-    checkpoints: in process 0 alone; publish: writes what is to be looked at while training goes on, in process 0.
+    checkpoints: in process 0 alone; publish: writes curves and pictures during training, in process 0.
     """
 
     checkpoints: Checkpoints | None
@@ -158,7 +158,7 @@ class Host:
             os._exit(1)
 
     def save(self, loop: Loop) -> bool:
-        """Write a checkpoint, and what is to be looked at. Returns whether the checkpoint was written."""
+        """Write a checkpoint, and publish. Returns whether the checkpoint was written."""
         if self.checkpoints is None:
             return False
         saved = self.checkpoints.save(loop.steps_done, *loop.state())

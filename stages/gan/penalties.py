@@ -1,6 +1,6 @@
 """Penalties on the gradient of D's logits with respect to its images. Each gives one value per image.
 
-All four differ in two things only: the images at which the gradient is taken, and what is asked of its norm.
+They differ in two things only: the images at which the gradient is taken, and a function of its norm.
 """
 
 from collections.abc import Callable

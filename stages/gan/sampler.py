@@ -1,4 +1,4 @@
-"""Drawing samples from a stored generator: image i is the same for any number of images asked for."""
+"""Drawing samples from a stored generator: image i does not depend on how many are drawn."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Sampler:
         self.G, self.z_dim, self.num_classes, self.seed = generator.eval(), z_dim, num_classes, seed
 
     def latents(self, purpose: str, n: int) -> Tensor:
-        """One latent for each image: [n, z_dim]; row i is the same for any n > i."""
+        """A latent for each image: [n, z_dim]; row i is the same for any n > i."""
         return draws.normal_rows(self.seed, f"generate.{purpose}", range(n), self.z_dim)
 
     def images(self, z: Tensor, y: Tensor) -> Tensor:
@@ -30,9 +30,9 @@ class Sampler:
 
 
 def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, source: str) -> Sampler:
-    """The sampler of a stored generator, which says itself what rebuilds it.
+    """The sampler of a stored generator, whose description says how to rebuild it.
 
-    Raises UserError, which names `source`, if that is no generator that this code knows.
+    Raises UserError, which names `source`, if it holds no generator that this code can rebuild.
     """
     try:
         arguments, classes = meta["arguments"], meta["classes"]

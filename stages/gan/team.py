@@ -1,8 +1,8 @@
 """The processes that share the parts of a batch.
 
-Who computes which part changes no bit of a result: sums go by the tree of parts.py, whose whole branches one process
-may hold, and every process adds up the branches of all in that one order. The batch's parts are fixed; the number of
-processes is free, up to one for each part.
+Which process computes which part changes no bit of a result: sums follow the tree of parts.py. A process sums the whole
+branches that it holds, and every process then adds the branches of all in the tree's order. The parts of a batch are
+fixed; the number of processes is free, up to one for each part.
 """
 
 import os
@@ -23,7 +23,7 @@ Branch = tuple[int, int]
 
 
 class Team:
-    """This process among those that train together; all of them make the same calls in the same order.
+    """This process among those that train together. All of them make the same calls in the same order.
 
     stop: the number of a signal that asks this process to stop, or 0. It travels with the sums, so that all processes
     learn of it at the same step: then `agreed_stop` is set in every one.
@@ -31,7 +31,9 @@ class Team:
 
     def __init__(self, shards: int, rank: int = 0, size: int = 1, exchange: Exchange | None = None) -> None:
         if size > shards:
-            raise UserError(f"{size} processes share {shards} parts: start at most {shards}, or raise train_gan.shards")
+            raise UserError(
+                f"{size} processes share {shards} parts: start at most {shards}, or set more train_gan.shards"
+            )
         self.shards, self.rank, self.size = shards, rank, size
         self._exchange = exchange or Gathering()
         self.stop = self.agreed_stop = 0
@@ -77,7 +79,7 @@ class Team:
         """Raises UserError if process 0 has another text: the processes would not compute the same run."""
         if self.broadcast(text.encode(), device) != text.encode():
             raise UserError(
-                "the processes differ in params, inputs, code, processor or versions: start them from equals"
+                "the processes differ in params, inputs, code, processor or versions: start all from the same state"
             )
 
     def barrier(self) -> None:
@@ -87,7 +89,7 @@ class Team:
                 dist.barrier()
 
     def _gather(self, mine: list[Tensor]) -> dict[Branch, Tensor]:
-        """The sums of all branches of all processes; everyone's `stop` comes along."""
+        """The sums of all branches of all processes; everyone's `stop` travels with them."""
         slots = max(map(len, self._branches))
         received, self.agreed_stop = self._exchange(mine, slots, self.stop)
         return {
@@ -124,7 +126,7 @@ class Team:
 
 
 def leave() -> None:
-    """Part from the other processes: one that just exits may be aborted by the threads that still connect it."""
+    """Close the connections to the other processes: exiting with them open may abort this one."""
     if dist.is_initialized():
         dist.destroy_process_group()
 

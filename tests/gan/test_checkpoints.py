@@ -103,7 +103,7 @@ def test_a_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(
     assert steps(broken_off(7)) == [4, 6]
     shutil.rmtree(data / "train_gan")  # as DVC does before it runs a stage
     assert finished(data) == reference
-    assert "going on from the checkpoint at 0.24 kimg" in capsys.readouterr().out
+    assert "resuming from the checkpoint at 0.24 kimg" in capsys.readouterr().out
     assert not list((data.parent / ".checkpoints").iterdir())
 
 
@@ -154,7 +154,7 @@ def test_settings_that_change_no_byte_change_no_key(
     for name, value in (("GAN_PROCESSES", "3"), ("GAN_CHECKPOINT_KIMG", "1"), ("GAN_PROGRESS", "0")):
         monkeypatch.setenv(name, value)
     finished(data)
-    assert "going on from the checkpoint at 0.16 kimg" in capsys.readouterr().out
+    assert "resuming from the checkpoint at 0.16 kimg" in capsys.readouterr().out
 
 
 KEYS = """
@@ -276,7 +276,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(
     said = capsys.readouterr()
     (line,) = said.err.splitlines()
     assert line.startswith(f"passing over checkpoint {newest.relative_to(data.parent)}: ")
-    assert "going on from the checkpoint at 0.16 kimg" in said.out
+    assert "resuming from the checkpoint at 0.16 kimg" in said.out
 
 
 def test_without_a_whole_checkpoint_a_run_begins_again(
@@ -463,7 +463,7 @@ def test_a_run_that_is_stopped_on_a_full_disk_does_not_promise_too_much(
         run(data)
     assert stop.value.code == 143
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "train_gan: stopped at 0.24 kimg; `dvc repro` goes on from the last checkpoint"
+    assert last == "train_gan: stopped at 0.24 kimg; `dvc repro` resumes from the last checkpoint"
 
 
 def is_full(*_: object) -> None:

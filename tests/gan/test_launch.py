@@ -247,7 +247,7 @@ def test_sigkill_of_one_ends_all(victim: int, long: Project) -> None:
     assert stage.returncode == (-signal.SIGKILL if victim == 0 else 1)
     assert "Traceback" not in out + err
     if victim:
-        assert "stages.train_gan: a worker was ended by SIGKILL; `dvc repro` goes on from the last checkpoint" in err
+        assert "stages.train_gan: a worker was ended by SIGKILL; `dvc repro` resumes from the last checkpoint" in err
 
 
 PARENT = """
