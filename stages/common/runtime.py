@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stages.common.errors import UserError
 from stages.common.params import P, load_params
+from stages.common.unchanged import Unchanged
 
 if TYPE_CHECKING:
     import torch
@@ -96,8 +97,10 @@ def make_deterministic() -> None:
 def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> None:
     """Load the stage's params and run it on data/."""
     with report_errors(stage):
+        unchanged = Unchanged(stage)
         make_deterministic()
         run(load_params(stage, schema), Path("data"))
+        unchanged.confirm()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The table of a training's course."""
 
 import io
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from stages.gan.trainer import FIGURES
 from tests.gan_params import gan_params
 
 
-def settings(**changes: int) -> Settings:
+def settings(**changes: Any) -> Settings:
     return gan_params(**changes)[0]
 
 

@@ -1,0 +1,98 @@
+"""What a stage depends on must not change while it runs.
+
+DVC reads params and hashes dependencies when a stage has ended, so it would record an edit made in the meantime beside
+results of the state before it. Each stage therefore compares what dvc.yaml lists for it between its start and its end.
+Without dvc.yaml nothing is recorded, and there is nothing to compare.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.common.errors import UserError
+from stages.common.params import PARAMS_FILE, read_params_file
+
+PIPELINE = Path("dvc.yaml")
+Stat = tuple[int, int, int]
+
+
+class Unchanged:
+    """What a stage depends on, as it was when this object was made."""
+
+    def __init__(self, stage: str, root: Path = Path()) -> None:
+        self.stage, self.root = stage, root
+        self._digests: dict[Path, tuple[Stat, str]] = {}
+        self._before = self._causes()
+
+    def confirm(self) -> None:
+        """Raises UserError, naming what changed, if the stage's params, code or inputs are not what they were."""
+        now = self._causes()
+        changed = sorted(key for key in self._before.keys() | now.keys() if self._before.get(key) != now.get(key))
+        if changed:
+            raise UserError(
+                f"{', '.join(changed[:3])} changed while the stage ran, so its results are of neither state; "
+                "run `dvc repro` again"
+            )
+
+    def _causes(self) -> dict[str, str]:
+        """The content of each section of params.yaml, and the SHA-256 of each file, that dvc.yaml lists."""
+        entry, params = self._listed()
+        causes = {}
+        for key in entry.get("params", []):
+            whole = isinstance(key, dict)  # `params.yaml:` with nothing behind it names all sections
+            section = "" if whole else _resolved(key, params)
+            value = params if whole else _lookup(params, section)
+            causes[f"{PARAMS_FILE} {section}".strip()] = json.dumps(value, sort_keys=True, default=str)
+        for dependency in entry.get("deps", []):
+            for path in self._files(self.root / _resolved(dependency, params)):
+                causes[path.relative_to(self.root).as_posix()] = self._digest(path)
+        return causes
+
+    def _listed(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The stage's entry in dvc.yaml, and params.yaml; nothing where there is no such entry, or neither is valid."""
+        try:
+            pipeline = YAML(typ="safe", pure=True).load((self.root / PIPELINE).read_text(encoding="utf-8"))
+            return pipeline["stages"][self.stage], read_params_file(self.root / PARAMS_FILE)
+        except (OSError, YAMLError, UserError, KeyError, TypeError, ValueError):
+            return {}, {}
+
+    @staticmethod
+    def _files(path: Path) -> Iterator[Path]:
+        if path.is_dir():
+            names = {file: file.relative_to(path).parts for file in path.rglob("*") if file.is_file()}
+            yield from (file for file, parts in sorted(names.items()) if not any(map(_is_ignored, parts)))
+        elif path.is_file():
+            yield path
+
+    def _digest(self, path: Path) -> str:
+        """SHA-256; a file whose size, time and place are what they were is not read again."""
+        status = path.stat()
+        stat = status.st_size, status.st_mtime_ns, status.st_ino
+        if path not in self._digests or self._digests[path][0] != stat:
+            with path.open("rb") as file:
+                self._digests[path] = stat, hashlib.file_digest(file, "sha256").hexdigest()
+        return self._digests[path][1]
+
+
+def _is_ignored(name: str) -> bool:
+    """Whether a file or folder of that name is nobody's input: compiled code, and files of desktops and editors."""
+    return name == "__pycache__" or name.startswith(".")
+
+
+def _resolved(text: str, params: dict[str, Any]) -> str:
+    """The text with DVC's templates ${section.key} filled in."""
+    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(_lookup(params, match[1])), text)
+
+
+def _lookup(params: dict[str, Any], key: str) -> Any:
+    """The value of a dotted key; None if there is none."""
+    value: Any = params
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,147 @@
+"""Edits of what a stage depends on while it runs: seen by the object itself, and by stages under a real DVC."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import UserError
+from stages.common.unchanged import Unchanged
+from tests.stage_process import Project, wait_until
+
+PIPELINE = """
+stages:
+  first:
+    cmd: python -m stages.first
+    params:
+      - first
+      - options.${first.kind}
+    deps:
+      - data/zero/input.txt
+      - data/init/${first.start}
+      - stages/plugins/${first.kind}.py
+      - stages/shared
+  all:
+    cmd: python -m stages.all
+    params:
+      - params.yaml:
+"""
+PARAMS = """
+first: {kind: good, start: none, lr: 0.1}
+other: {lr: 0.2}
+options: {good: {width: 3}, bad: {width: 4}}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("data/zero", "data/init/none", "stages/plugins", "stages/shared"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("data/zero/input.txt", "stages/plugins/good.py", "stages/plugins/bad.py", "stages/shared/a.py"):
+        (tmp_path / name).write_text("1\n", encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    return tmp_path
+
+
+def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def edit(root: Path) -> None:
+        text = (root / name).read_text(encoding="utf-8")
+        assert old in text
+        (root / name).write_text(text.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
+def add(name: str) -> Callable[[Path], None]:
+    def edit(root: Path) -> None:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("2\n", encoding="utf-8")
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (replace("params.yaml", "lr: 0.1", "lr: 0.3"), "params.yaml first"),
+        (replace("params.yaml", "width: 3", "width: 5"), "params.yaml options.good"),
+        (replace("data/zero/input.txt", "1", "2"), "data/zero/input.txt"),
+        (replace("stages/plugins/good.py", "1", "2"), "stages/plugins/good.py"),
+        (replace("stages/shared/a.py", "1", "2"), "stages/shared/a.py"),
+        (add("stages/shared/b.py"), "stages/shared/b.py"),
+        (add("data/init/none/generator"), "data/init/none/generator"),
+        (lambda root: (root / "stages/shared/a.py").unlink(), "stages/shared/a.py"),
+        (replace("params.yaml", "first:", "first: ]"), "params.yaml first"),
+    ],
+)
+def test_an_edit_of_a_cause_is_refused_and_named(edit: Callable[[Path], None], named: str, root: Path) -> None:
+    unchanged = Unchanged("first", root)
+    edit(root)
+    with pytest.raises(UserError, match=f"{named}.* changed while the stage ran, .*run `dvc repro` again$"):
+        unchanged.confirm()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda _: None,
+        replace("params.yaml", "lr: 0.2", "lr: 0.3"),
+        replace("params.yaml", "{width: 4}", "{width: 5}"),
+        replace("stages/plugins/bad.py", "1", "2"),
+        add("stages/shared/__pycache__/a.pyc"),
+        add("data/init/none/.DS_Store"),
+        lambda root: os.utime(root / "data/zero/input.txt", (1, 1)),
+    ],
+)
+def test_what_the_stage_does_not_depend_on_may_change(edit: Callable[[Path], None], root: Path) -> None:
+    unchanged = Unchanged("first", root)
+    edit(root)
+    unchanged.confirm()
+
+
+def test_a_stage_may_depend_on_every_section(root: Path) -> None:
+    unchanged = Unchanged("all", root)
+    replace("params.yaml", "lr: 0.2", "lr: 0.3")(root)
+    with pytest.raises(UserError, match=r"^params.yaml changed"):
+        unchanged.confirm()
+
+
+def test_without_a_pipeline_there_is_nothing_to_confirm(tmp_path: Path) -> None:
+    Unchanged("first", tmp_path).confirm()
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_params_edited_during_training_fail_the_stage_and_its_checkpoint_stays(
+    processes: str, normalized: Path, tmp_path: Path
+) -> None:
+    """The outs would be of the old learning rate, recorded with the new one. With the old one it ends from there."""
+    project = Project.create(tmp_path / "project", normalized)
+    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
+    params = project.root / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    with project.started(GAN_PROCESSES=processes) as stage:
+        wait_until(project.checkpoints)
+        params.write_text(before.replace("lr_g: 0.003", "lr_g: 0.001"), encoding="utf-8")
+        assert params.read_text(encoding="utf-8") != before
+        _, err = stage.communicate(timeout=120)
+    assert stage.returncode == 1
+    assert [line for line in err.splitlines() if line.startswith("train_gan: ")] == [
+        "train_gan: params.yaml train_gan changed while the stage ran, so its results are of neither state; "
+        "run `dvc repro` again"
+    ]
+    assert "Traceback" not in err
+    params.write_text(before, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train_gan"],
+        cwd=project.root,
+        env=project.environment(GAN_PROCESSES="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resuming from the checkpoint at 4.8 kimg" in done.stdout
