@@ -68,14 +68,17 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
 
 
 def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
-    """A line for each wrong key of the section that holds the options of every network."""
+    """A line for each wrong key of the options of networks; the network that is trained must have some."""
     names, options = architectures.names(), content.get(architectures.SECTION)
-    unknown = [name for name in options if name not in names] if isinstance(options, dict) else []
+    described = list(options) if isinstance(options, dict) else []
+    unknown = [name for name in described if name not in names]
     problems = [
         f"{params_file}: {architectures.SECTION}.{name}: unknown network; expected {', '.join(names)}"
         for name in unknown
     ]
-    for name in names:
+    section = content.get("train_gan")
+    chosen = section.get("network") if isinstance(section, dict) else None
+    for name in (name for name in names if name == chosen or name in described):
         problems += refusals(partial(architectures.read_options, content, name))
     return problems
 

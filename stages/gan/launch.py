@@ -53,7 +53,7 @@ class ParentWatch:
 
     @staticmethod
     def _ancestors() -> list[tuple[psutil.Process, int]]:
-        """This process with its parent, and if that is a shell that runs a single command, the shell with its parent."""
+        """This process with its parent, and if that is a shell running a single command, the shell with its parent."""
         pairs = [(psutil.Process(), stages.PARENT)]
         with contextlib.suppress(psutil.Error):
             parent = psutil.Process(stages.PARENT)
