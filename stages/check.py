@@ -79,7 +79,7 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
     section = content.get("train_gan")
     chosen = section.get("network") if isinstance(section, dict) else None
     for name in (name for name in names if name == chosen or name in described):
-        problems += refusals(partial(architectures.read_options, content, name))
+        problems += refusals(partial(architectures.read_options, content, name, params_file))
     return problems
 
 
