@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from stages.common.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
 META = "meta"
@@ -53,6 +54,16 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON with sorted keys; a value that is not finite is an error, for JSON has no NaN."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table as csv_text gives it."""
+    write_text(path, csv_text(table))
+
+
+def csv_text(table: "pd.DataFrame") -> str:
+    """A table as CSV: a header, no index, floats with six digits, the same line ends on every system."""
+    return str(table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 
 def write_tensors(path: Path, tensors: "dict[str, Tensor]", meta: dict[str, Any]) -> None:
@@ -103,6 +114,13 @@ def require(path: Path) -> Path:
     if not path.is_file():
         raise UserError(f"{path} is missing; {remedy(path)}")
     return path
+
+
+def require_equal(path: Path, what: str, actual: object, expected: object, like: Path | None = None) -> None:
+    """Raise UserError if a file holds another `what` than expected; like: the file that the expectation is from."""
+    if actual != expected:
+        origin = "" if like is None else f", as in {like}"
+        raise UserError(f"{path}: expected {what} {expected}{origin}, found {actual}; {remedy(path)}")
 
 
 def remedy(path: Path) -> str:
