@@ -33,9 +33,9 @@ from stages.common.runtime import make_deterministic, report_errors
 from stages.datasets.formats.idx import read_idx
 from stages.datasets.sources import FileError, Folder, SourceError
 from stages.evaluate import Params, embed
+from stages.evaluation.beside_floor import Score
 from stages.evaluation.comparisons import beside_training
 from stages.evaluation.registry import METRICS, Comparison, Embedded
-from stages.evaluation.scores import Score
 from tools.tables import markdown
 
 DOCUMENT = Path("docs/damages.md")

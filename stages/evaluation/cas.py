@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.evaluation.scores import Score, estimated, metric_entry
+from stages.evaluation.beside_floor import Score, estimated, metric_entry
 from stages.metrics.resampling import Estimate, Influences, Resampler, centred, halved
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from stages.evaluation import tables
+from stages.evaluation.beside_floor import metric_entry
 from stages.evaluation.per_class import class_details
 from stages.evaluation.registry import METRICS, Comparison, Embedded, Metric
-from stages.evaluation.scores import metric_entry
 from stages.metrics.memorisation import closeness
 from stages.metrics.resampling import Resampler, halved
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stages.evaluation.beside_floor import FEW_IN_HALVES, Score, metric_entry
 from stages.evaluation.registry import METRICS, NO_CLASS, Comparison, Embedded
-from stages.evaluation.scores import FEW_IN_HALVES, Score, metric_entry
 from stages.metrics.classes import class_histogram
 from stages.metrics.resampling import Resampler
 

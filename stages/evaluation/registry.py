@@ -6,7 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from stages.evaluation.scores import Score, estimated
+from stages.evaluation.beside_floor import Score, estimated
 from stages.metrics import classes, neighbours
 from stages.metrics.frechet import frechet_estimate, frechet_infinity, least_for_infinity
 from stages.metrics.kernel import kernel_distance

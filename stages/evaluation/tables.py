@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from stages.evaluation.beside_floor import FEW_IN_HALVES
 from stages.evaluation.registry import NO_TRAINING, Comparison, Embedded
-from stages.evaluation.scores import FEW_IN_HALVES
 from stages.metrics.classes import balance_test, class_histogram, same_classes_test
 from stages.metrics.memorisation import LEAST_IN_CELL, percentiles
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from stages.common import draws
+from stages.evaluation.beside_floor import FEW_IN_HALVES
 from stages.evaluation.per_class import TOO_FEW, class_details
 from stages.evaluation.registry import Comparison, Embedded
-from stages.evaluation.scores import FEW_IN_HALVES
 from stages.metrics.frechet import frechet_distance
 from stages.metrics.kernel import kernel_distance
 from stages.metrics.resampling import Resampler

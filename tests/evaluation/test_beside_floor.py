@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.evaluation.scores import FEW_IN_HALVES, NO_INFLUENCES, OPEN, Score, metric_entry
+from stages.evaluation.beside_floor import FEW_IN_HALVES, NO_INFLUENCES, OPEN, Score, metric_entry
 from stages.metrics.resampling import Influences, Resampler
 
 UNKNOWN = {"ratio_interval": NO_INFLUENCES, "halves": FEW_IN_HALVES}
