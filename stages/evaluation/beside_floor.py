@@ -1,43 +1,37 @@
-"""One figure: its value, or why it has none; and how the details tell it beside the same figure of real digits."""
+"""A figure beside its floor, the same figure for real digits in the samples' place: ratio, interval, and halves."""
 
-from dataclasses import dataclass
-from typing import Any
-
-from stages.metrics.resampling import Estimate, Influences, Resampler
+from stages.common.records import Record
+from stages.evaluation.scores import Score
+from stages.metrics.resampling import Estimate, Resampler
 
 FEW_IN_HALVES = "too few test digits to halve them"
 NO_INFLUENCES = "the part that each image has in this figure is not known"
 OPEN = "open where null: in some resamplings the floor is not above 0"
 
 
-@dataclass(frozen=True)
-class Score:
-    """The value of a metric, with its standard error where one is known; or None and why it has no value.
+class BesideFloor(Record):
+    """Value and floor with their standard errors, and the ratio of the two.
 
-    influences: those of the images, where the metric has them; no_ratio: why a ratio to the floor would mean nothing;
-    never_negative: whether the figure is at least 0 whatever the images.
+    ratio_interval: see Resampler. undefined: for every key that is None, or an interval that is open, why.
     """
 
     value: float | None
-    standard_error: float | None = None
-    undefined: str | None = None
-    influences: Influences | None = None
-    no_ratio: str | None = None
-    never_negative: bool = False
+    standard_error: float | None
+    floor: float | None
+    floor_standard_error: float | None
+    ratio: float | None
+    ratio_interval: list[float | None] | None
+    undefined: dict[str, str]
 
 
-def estimated(estimate: Estimate, never_negative: bool = False) -> Score:
-    """The score of a figure whose influences are known."""
-    return Score(estimate.value, estimate.standard_error, influences=estimate.influences, never_negative=never_negative)
+class MetricEntry(BesideFloor):
+    """What the details say of one metric. halves: one half of the test digits against the other."""
+
+    halves: float | None
 
 
-def metric_entry(score: Score, floor: Score, halves: Score | None, resampler: Resampler) -> dict[str, Any]:
-    """What the details say of one metric: value and floor with their standard errors, and the ratio of the two.
-
-    ratio_interval: see Resampler; halves: one half of the test digits against the other, None if they are too few.
-    undefined: for every key that is None, or an interval that is open, why.
-    """
-    at_halves = halves or Score(None, undefined=FEW_IN_HALVES)
+def beside_floor(score: Score, floor: Score, resampler: Resampler) -> BesideFloor:
+    """The figure of the samples beside that of real digits in their place."""
     ratio, no_ratio = _ratio(score, floor)
     interval, no_interval = _interval(score, floor, resampler) if no_ratio is None else (None, no_ratio)
     reasons = {
@@ -47,18 +41,25 @@ def metric_entry(score: Score, floor: Score, halves: Score | None, resampler: Re
         "floor_standard_error": floor.undefined,
         "ratio": no_ratio,
         "ratio_interval": no_interval,
-        "halves": at_halves.undefined,
     }
-    return {
-        "value": score.value,
-        "standard_error": score.standard_error,
-        "floor": floor.value,
-        "floor_standard_error": floor.standard_error,
-        "ratio": ratio,
-        "ratio_interval": interval,
-        "halves": at_halves.value,
-        "undefined": {key: reason for key, reason in reasons.items() if reason},
-    }
+    return BesideFloor(
+        value=score.value,
+        standard_error=score.standard_error,
+        floor=floor.value,
+        floor_standard_error=floor.standard_error,
+        ratio=ratio,
+        ratio_interval=interval,
+        undefined={key: reason for key, reason in reasons.items() if reason},
+    )
+
+
+def metric_entry(score: Score, floor: Score, halves: Score | None, resampler: Resampler) -> MetricEntry:
+    """The same with the score of one half of the test digits against the other; None if they are too few."""
+    at_halves = halves or Score(None, undefined=FEW_IN_HALVES)
+    entry = dict(beside_floor(score, floor, resampler))
+    if at_halves.undefined:
+        entry["undefined"] |= {"halves": at_halves.undefined}
+    return MetricEntry(**entry, halves=at_halves.value)
 
 
 def _ratio(score: Score, floor: Score) -> tuple[float | None, str | None]:
