@@ -48,7 +48,7 @@ class Metric:
     @property
     def explanation(self) -> str:
         """Meaning and direction, for tables."""
-        better = "to compare with real digits" if self.direction == "neither" else f"{self.direction} is better"
+        better = "compare with real digits" if self.direction == "neither" else f"{self.direction} is better"
         return f"{self.meaning}; {better}"
 
 
@@ -132,7 +132,7 @@ _ENTRIES = (
     ),
     Metric(
         "gan_test_accuracy",
-        "samples recognised as the class of their label",
+        "samples recognised as their label",
         "higher",
         lambda sets: estimated(classes.gan_test_accuracy(sets.candidate.known_labels, sets.candidate.recognised)),
         needs=(need_labels,),

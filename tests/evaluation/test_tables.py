@@ -16,7 +16,7 @@ UNLABELLED = dataclasses.replace(SAMPLES, labels=None)
 
 
 def test_summary_has_a_line_for_each_metric() -> None:
-    known = {"standard_error": None, "floor_standard_error": None, "undefined": {}}
+    known: dict[str, Any] = {"standard_error": None, "floor_standard_error": None, "undefined": {}}
     figures: dict[str, dict[str, Any]] = {
         "one": {"value": 3.14159, "floor": 1.0, "ratio": 3.14159, "ratio_interval": [2.5, None], "halves": None},
         "two": {"value": None, "floor": 0.5, "ratio": None, "ratio_interval": None, "halves": 0.25},

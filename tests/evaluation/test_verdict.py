@@ -53,7 +53,7 @@ def figures(
     classes: tuple[ClassDetails, ...] = (CAT, DOG),
     p_value: float | None = 0.9,
     copies: Memorisation | Undefined | None = None,
-    **changes: MetricEntry,
+    **changes: Any,
 ) -> Figures:
     """Of good samples of two classes; changes: of metrics."""
     metrics = dict.fromkeys(METRICS, entry()) | {
@@ -123,7 +123,8 @@ def test_ratio_at_its_bound_is_good_and_just_beyond_it_is_not(
     name: str, aspect: str, bound: float, good_side: int
 ) -> None:
     for change, good in ((good_side * BESIDE, True), (0.0, True), (-good_side * BESIDE, False)):
-        assert is_good(figures(**{name: entry(bound + change)}), aspect) is good
+        changes: dict[str, Any] = {name: entry(bound + change)}
+        assert is_good(figures(**changes), aspect) is good
 
 
 @pytest.mark.parametrize(("change", "good"), [(BESIDE, True), (0.0, True), (-BESIDE, False)])
@@ -238,7 +239,8 @@ def test_classes_of_too_few_images_are_not_the_weakest() -> None:
 def test_what_is_undefined_is_left_out() -> None:
     nothing = entry(None, value=None, floor=None, standard_error=None)
     names = ("fd_classifier", "precision", "recall", "coverage", "c_t", "near_training")
-    line = in_plain_words(figures(**dict.fromkeys(names, nothing)))
+    changes: dict[str, Any] = dict.fromkeys(names, nothing)
+    line = in_plain_words(figures(**changes))
     assert line.startswith("good: 98.9 % recognised as asked, classes even; ")
 
 
