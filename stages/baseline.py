@@ -1,6 +1,6 @@
 """What a classifier learns from the real training digits: the yardstick for a classifier that learns from samples.
 
-No setting of the GAN reruns this stage. The recipe of both classifiers stands in its params and travels with its
+No setting of the GAN reruns this stage. The recipe of both classifiers is in its params and is passed on with its
 result.
 """
 
@@ -30,8 +30,8 @@ def run(params: Params, data: Path) -> None:
     train, test = load_alike(*(data / "normalize" / f"{split}.safetensors" for split in ("train", "test")))
     recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
     accuracy = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
-    found = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)
-    write_json(data / "baseline" / "baseline.json", found.model_dump())
+    baseline = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)
+    write_json(data / "baseline" / "baseline.json", baseline.content())
     print(f"trained on {len(train)} real digits: {accuracy.mean:.4f} of the test digits recognised")
 
 

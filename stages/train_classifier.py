@@ -15,7 +15,7 @@ from torch import Tensor
 from stages.classifier.fit import Recipe, fit, fresh_classifier, score
 from stages.classifier.model import Classifier
 from stages.common.errors import UserError
-from stages.common.files import write_tensors, write_text
+from stages.common.files import write_csv, write_tensors
 from stages.common.images import ImageSet, load_alike
 from stages.common.runtime import run_stage, show_progress
 
@@ -38,7 +38,7 @@ def run(params: Params, data: Path) -> None:
     folder = data / "train_classifier"
     meta = {"arguments": classifier.arguments, "classes": train.classes}
     write_tensors(folder / "classifier.safetensors", best, meta)
-    write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    write_csv(folder / "history.csv", history)
     print(history.to_string(index=False))
 
 

@@ -15,8 +15,7 @@ from stages import check
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.download import DATASETS
-from stages.evaluation.comparisons import PAPERS
-from stages.evaluation.registry import METRICS
+from stages.evaluation.registry import METRICS, PAPERS
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
 

@@ -17,7 +17,8 @@ from stages.common.images import load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures
-from stages.gan.sampler import Sampler, sampler_from
+from stages.gan.sampler import Sampler
+from stages.gan.snapshots import read_snapshots
 from stages.metrics.frechet import frechet_distance
 
 CLASSES = [str(digit) for digit in range(10)]
@@ -84,17 +85,17 @@ def test_figures_are_those_of_the_metrics_against_validation_digits(
 
 
 def test_distance_is_the_frechet_distance_to_validation_features(upstream: Path) -> None:
-    tensors, meta = read_tensors(upstream / SNAPSHOTS)
-    steps, generator = next(track.by_steps(tensors))
-    sampler = sampler_from(generator, meta, 1, "snapshots")
+    digits = load_image_set(upstream / "normalize" / "validation.safetensors")
+    first = read_snapshots(upstream / SNAPSHOTS, digits)[0]
+    sampler = first.sampler(seed=1)
     tensors, meta = read_tensors(upstream / "train_classifier" / "classifier.safetensors")
     classifier = classifier_from(tensors, meta, "classifier")
-    real = load_image_set(upstream / "normalize" / "validation.safetensors").images[:100]
+    real = digits.images[:100]
     with torch.no_grad():
         samples = ((sampler.G(sampler.latents("z", 100), torch.arange(100) % 10) + 1) * 127.5).round() / 127.5 - 1
         expected = frechet_distance(classifier.features(real), classifier.features(samples))
     track.run(params(), upstream)
-    assert steps == 20
+    assert first.kimg == 1.0
     assert table(upstream)["fd_classifier"][0] == pytest.approx(expected, rel=1e-3)
 
 
@@ -128,7 +129,7 @@ def test_the_floor_is_that_of_the_validation_digits_after_the_reference(
     for name in ("fd_classifier", "coverage"):
         assert floor[name] == pytest.approx(row[name], rel=1e-5)
     assert 0 <= floor["gan_test_accuracy"] <= 1
-    assert floor["gan_test_accuracy"] != pytest.approx(row["gan_test_accuracy"])  # of their own labels, not in turn
+    assert floor["gan_test_accuracy"] != pytest.approx(row["gan_test_accuracy"])  # of their own labels, not round-robin
 
 
 @pytest.mark.parametrize(("num_images", "left"), [(150, 50), (196, 4), (197, 0), (500, 0)])

@@ -1,10 +1,10 @@
-"""What each metric says of real digits damaged in known ways: `python -m tools.damages` writes docs/damages.md.
+"""How each metric rates real digits damaged in known ways: `python -m tools.damages` writes docs/damages.md.
 
     python -m tools.damages --other FOLDER      also with the images of another data set in the digits' place
 
 Reads the digits and the classifier of a finished run in data/. The validation digits, damaged, take the samples' place;
 so the first row, undamaged, is the floor of every evaluation. FOLDER holds the other set's IDX file of test images,
-plain or as .gz. Fashion-MNIST's, for one, is in a package of Debian:
+plain or as .gz. Fashion-MNIST's, for example, is in a package of Debian:
 
     apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
     python -m tools.damages --other fashion/usr/share/datasets/fashion-mnist
@@ -32,9 +32,10 @@ from stages.common.params import load_params
 from stages.common.runtime import make_deterministic, report_errors
 from stages.datasets.formats.idx import read_idx
 from stages.datasets.sources import FileError, Folder, SourceError
-from stages.evaluate import Params, embed
-from stages.evaluation.comparisons import beside_training
-from stages.evaluation.registry import METRICS, Comparison, Embedded
+from stages.evaluate import Params
+from stages.evaluation.comparisons import Comparison
+from stages.evaluation.embedded import Embedded, beside_training, embed
+from stages.evaluation.registry import METRICS
 from stages.evaluation.scores import Score
 from tools.tables import markdown
 
@@ -56,14 +57,16 @@ INTRODUCTION = """# What each metric says of damaged digits
 Real digits (the first {count:,} validation digits) in the samples' place, whole and then damaged, against the test
 digits. **Bold**: clearly other than whole digits score ({clear:g} standard errors of the difference). Every column
 should have its bold figures, and every row its own pattern: that is what tells one failure of a GAN from another. A
-few copies among good samples hardly move `c_t` and `authenticity`; `near_training` shows them first. What the metrics
-are: [metrics.md](metrics.md). Written by `python -m tools.damages`, from the digits and the classifier of a finished
-run.
+few copies among good samples hardly move `c_t` and `authenticity`; `near_training` shows them first. Written by
+`python -m tools.damages`, from the digits and the classifier of a finished run. The columns, explained further in
+[metrics.md](metrics.md):
+
+{columns}
 
 """
-TOLD_OF_OTHER = """The row *{name}*: the first {count:,} images of
+OTHER_INTRODUCTION = """The row *{name}*: the first {count:,} images of
 {set}
-in the digits' place, asked for as those digits (option `--other`; `{file}` with the SHA-256
+in the digits' place, with the labels of those digits (option `--other`; `{file}` with the SHA-256
 `{sha256}`).
 
 """
@@ -117,7 +120,7 @@ def one_of_each_class(digits: ImageSet) -> Tensor:
 
 
 def training(count: Callable[[ImageSet], int]) -> Damage:
-    """The first so many digits exchanged for training digits."""
+    """The first digits, as many as `count` says, exchanged for training digits."""
 
     def exchanged(digits: ImageSet, train: ImageSet) -> ImageSet:
         n = min(count(digits), len(train))
@@ -128,7 +131,7 @@ def training(count: Callable[[ImageSet], int]) -> Damage:
 
 
 def swapped(digits: ImageSet, _: ImageSet) -> ImageSet:
-    """As if the next class had been asked for."""
+    """Each label is the next class's."""
     return replace(digits, labels=(digits.labels + 1) % len(digits.classes))
 
 
@@ -177,25 +180,31 @@ def run(params: Params, data: Path, other: Path | None = None) -> str:
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     paths = [data / "normalize" / f"{split}.safetensors" for split in ("train", "validation", "test")]
     train, validation, test = map(load_image_set, paths)
-    count = min(params.num_images, len(validation))
-    validation = ImageSet(validation.images[:count], validation.labels[:count], validation.classes)
+    validation = validation.select(slice(params.num_images))
     classifier = load_classifier(classifier_path, test, paths[-1])
 
     damaged = {name: damage(validation, train) for name, damage in DAMAGES.items()}
-    introduction = INTRODUCTION.format(count=count, clear=CLEAR_ERRORS)
+    introduction = introduced(len(validation))
     if other is not None:
         images, sha256 = read_other(other, validation)
         damaged[OTHER] = replace(validation, images=images)
         known = KNOWN.get(sha256, "a data set that this tool does not know")
-        introduction += TOLD_OF_OTHER.format(name=OTHER, count=count, set=known, file=OTHER_FILE, sha256=sha256)
-    seen = {
-        name: embed(classifier, digits, len(digits), classifier_path)
-        for name, digits in ({"test": test} | damaged).items()
-    }
-    seen = beside_training(seen, embed(classifier, train, len(train), classifier_path).features)
-    scores = {name: _scores(params, seen["test"], seen[name], len(test.classes)) for name in damaged}
-    table = [[name, *(_cell(metric, found, scores["whole"]) for metric in METRICS)] for name, found in scores.items()]
+        introduction += OTHER_INTRODUCTION.format(
+            name=OTHER, count=len(validation), set=known, file=OTHER_FILE, sha256=sha256
+        )
+    sets = {name: embed(classifier, digits, classifier_path) for name, digits in ({"test": test} | damaged).items()}
+    sets = beside_training(sets, embed(classifier, train, classifier_path).features)
+    scores = {name: _scores(params, sets["test"], sets[name], len(test.classes)) for name in damaged}
+    table = [
+        [name, *(_cell(own[metric], scores["whole"][metric]) for metric in METRICS)] for name, own in scores.items()
+    ]
     return introduction + markdown(["digits", *METRICS], table) + "\n"
+
+
+def introduced(count: int) -> str:
+    """The text above the table, whose digits are the first `count` of validation."""
+    columns = "\n".join(f"- `{metric.name}`: {metric.explanation}" for metric in METRICS.values())
+    return INTRODUCTION.format(count=count, clear=CLEAR_ERRORS, columns=columns)
 
 
 def _scores(params: Params, test: Embedded, damaged: Embedded, num_classes: int) -> dict[str, Score]:
@@ -203,14 +212,14 @@ def _scores(params: Params, test: Embedded, damaged: Embedded, num_classes: int)
     return {name: metric(comparison) for name, metric in METRICS.items()}
 
 
-def _cell(metric: str, found: dict[str, Score], whole: dict[str, Score]) -> str:
-    score, before = found[metric], whole[metric]
-    if score.value is None or before.value is None:
+def _cell(score: Score, whole: Score) -> str:
+    """A score in bold, if it is clearly another than that of whole digits."""
+    if score.value is None or whole.value is None:
         return "-"
-    errors = [one.standard_error or 0.0 for one in (score, before)]
+    errors = [each.standard_error or 0.0 for each in (score, whole)]
     clear = CLEAR_ERRORS * (errors[0] ** 2 + errors[1] ** 2) ** 0.5
     text = shown(score.value)
-    return f"**{text}**" if abs(score.value - before.value) > clear else text
+    return f"**{text}**" if abs(score.value - whole.value) > clear else text
 
 
 def shown(value: float) -> str:
@@ -222,10 +231,10 @@ def main() -> None:
     """Write the document, and print it."""
     parser = argparse.ArgumentParser(prog="python -m tools.damages", description="What each metric says of damage")
     parser.add_argument("--other", type=Path, metavar="FOLDER", help=f"where another data set's {OTHER_FILE} is")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with report_errors("damages"):
         make_deterministic()
-        document = run(load_params("evaluate", Params), Path("data"), asked.other)
+        document = run(load_params("evaluate", Params), Path("data"), arguments.other)
         write_text(DOCUMENT, document)
         sys.stdout.write(document)
 

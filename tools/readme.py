@@ -1,48 +1,30 @@
 """Write the figures of the committed run into the README: `python -m tools.readme`. A test holds them to each other."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from stages.common.files import write_text
-from stages.evaluation.verdict import accuracy_of
+from stages.common.files import read_json, write_text
+from stages.evaluation.beside_floor import BesideFloor
+from stages.evaluation.cas import CasDetails
+from stages.evaluation.details import Details
+from stages.evaluation.registry import METRICS
+from stages.evaluation.verdict import weakest_class
 from tools.tables import markdown
 
 README = Path("README.md")
 BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
-SHOWN = {
-    "fd_classifier": "Fréchet distance on the classifier's features, less is better",
-    "kd_classifier": "kernel distance on the same features, less is better",
-    "precision": "samples that look like test digits",
-    "recall": "test digits that look like samples",
-    "coverage": "test digits that have a sample near them",
-    "gan_test_accuracy": "samples recognised as the class asked for",
-}
+SHOWN = ("fd_classifier", "kd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
+"""Metrics of the table; their meanings are in the registry."""
+OVER_SEEDS = ("fd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
+CAS = "test digits recognised by a classifier that saw samples alone, beside one that saw real digits; higher is better"
 
 
 def figures(root: Path) -> str:
-    """The table of the finished run in root/data, and what it says in plain words, as Markdown."""
-    details = _read(root / "data/evaluate/details.json")
-    usefulness = _read(root / "data/usefulness/details.json")
-    rows = [[f"`{name}`: {what}", *_row(details["metrics"][name])] for name, what in SHOWN.items()]
-    cas, real = usefulness["samples"], usefulness["real_digits"]["accuracy"]
-    rows.append(
-        [
-            "`cas`: test digits recognised by a classifier that saw samples alone, beside one that saw real digits",
-            *(f"{one['mean']:.4f} ± {one['standard_deviation']:.4f}" for one in (cas, real)),
-            _ratio(usefulness["metrics"]["cas"], digits=3),
-        ]
-    )
-    table = markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
-    accuracy = details["protocol"]["features"]["test_accuracy"]
-    weakest = min(details["classes"], key=accuracy_of)
-    words = (
-        f"In the pipeline's own words: *{details['in_plain_words']}*. The classifier itself recognises "
-        f"{100 * accuracy:.2f} % of the test digits; of the classes asked for, {weakest['class']} is recognised least, "
-        f"{100 * accuracy_of(weakest):.1f} %. `cas` has the mean and standard deviation of "
-        f"{len(cas['values'])} classifiers."
-    )
-    return f"{table}\n\n{words}\n\n{_over_seeds(_read(root / 'tools/spread.json'))}\n"
+    """The table of the finished run in root/data, and its summary in words, as Markdown."""
+    details = Details.model_validate(read_json(root / "data/evaluate/details.json"))
+    usefulness = CasDetails.model_validate(read_json(root / "data/usefulness/details.json"))
+    spread = read_json(root / "tools/spread.json")
+    return f"{_table(details, usefulness)}\n\n{_words(details, usefulness)}\n\n{_over_seeds(spread)}\n"
 
 
 def written(text: str, root: Path) -> str:
@@ -52,26 +34,42 @@ def written(text: str, root: Path) -> str:
     return before + BEGIN + figures(root) + END + after
 
 
+def _table(details: Details, usefulness: CasDetails) -> str:
+    rows = [[f"`{name}`: {METRICS[name].explanation}", *_row(details.metrics[name])] for name in SHOWN]
+    accuracies = usefulness.samples, usefulness.real_digits.accuracy
+    spreads = [f"{accuracy.mean:.4f} ± {accuracy.standard_deviation:.4f}" for accuracy in accuracies]
+    rows.append([f"`cas`: {CAS}", *spreads, _ratio(usefulness.metrics["cas"], digits=3)])
+    return markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
+
+
+def _words(details: Details, usefulness: CasDetails) -> str:
+    weakest = weakest_class(details)
+    assert weakest is not None
+    assert weakest.accuracy is not None
+    return (
+        f"In the pipeline's own words: *{details.in_plain_words}*. The classifier itself recognises "
+        f"{100 * details.protocol.features.test_accuracy:.2f} % of the test digits; of the classes, {weakest.name} is "
+        f"recognised least, {100 * weakest.accuracy:.1f} %. `cas` has the mean and standard deviation of "
+        f"{len(usefulness.samples.values)} classifiers."
+    )
+
+
 def _over_seeds(spread: dict[str, Any]) -> str:
-    """How far the ratios lie apart over seeds."""
-    names = ("fd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
-    ranges = {name: spread["metrics"][name]["values"] for name in names}
-    told = ", ".join(f"`{name}` {min(values):.3f} to {max(values):.3f}" for name, values in ranges.items())
-    return f"Over {len(spread['seeds'])} seeds of classifier and GAN, as ratios to each run's own floor: {told}."
+    """The range of the ratios over seeds."""
+    ranges = {name: spread["metrics"][name]["values"] for name in OVER_SEEDS}
+    listed = ", ".join(f"`{name}` {min(values):.3f} to {max(values):.3f}" for name, values in ranges.items())
+    return f"Over {len(spread['seeds'])} seeds of classifier and GAN, as ratios to each run's own floor: {listed}."
 
 
-def _row(entry: dict[str, Any]) -> list[str]:
-    return [f"{entry['value']:.3g}", f"{entry['floor']:.3g}", _ratio(entry, digits=2)]
+def _row(entry: BesideFloor) -> list[str]:
+    return [f"{entry.value:.3g}", f"{entry.floor:.3g}", _ratio(entry, digits=2)]
 
 
-def _ratio(entry: dict[str, Any], digits: int) -> str:
-    """The ratio to the floor with its interval, whose bounds have so many digits."""
-    low, high = entry["ratio_interval"]
-    return f"{entry['ratio']:.3f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _ratio(entry: BesideFloor, digits: int) -> str:
+    """The ratio to the floor with its interval, whose bounds have that many digits."""
+    assert entry.ratio_interval is not None
+    low, high = entry.ratio_interval
+    return f"{entry.ratio:.3f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How well a classifier does on test digits that has learned from the images in question alone."""
+"""How many test digits a classifier recognises that has learned from a given set of images alone."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +13,14 @@ from stages.classifier.fit import Recipe, fit, fresh_classifier
 from stages.common.blocks import in_blocks
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
-from stages.common.files import mend, read_json
+from stages.common.files import read_json, remedy
 from stages.common.images import ImageSet
-from stages.common.params import StageParams
+from stages.common.records import Record
 from stages.common.runtime import make_deterministic
 
 
-class Accuracy(StageParams):
-    """Of one recipe: the accuracies in [0, 1] of the seeds, their mean and standard deviation (None for a single one).
+class Accuracy(Record):
+    """Of one recipe: the accuracy in [0, 1] of each seed, their mean, and their standard deviation (None for one seed).
 
     wrong: for each seed the rows of the test digits that it takes for another class.
     """
@@ -31,8 +31,8 @@ class Accuracy(StageParams):
     wrong: list[list[int]]
 
 
-class Baseline(StageParams):
-    """What stage baseline found, and all that stage usefulness needs to do the same with samples.
+class Baseline(Record):
+    """The result of stage baseline, and all that stage usefulness needs to do the same with samples.
 
     num_images: real digits that the classifiers learned from.
     """
@@ -44,24 +44,24 @@ class Baseline(StageParams):
 
 
 def read_baseline(path: Path, num_test: int) -> Baseline:
-    """What stage baseline wrote. Raises UserError if that is anything else, or not of num_test test digits."""
+    """What stage baseline wrote. Raises UserError for anything else, or for another number of test digits."""
     try:
         baseline = Baseline.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
-        raise UserError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; {mend(path)}") from None
+        raise UserError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; {remedy(path)}") from None
     rows = [row for seed in baseline.accuracy.wrong for row in seed]
     if len(baseline.accuracy.wrong) != len(baseline.seeds) or any(not 0 <= row < num_test for row in rows):
-        raise UserError(f"{path}: expected rows of {num_test} test digits for each seed, found others; {mend(path)}")
+        raise UserError(f"{path}: expected rows of {num_test} test digits for each seed, found others; {remedy(path)}")
     return baseline
 
 
 def mistakes_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: list[int]) -> list[Tensor]:
     """For each seed, the rows int64 of the test digits that a classifier trained on train takes for another class.
 
-    No real digit has a say in the training: neither epoch nor setting is chosen here. Each classifier is one thread's
-    work, and as many are trained at once as there are cores: their number changes no bit. Raises UserError if there
+    No test digit influences the training: neither epoch nor setting is chosen here. Each classifier is trained by one
+    thread, and as many are trained at once as there are cores: their number changes no bit. Raises UserError if there
     are too few images for one batch, or if a loss is not finite.
     """
     if len(train) < recipe.batch_size:
@@ -72,7 +72,7 @@ def mistakes_of_seeds(train: ImageSet, test: ImageSet, recipe: Recipe, seeds: li
         try:
             return [task.result() for task in tasks]
         except BaseException:
-            stopped.set()  # the other threads end with their epoch
+            stopped.set()  # the other threads end after their epoch
             raise
 
 

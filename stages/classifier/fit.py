@@ -1,4 +1,4 @@
-"""Training a Classifier: what the feature extractor and the measure of usefulness share."""
+"""Training a Classifier: shared by the feature extractor and the measure of usefulness."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -24,7 +24,7 @@ class Recipe(StageParams):
     epochs: Annotated[int, Field(ge=1, le=100, description="passes over the digits")]
     batch_size: Annotated[int, Field(ge=2, description="digits a step")]
     lr: Annotated[float, Field(gt=0, le=1, description="Adam's highest learning rate")]
-    shift_pixels: Annotated[int, Field(ge=0, le=8, description="random shifts of the digits, up to so many pixels")]
+    shift_pixels: Annotated[int, Field(ge=0, le=8, description="largest random shift of the digits, in pixels")]
 
 
 def fresh_classifier(digits: ImageSet, recipe: Recipe, seed: int) -> Classifier:
@@ -37,8 +37,8 @@ def fresh_classifier(digits: ImageSet, recipe: Recipe, seed: int) -> Classifier:
 def fit(classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, show_progress: bool) -> Iterator[float]:
     """Train in place by Adam with one cycle of the learning rate (Smith and Topin 2018), on labelled digits.
 
-    Yields the mean loss after each epoch, with the classifier as it then is. An epoch has only full batches; what it
-    leaves out comes first in the next one.
+    Yields the mean loss after each epoch, with the classifier as it then is. An epoch has only full batches; the next
+    one begins with the digits that it left out.
     """
     order = draws.BatchOrder(seed, "classifier.order", len(digits), recipe.batch_size)
     steps_per_epoch = len(digits) // recipe.batch_size

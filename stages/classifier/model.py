@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import mend, read_tensors
+from stages.common.files import read_tensors, require_equal
 from stages.common.images import ImageSet
 
 
@@ -75,12 +75,8 @@ def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifi
     """The trained classifier. Raises UserError if it was trained on images or classes other than those digits."""
     tensors, meta = read_tensors(path)
     classifier = classifier_from(tensors, meta, str(path))
-    for what, found, expected in (
-        ("image shape", classifier.arguments["image_shape"], list(digits.images.shape[1:])),
-        ("classes", meta.get("classes"), digits.classes),
-    ):
-        if found != expected:
-            raise UserError(f"{path}: expected {what} {expected}, as in {digits_path}, found {found}; {mend(path)}")
+    require_equal(path, "image shape", classifier.arguments["image_shape"], digits.image_shape, like=digits_path)
+    require_equal(path, "classes", meta.get("classes"), digits.classes, like=digits_path)
     return classifier
 
 

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from stages.common.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
 META = "meta"
@@ -55,6 +56,16 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table as csv_text gives it."""
+    write_text(path, csv_text(table))
+
+
+def csv_text(table: "pd.DataFrame") -> str:
+    """A table as CSV: a header, no index, floats with six digits, the same line ends on every system."""
+    return str(table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
 def write_tensors(path: Path, tensors: "dict[str, Tensor]", meta: dict[str, Any]) -> None:
     """Write named tensors and a JSON-able description of them as one safetensors file."""
     write_bytes(path, pack_tensors(tensors, meta))
@@ -87,7 +98,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(require(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); {mend(path)}") from None
+        raise UserError(f"{path} is not valid JSON ({error}); {remedy(path)}") from None
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
@@ -95,16 +106,23 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     try:
         return unpack_tensors(require(path).read_bytes())
     except ValueError as error:
-        raise UserError(f"{path} is not a file of this pipeline ({error}); {mend(path)}") from None
+        raise UserError(f"{path} is not a file of this pipeline ({error}); {remedy(path)}") from None
 
 
 def require(path: Path) -> Path:
     """The path itself, if a file is there; otherwise a UserError that says how to get it."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; {mend(path)}")
+        raise UserError(f"{path} is missing; {remedy(path)}")
     return path
 
 
-def mend(path: Path) -> str:
+def require_equal(path: Path, what: str, actual: object, expected: object, like: Path | None = None) -> None:
+    """Raise UserError if a file holds another `what` than expected; like: the file that the expectation is from."""
+    if actual != expected:
+        origin = "" if like is None else f", as in {like}"
+        raise UserError(f"{path}: expected {what} {expected}{origin}, found {actual}; {remedy(path)}")
+
+
+def remedy(path: Path) -> str:
     """What to do about a file under data/ that is missing or broken, for the end of an error message."""
     return f"`dvc checkout {path}` restores it from the cache, `dvc repro {path.parent.name}` makes it again"

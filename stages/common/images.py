@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from stages.common.errors import UserError
-from stages.common.files import mend, read_tensors, write_tensors
+from stages.common.files import read_tensors, remedy, require_equal, write_tensors
 
 NO_LABEL = -1
-"""The label of an image that no class was asked for."""
+"""Label of samples from an unconditional generator."""
 SIDE_MULTIPLE = 4
 """Networks halve height and width twice."""
 
@@ -32,6 +32,15 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def image_shape(self) -> list[int]:
+        """[C, H, W] of each image."""
+        return list(self.images.shape[1:])
+
+    def select(self, rows: Tensor | slice) -> "ImageSet":
+        """The images of these row numbers, or of a slice of them."""
+        return ImageSet(self.images[rows], self.labels[rows], self.classes)
 
 
 def to_float(levels: Tensor) -> Tensor:
@@ -54,7 +63,7 @@ def load_image_set(path: Path) -> ImageSet:
     try:
         return _checked(*read_tensors(path))
     except ValueError as error:
-        raise UserError(f"{path}: {error}; {mend(path)}") from None
+        raise UserError(f"{path}: {error}; {remedy(path)}") from None
 
 
 def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
@@ -83,14 +92,10 @@ def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
 
 def load_alike(*paths: Path) -> list[ImageSet]:
     """Read sets that belong together. Raises UserError, too, if one differs from the first in shape or classes."""
-    sets = [load_image_set(path) for path in paths]
-    for path, one in zip(paths, sets, strict=True):
-        for what, found, expected in (
-            ("image shape", list(one.images.shape[1:]), list(sets[0].images.shape[1:])),
-            ("classes", one.classes, sets[0].classes),
-        ):
-            if found != expected:
-                raise UserError(f"{path}: expected {what} {expected}, as in {paths[0]}, found {found}; {mend(path)}")
+    first, *others = sets = [load_image_set(path) for path in paths]
+    for path, other in zip(paths[1:], others, strict=True):
+        require_equal(path, "image shape", other.image_shape, first.image_shape, like=paths[0])
+        require_equal(path, "classes", other.classes, first.classes, like=paths[0])
     return sets
 
 

@@ -1,19 +1,50 @@
-"""All figures of one evaluation: of samples, of validation digits in their place, of halves of the test digits."""
+"""What is compared: the samples with the test digits, real digits in their place, and halves of the test digits."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
-from stages.evaluation import tables
-from stages.evaluation.per_class import class_details
-from stages.evaluation.registry import METRICS, Comparison, Embedded, Metric
-from stages.evaluation.scores import metric_entry
-from stages.metrics.memorisation import closeness
-from stages.metrics.resampling import Resampler, halved
+from stages.evaluation.embedded import Embedded
+from stages.metrics import neighbours
+from stages.metrics.memorisation import CopyTest, three_sample_test
+from stages.metrics.resampling import halved
 
-PAPERS = {"fid": METRICS["fd_classifier"], "kid": METRICS["kd_classifier"]}
-"""The names that two formulas have on Inception features."""
+MIN_IMAGES = 3
+"""What the standard error of kd_classifier needs; the other metrics need fewer."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate set against the reference: samples, or for the floor real digits in their place."""
+
+    reference: Embedded
+    candidate: Embedded
+    num_classes: int
+    k: int
+    """Which nearest neighbour the balls of precision, recall, density and coverage reach to."""
+    seed: int = 0
+    """Of the order in which fd_infinity splits the candidates."""
+
+    @property
+    def features(self) -> tuple[Tensor, Tensor]:
+        """Features of the reference [N, F] and of the candidates [M, F]."""
+        return self.reference.features, self.candidate.features
+
+    @cached_property
+    def neighbourhoods(self) -> neighbours.Neighbourhoods:
+        """The costly part that four metrics share."""
+        return neighbours.neighbourhoods(*self.features, self.k)
+
+    @cached_property
+    def copy_test(self) -> CopyTest | None:
+        """C_T with the recognised classes as cells; None without training digits, or with too few in every class."""
+        reference, candidate = self.reference, self.candidate
+        if reference.closeness is None or candidate.closeness is None:
+            return None
+        return three_sample_test(
+            candidate.closeness, reference.closeness, candidate.recognised, reference.recognised, self.num_classes
+        )
 
 
 @dataclass(frozen=True)
@@ -27,40 +58,18 @@ class Comparisons:
     floor: Comparison
     halves: Comparison | None
 
-    def entries(self, metrics: dict[str, Metric]) -> dict[str, dict[str, Any]]:
-        """What the details say of each of these metrics."""
-        resampler = Resampler(self.samples.seed)
-        return {
-            name: metric_entry(
-                metric(self.samples), metric(self.floor), metric(self.halves) if self.halves else None, resampler
-            )
-            for name, metric in metrics.items()
-        }
 
-
-def compare(seen: dict[str, Embedded], num_classes: int, k: int, seed: int, least: int) -> Comparisons:
-    """The comparisons of test, validation and samples; the last two of one length. No halves below `least` images."""
-    test = seen["test"]
-    one, other = (test.select(half) for half in halved(seed, len(test.features)))
+def compare(sets: dict[str, Embedded], num_classes: int, k: int, seed: int) -> Comparisons:
+    """The comparisons of the sets test, validation and samples; the last two have one length."""
+    test = sets["test"]
+    half, other = (test.select(rows) for rows in halved(seed, len(test.features)))
     return Comparisons(
-        samples=Comparison(test, seen["samples"], num_classes, k, seed),
-        floor=Comparison(test, seen["validation"], num_classes, k, seed),
-        halves=Comparison(one, other, num_classes, k, seed) if len(other.features) >= least else None,
+        samples=Comparison(test, sets["samples"], num_classes, k, seed),
+        floor=Comparison(test, sets["validation"], num_classes, k, seed),
+        halves=Comparison(half, other, num_classes, k, seed) if len(other.features) >= least_images(k) else None,
     )
 
 
-def beside_training(seen: dict[str, Embedded], training: Tensor) -> dict[str, Embedded]:
-    """The same images with their closeness to the training digits, of which training holds the features [T, F]."""
-    found = closeness(training, *(one.features for one in seen.values()))
-    return {name: replace(one, closeness=near) for (name, one), near in zip(seen.items(), found, strict=True)}
-
-
-def measure(comparisons: Comparisons, names: list[str]) -> dict[str, Any]:
-    """The figures, as the details tell them; names: those of the classes."""
-    sets = comparisons.samples, comparisons.floor, comparisons.halves
-    return {
-        "metrics": comparisons.entries(METRICS),
-        "classes": class_details(names, *sets),
-        "class_tests": tables.class_tests(*sets),
-        "memorisation": tables.memorisation_details(names, *sets),
-    }
+def least_images(k: int) -> int:
+    """How many images of each set the metrics need."""
+    return max(k + 1, MIN_IMAGES)

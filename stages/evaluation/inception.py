@@ -1,10 +1,11 @@
-"""The Inception network that papers compare by: torch-fidelity's port of the original weights."""
+"""The Inception network that papers compare by: torch-fidelity's port of the original weights, and its features."""
 
 import hashlib
 import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 from stages.common.blocks import in_blocks
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
-from stages.common.images import to_levels
+from stages.common.images import ImageSet, to_levels
 from stages.common.runtime import inception_weights, show_progress
+from stages.evaluation.embedded import Embedded
 
 WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of the file that pytorch-fid and torch-fidelity use: weights-inception-2015-12-05-6726825d.pth."""
@@ -29,7 +31,7 @@ def load_inception() -> nn.Module:
     """The network in evaluation mode: uint8 [B, 3, H, W] to a tuple of one tensor, float32 [B, 2048].
 
     The weights are those that GAN_INCEPTION_WEIGHTS names, else they are downloaded once. Raises UserError if they
-    cannot be had, are other weights than papers use, or hold more than tensors.
+    cannot be obtained, are not those that papers use, or hold more than tensors.
     """
     # Slow to import, and needed under this protocol alone.
     from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: PLC0415
@@ -40,9 +42,9 @@ def load_inception() -> nn.Module:
     path = inception_weights() or _downloaded(URL_INCEPTION_V3)
     if not path.is_file():
         raise UserError(f"GAN_INCEPTION_WEIGHTS: expected a file of weights, found none at {path}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != WEIGHTS_SHA256:
-        raise UserError(f"{path}: expected the weights of SHA-256 {WEIGHTS_SHA256}, found {found}")
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if actual != WEIGHTS_SHA256:
+        raise UserError(f"{path}: expected the weights of SHA-256 {WEIGHTS_SHA256}, found {actual}")
     try:
         with _tensors_only():
             return FeatureExtractorInceptionV3("inception", [FEATURES], feature_extractor_weights_path=str(path))
@@ -55,6 +57,13 @@ def inception_features(inception: nn.Module, images: Tensor) -> Tensor:
     """Features float32 [N, 2048] of images float32 [N, C, H, W] in [-1, 1]; C is 1 (grey, shown as RGB) or 3."""
     colours = to_levels(images).expand(-1, 3, -1, -1)
     return in_blocks(lambda block: inception(block)[0], colours, size=BLOCK_SIZE, threads=available_cores())
+
+
+def embed_again(inception: nn.Module, sets: dict[str, Embedded], images: dict[str, ImageSet]) -> dict[str, Embedded]:
+    """The same sets with Inception features in the place of the classifier's; images: theirs, by the same names."""
+    return {
+        name: replace(each, features=inception_features(inception, images[name].images)) for name, each in sets.items()
+    }
 
 
 def _downloaded(url: str) -> Path:
@@ -74,7 +83,7 @@ def _downloaded(url: str) -> Path:
 
 @contextmanager
 def _tensors_only() -> Iterator[None]:
-    """torch-fidelity unpickles whatever a file holds; this makes torch.load take tensors alone."""
+    """torch-fidelity unpickles anything that a file holds; this makes torch.load accept tensors alone."""
     before = os.environ.get(FORCE_WEIGHTS_ONLY)
     os.environ[FORCE_WEIGHTS_ONLY] = "1"
     try:

@@ -3,78 +3,122 @@
 All stand beside real digits of that class in the samples' place, as the figures of all classes do.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from stages.evaluation.registry import METRICS, NO_CLASS, Comparison, Embedded
-from stages.evaluation.scores import FEW_IN_HALVES, Score, metric_entry
+from stages.common.records import Record
+from stages.evaluation.beside_floor import FEW_IN_HALVES, MetricEntry, metric_entry
+from stages.evaluation.comparisons import Comparison, Comparisons
+from stages.evaluation.registry import METRICS, Metric
+from stages.evaluation.scores import Score
 from stages.metrics.classes import class_histogram
 from stages.metrics.resampling import Resampler
 
-DISTANCES = ("fd_classifier", "kd_classifier")
 LEAST_IN_CLASS = 3
 """What the standard error of the kernel distance needs; a share of fewer would say nothing."""
 TOO_FEW = f"fewer than {LEAST_IN_CLASS} images of this class on one side"
 
 
-def class_details(
-    names: list[str], samples: Comparison, floor: Comparison, halves: Comparison | None
-) -> list[dict[str, Any]]:
-    """For each class its name, how many were asked for and recognised, and its figures beside those of real digits.
+class ClassDetails(Record):
+    """One class: how many samples have it as their label and are recognised as it, and its figures.
 
-    A class of samples is the one asked for, or the one recognised if none was. num_images: the count of the distances,
-    the first samples of the class and as many validation digits. At some 1,000 images the bias of fd is large, and
-    larger for the classes with more variance: only the ratio to the floor compares classes.
+    num_images: the count of the distances. metrics: fd_classifier, kd_classifier and gan_test_accuracy.
     """
-    candidate = samples.candidate
+
+    name: str = Field(alias="class")
+    asked: int
+    recognised: int
+    num_images: int
+    metrics: dict[str, MetricEntry]
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of its samples that are recognised as it; None for samples without labels, or too few."""
+        return self.metrics["gan_test_accuracy"].value
+
+    @property
+    def distance_ratio(self) -> float | None:
+        """How many times the floor its distance is; None where that is not known."""
+        return self.metrics["fd_classifier"].ratio
+
+
+def class_details(names: list[str], comparisons: Comparisons) -> list[ClassDetails]:
+    """The figures of each class beside those of real digits.
+
+    The class of a sample is its label, or the recognised one if it has none. The distances are those of the first
+    samples of the class and as many validation digits. At some 1,000 images the bias of fd is large, and larger for the
+    classes with more variance: only the ratio to the floor compares classes.
+    """
+    candidate = comparisons.samples.candidate
     recognised = class_histogram(candidate.recognised, len(names)).tolist()
-    asked = [0] * len(names) if candidate.labels is None else class_histogram(candidate.labels, len(names)).tolist()
+    labelled = [0] * len(names)
+    if candidate.labels is not None:
+        labelled = class_histogram(candidate.labels, len(names)).tolist()
     details = []
     for label, name in enumerate(names):
-        own = _of_class(samples, label), _of_class(floor, label), _of_class(halves, label) if halves else None
-        details.append({"class": name, "asked": asked[label], "recognised": recognised[label]} | _figures(label, *own))
+        own = _of_class(comparisons, label)
+        count = min(len(own.samples.candidate.features), len(own.floor.candidate.features))
+        details.append(
+            ClassDetails(
+                name=name,
+                asked=labelled[label],
+                recognised=recognised[label],
+                num_images=count,
+                metrics=_entries(own, count, Resampler(comparisons.samples.seed, f"class_{label}.")),
+            )
+        )
     return details
 
 
-def _figures(label: int, samples: Comparison, floor: Comparison, halves: Comparison | None) -> dict[str, Any]:
-    """The entries of one class, from its images alone; these are drawn again by themselves, as many as there are."""
-    resampler = Resampler(samples.seed, f"class_{label}.")
-
-    def entry(metric: Callable[[Comparison], Score], one: Comparison, other: Comparison) -> dict[str, Any]:
-        at_halves = metric(halves) if halves else Score(None, undefined=FEW_IN_HALVES)
-        return metric_entry(metric(one), metric(other), at_halves, resampler)
-
-    count = min(len(samples.candidate.features), len(floor.candidate.features))
-    at_count = [replace(one, candidate=one.candidate.select(torch.arange(count))) for one in (samples, floor)]
-    metrics = {name: entry(_distance(name), *at_count) for name in DISTANCES}
-    return {"num_images": count, "metrics": metrics | {"gan_test_accuracy": entry(_accuracy, samples, floor)}}
+def _entries(own: Comparisons, count: int, resampler: Resampler) -> dict[str, MetricEntry]:
+    """The entries of one class, from its images alone; these are resampled by themselves, as many as there are."""
+    samples, floor = (_with_first(comparison, count) for comparison in (own.samples, own.floor))
+    at_count = replace(own, samples=samples, floor=floor)
+    return {
+        "fd_classifier": _entry(_DISTANCES[0], at_count, resampler),
+        "kd_classifier": _entry(_DISTANCES[1], at_count, resampler),
+        "gan_test_accuracy": _entry(_ACCURACY, own, resampler),
+    }
 
 
-def _distance(name: str) -> Callable[[Comparison], Score]:
-    def metric(comparison: Comparison) -> Score:
-        sizes = [len(one.features) for one in (comparison.reference, comparison.candidate)]
-        return METRICS[name](comparison) if min(sizes) >= LEAST_IN_CLASS else Score(None, undefined=TOO_FEW)
-
-    return metric
+def _entry(metric: Metric, own: Comparisons, resampler: Resampler) -> MetricEntry:
+    at_halves = metric(own.halves) if own.halves else Score(None, undefined=FEW_IN_HALVES)
+    return metric_entry(metric(own.samples), metric(own.floor), at_halves, resampler)
 
 
-def _accuracy(comparison: Comparison) -> Score:
-    """Of the images of this class, the share that is recognised as it."""
-    if comparison.candidate.labels is None:
-        return Score(None, undefined=NO_CLASS)
-    enough = len(comparison.candidate.labels) >= LEAST_IN_CLASS
-    return METRICS["gan_test_accuracy"](comparison) if enough else Score(None, undefined=TOO_FEW)
+def _need_both(comparison: Comparison) -> str | None:
+    return TOO_FEW if min(len(features) for features in comparison.features) < LEAST_IN_CLASS else None
 
 
-def _of_class(comparison: Comparison, label: int) -> Comparison:
-    reference, candidate = (one.select(_rows(one, label)) for one in (comparison.reference, comparison.candidate))
-    return replace(comparison, reference=reference, candidate=candidate)
+def _need_candidates(comparison: Comparison) -> str | None:
+    return TOO_FEW if len(comparison.candidate.recognised) < LEAST_IN_CLASS else None
 
 
-def _rows(digits: Embedded, label: int) -> Tensor:
-    labels = digits.recognised if digits.labels is None else digits.labels
-    return torch.nonzero(labels == label).squeeze(1)
+_DISTANCES = [replace(METRICS[name], needs=(_need_both,)) for name in ("fd_classifier", "kd_classifier")]
+_ACCURACY = replace(METRICS["gan_test_accuracy"], needs=(*METRICS["gan_test_accuracy"].needs, _need_candidates))
+
+
+def _with_first(comparison: Comparison, count: int) -> Comparison:
+    return replace(comparison, candidate=comparison.candidate.select(torch.arange(count)))
+
+
+def _of_class(comparisons: Comparisons, label: int) -> Comparisons:
+    """The same comparisons of one class's images alone."""
+
+    def own(comparison: Comparison) -> Comparison:
+        reference, candidate = comparison.reference, comparison.candidate
+        return replace(
+            comparison,
+            reference=reference.select(_rows(reference.labels_or_recognised, label)),
+            candidate=candidate.select(_rows(candidate.labels_or_recognised, label)),
+        )
+
+    halves = own(comparisons.halves) if comparisons.halves else None
+    return Comparisons(own(comparisons.samples), own(comparisons.floor), halves)
+
+
+def _rows(classes: Tensor, label: int) -> Tensor:
+    return torch.nonzero(classes == label).squeeze(1)

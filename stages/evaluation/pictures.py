@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from stages.common.images import to_levels
-from stages.evaluation.registry import NO_CLASS, Embedded
+from stages.evaluation.embedded import Embedded
+from stages.evaluation.registry import NO_LABELS
 from stages.metrics.classes import confusion_matrix
 
 PADDING = 8
@@ -25,17 +26,17 @@ def confusion_figure(names: list[str], samples: Embedded, floor: Embedded) -> Fi
 def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) -> None:
     axes.set_title(title)
     if digits.labels is None:
-        axes.text(0.5, 0.5, NO_CLASS, ha="center", va="center")
+        axes.text(0.5, 0.5, NO_LABELS, ha="center", va="center")
         axes.set_axis_off()
         return
     counts = confusion_matrix(digits.labels, digits.recognised, len(names)).double()
     percent = 100 * counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
     axes.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
-    for asked, row in enumerate(percent.tolist()):
+    for label, row in enumerate(percent.tolist()):
         for recognised, share in enumerate(row):
             if share >= 0.05:  # 0.0 would hide the few cells that matter
                 colour = "white" if share > 50 else "black"
-                axes.text(recognised, asked, f"{share:.1f}", ha="center", va="center", color=colour, fontsize=8)
+                axes.text(recognised, label, f"{share:.1f}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="recognised", ylabel="asked for")
@@ -44,27 +45,26 @@ def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) 
 def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], training: Tensor) -> Figure:
     """Of each set and recognised class the image nearest to a training digit, above that digit, with the distance.
 
-    sets: by their names, images as seen, with their closeness, and as pixels float32 [N, C, H, W] in [-1, 1], of which
-    the first may be more; training: the training digits' pixels. A class that is nowhere recognised stays black.
+    sets: by their names, images as seen, with their closeness, and as pixels float32 [N, C, H, W] in [-1, 1];
+    training: the training digits' pixels. A class that is nowhere recognised stays black.
     """
     from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in check too)
 
     rows, captions = [], []
     for seen, pixels in sets.values():
-        assert seen.closeness is not None
+        near = seen.known_closeness
         chosen = [_nearest_of_class(seen, label) for label in range(len(names))]
         blank = torch.full_like(training[:1], -1)
-        rows += [blank if one is None else pixels[one : one + 1] for one in chosen]
-        rows += [blank if one is None else training[seen.closeness.rows[one]][None] for one in chosen]
-        captions.append(["-" if one is None else f"{seen.closeness.distances[one]:.2f}" for one in chosen])
+        rows += [blank if image is None else pixels[image : image + 1] for image in chosen]
+        rows += [blank if image is None else training[near.rows[image]][None] for image in chosen]
+        captions.append(["-" if image is None else f"{near.distances[image]:.2f}" for image in chosen])
     grid = make_grid(to_levels(torch.cat(rows)), nrow=len(names), padding=PADDING, pad_value=255)
     return _draw_nearest(grid, names, list(sets), captions, tuple(training.shape[2:]))
 
 
 def _nearest_of_class(seen: Embedded, label: int) -> int | None:
-    assert seen.closeness is not None
     of_class = torch.nonzero(seen.recognised == label).squeeze(1)
-    return int(of_class[seen.closeness.nearest[of_class].argmin()]) if len(of_class) else None
+    return int(of_class[seen.known_closeness.nearest[of_class].argmin()]) if len(of_class) else None
 
 
 def _draw_nearest(

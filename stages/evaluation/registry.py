@@ -1,169 +1,180 @@
-"""The registry of metrics: each a function of one Comparison. A new one is a function here and an entry in METRICS."""
+"""The registry of metrics. A new metric is a formula in stages/metrics/ and an entry here.
+
+An entry says what a figure means and how a Comparison becomes a Score; the README, docs/damages.md, the plain words and
+params.yaml take names, meanings and directions from here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Literal
 
-from torch import Tensor
-
+from stages.evaluation.comparisons import Comparison
 from stages.evaluation.scores import Score, estimated
-from stages.metrics import classes, neighbours
+from stages.metrics import classes, memorisation, neighbours
 from stages.metrics.frechet import frechet_estimate, frechet_infinity, least_for_infinity
 from stages.metrics.kernel import kernel_distance
-from stages.metrics.memorisation import LEAST_IN_CELL, Closeness, CopyTest, near_limit, three_sample_test
-from stages.metrics.resampling import Estimate, Influences, centred
+from stages.metrics.memorisation import LEAST_IN_CELL, NEAR_PERCENT
 
-NO_CLASS = "no class was asked for: the GAN is unconditional"
+Direction = Literal["lower", "higher", "neither"]
+"""Which figures are better; neither: what counts is the comparison with the floor."""
+Need = Callable[[Comparison], str | None]
+"""What a metric needs of a comparison: None if it is present, otherwise why the metric is undefined."""
+
+NO_LABELS = "no class was asked for: the GAN is unconditional"
 NO_TRAINING = "not compared with the training digits"
+NO_RATIO = "no ratio: 0 is the value without copying, the sign counts"
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Images as the classifier sees them: features float32 [N, F], and the class it recognises, int64 [N].
+class Metric:
+    """One entry. meaning: in words, without the name and the direction; measure: its score, where all needs are met.
 
-    labels: the true classes of real digits, those asked for of samples, int64 [N]; None if no class was asked for.
-    closeness: how they lie to the training digits; None if that was not looked at.
+    aspect: what the plain words judge by the ratio to the floor, if they do.
     """
 
-    features: Tensor
-    recognised: Tensor
-    labels: Tensor | None
-    closeness: Closeness | None = None
+    name: str
+    meaning: str
+    direction: Direction
+    measure: Callable[[Comparison], Score]
+    needs: tuple[Need, ...] = ()
+    aspect: Literal["distance", "fidelity", "diversity"] | None = None
 
-    def select(self, rows: Tensor) -> "Embedded":
-        """The images of these row numbers."""
-        labels = None if self.labels is None else self.labels[rows]
-        closeness = None if self.closeness is None else self.closeness.select(rows)
-        return Embedded(self.features[rows], self.recognised[rows], labels, closeness)
+    def __call__(self, comparison: Comparison) -> Score:
+        """The score, or why there is none: the first need that is not met."""
+        reasons = (need(comparison) for need in self.needs)
+        undefined = next((reason for reason in reasons if reason), None)
+        return self.measure(comparison) if undefined is None else Score(None, undefined=undefined)
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """A candidate set set against the reference: samples, or for the floor real digits in their place."""
-
-    reference: Embedded
-    candidate: Embedded
-    num_classes: int
-    k: int
-    """Which nearest neighbour the balls of precision, recall, density and coverage reach to."""
-    seed: int = 0
-    """Of the order in which fd_infinity splits the candidates."""
-
-    @cached_property
-    def neighbourhoods(self) -> neighbours.Neighbourhoods:
-        """The costly part that four metrics share."""
-        return neighbours.neighbourhoods(self.reference.features, self.candidate.features, self.k)
-
-    @cached_property
-    def copy_test(self) -> CopyTest | None:
-        """C_T with the recognised classes as cells; None without training digits, or with too few in every class."""
-        reference, candidate = self.reference, self.candidate
-        if reference.closeness is None or candidate.closeness is None:
-            return None
-        return three_sample_test(
-            candidate.closeness, reference.closeness, candidate.recognised, reference.recognised, self.num_classes
-        )
+    @property
+    def explanation(self) -> str:
+        """Meaning and direction, for tables."""
+        better = "compare with real digits" if self.direction == "neither" else f"{self.direction} is better"
+        return f"{self.meaning}; {better}"
 
 
-Metric = Callable[[Comparison], Score]
+def need_labels(comparison: Comparison) -> str | None:
+    """The candidates have labels."""
+    return NO_LABELS if comparison.candidate.labels is None else None
 
 
-def _mean_of_candidates(value: float, parts: Tensor) -> Score:
-    return estimated(Estimate(value, Influences(candidate=centred(parts))))
+def need_training(comparison: Comparison) -> str | None:
+    """Both sets were compared with the training digits."""
+    sets = comparison.candidate, comparison.reference
+    return NO_TRAINING if any(each.closeness is None for each in sets) else None
 
 
-def _mean_of_references(value: float, parts: Tensor) -> Score:
-    return estimated(Estimate(value, Influences(reference=centred(parts))))
+def need_cell(comparison: Comparison) -> str | None:
+    """At least one class has enough images for C_T."""
+    if comparison.copy_test is None:
+        return f"no class has {LEAST_IN_CELL} samples and {LEAST_IN_CELL} test digits"
+    return None
 
 
-def _fd_classifier(comparison: Comparison) -> Score:
-    estimate = frechet_estimate(comparison.reference.features, comparison.candidate.features)
-    return estimated(estimate, never_negative=True)
-
-
-def _fd_infinity(comparison: Comparison) -> Score:
-    reference, candidate = comparison.reference.features, comparison.candidate.features
-    needed = least_for_infinity(candidate.shape[1])
-    if len(candidate) < needed:
-        return Score(None, undefined=f"{candidate.shape[1]} features need {needed} samples, found {len(candidate)}")
-    return estimated(frechet_infinity(reference, candidate, comparison.seed))
-
-
-def _kd_classifier(comparison: Comparison) -> Score:
-    return estimated(kernel_distance(comparison.reference.features, comparison.candidate.features))
-
-
-def _precision(comparison: Comparison) -> Score:
-    found = comparison.neighbourhoods
-    return _mean_of_candidates(neighbours.precision(found), found.inside)
-
-
-def _recall(comparison: Comparison) -> Score:
-    found = comparison.neighbourhoods
-    return _mean_of_references(neighbours.recall(found), found.recalled)
-
-
-def _density(comparison: Comparison) -> Score:
-    found = comparison.neighbourhoods
-    return _mean_of_candidates(neighbours.density(found), found.balls_around / found.k)
-
-
-def _coverage(comparison: Comparison) -> Score:
-    found = comparison.neighbourhoods
-    return _mean_of_references(neighbours.coverage(found), found.covered)
-
-
-def _gan_test_accuracy(comparison: Comparison) -> Score:
-    asked, recognised = comparison.candidate.labels, comparison.candidate.recognised
-    if asked is None:
-        return Score(None, undefined=NO_CLASS)
-    return _mean_of_candidates(classes.gan_test_accuracy(asked, recognised), asked == recognised)
-
-
-def _class_imbalance(comparison: Comparison) -> Score:
-    recognised = comparison.candidate.recognised
-    estimate = _mean_of_candidates(
-        classes.class_imbalance(recognised, comparison.num_classes),
-        classes.imbalance_parts(recognised, comparison.num_classes),
-    )
-    return replace(estimate, never_negative=True)
+def need_parts(comparison: Comparison) -> str | None:
+    """There are enough candidates to split them for fd_infinity."""
+    present, num_features = comparison.candidate.features.shape
+    needed = least_for_infinity(num_features)
+    return f"{num_features} features need {needed} samples, found {present}" if present < needed else None
 
 
 def _c_t(comparison: Comparison) -> Score:
-    if comparison.candidate.closeness is None or comparison.reference.closeness is None:
-        return Score(None, undefined=NO_TRAINING)
-    test = comparison.copy_test
-    if test is None:
-        return Score(None, undefined=f"no class has {LEAST_IN_CELL} samples and {LEAST_IN_CELL} test digits")
-    return Score(test.value, test.null_deviation, no_ratio="no ratio: 0 is the value without copying, the sign counts")
+    assert comparison.copy_test is not None
+    return Score(comparison.copy_test.value, comparison.copy_test.null_deviation, no_ratio=NO_RATIO)
 
 
-def _authenticity(comparison: Comparison) -> Score:
-    closeness = comparison.candidate.closeness
-    if closeness is None:
-        return Score(None, undefined=NO_TRAINING)
-    return _mean_of_candidates(closeness.authentic.double().mean().item(), closeness.authentic)
-
-
-def _near_training(comparison: Comparison) -> Score:
-    reference, candidate = comparison.reference.closeness, comparison.candidate.closeness
-    if reference is None or candidate is None:
-        return Score(None, undefined=NO_TRAINING)
-    near = candidate.nearest < near_limit(reference)
-    return _mean_of_candidates(near.double().mean().item(), near)
-
-
-METRICS: dict[str, Metric] = {
-    "fd_classifier": _fd_classifier,
-    "fd_infinity": _fd_infinity,
-    "kd_classifier": _kd_classifier,
-    "precision": _precision,
-    "recall": _recall,
-    "density": _density,
-    "coverage": _coverage,
-    "gan_test_accuracy": _gan_test_accuracy,
-    "class_imbalance": _class_imbalance,
-    "c_t": _c_t,
-    "authenticity": _authenticity,
-    "near_training": _near_training,
+_ENTRIES = (
+    Metric(
+        "fd_classifier",
+        "Fréchet distance on the classifier's features",
+        "lower",
+        lambda sets: estimated(frechet_estimate(*sets.features), never_negative=True),
+        aspect="distance",
+    ),
+    Metric(
+        "fd_infinity",
+        "the Fréchet distance extrapolated to infinitely many samples",
+        "lower",
+        lambda sets: estimated(frechet_infinity(*sets.features, sets.seed)),
+        needs=(need_parts,),
+    ),
+    Metric(
+        "kd_classifier",
+        "kernel distance on the classifier's features",
+        "lower",
+        lambda sets: estimated(kernel_distance(*sets.features)),
+    ),
+    Metric(
+        "precision",
+        "samples that look like test digits",
+        "higher",
+        lambda sets: estimated(neighbours.precision(sets.neighbourhoods)),
+        aspect="fidelity",
+    ),
+    Metric(
+        "recall",
+        "test digits that look like samples",
+        "higher",
+        lambda sets: estimated(neighbours.recall(sets.neighbourhoods)),
+        aspect="diversity",
+    ),
+    Metric(
+        "density",
+        "how densely test digits lie around the samples",
+        "higher",
+        lambda sets: estimated(neighbours.density(sets.neighbourhoods)),
+    ),
+    Metric(
+        "coverage",
+        "test digits that have a sample near them",
+        "higher",
+        lambda sets: estimated(neighbours.coverage(sets.neighbourhoods)),
+        aspect="diversity",
+    ),
+    Metric(
+        "gan_test_accuracy",
+        "samples recognised as their label",
+        "higher",
+        lambda sets: estimated(classes.gan_test_accuracy(sets.candidate.known_labels, sets.candidate.recognised)),
+        needs=(need_labels,),
+    ),
+    Metric(
+        "class_imbalance",
+        "samples that would have to change class for equal shares",
+        "lower",
+        lambda sets: estimated(
+            classes.class_imbalance(sets.candidate.recognised, sets.num_classes), never_negative=True
+        ),
+    ),
+    Metric(
+        "c_t",
+        "whether samples lie nearer to the training digits than test digits do: far below 0 they are copies",
+        "neither",
+        _c_t,
+        needs=(need_training, need_cell),
+    ),
+    Metric(
+        "authenticity",
+        "samples farther from their nearest training digit than that is from the next: 0 for copies",
+        "neither",
+        lambda sets: estimated(memorisation.authenticity(sets.candidate.known_closeness)),
+        needs=(need_training,),
+    ),
+    Metric(
+        "near_training",
+        f"samples nearer to a training digit than {NEAR_PERCENT} % of the test digits are: many more are copies",
+        "neither",
+        lambda sets: estimated(
+            memorisation.near_training(sets.candidate.known_closeness, sets.reference.known_closeness)
+        ),
+        needs=(need_training,),
+    ),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}
+PAPERS: dict[str, Metric] = {
+    name: replace(METRICS[same], name=name, meaning=meaning)
+    for name, same, meaning in (
+        ("fid", "fd_classifier", "Fréchet distance on Inception features"),
+        ("kid", "kd_classifier", "kernel distance on Inception features"),
+    )
 }
+"""The names that two of these formulas have on Inception features."""

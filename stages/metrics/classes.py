@@ -1,26 +1,28 @@
-"""What the classifier recognises in the samples, against what was asked for and against balanced classes."""
+"""Metrics of recognised classes: against the labels, against equal shares, and against those of another set."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from stages.metrics.resampling import Estimate, Influences, centred, mean_over_candidates
+
 
 @dataclass(frozen=True)
 class ChiSquare:
-    """Pearson's statistic, its degrees of freedom, and how likely one so large is if nothing but chance is at work."""
+    """Pearson's statistic, its degrees of freedom, and the probability of one at least as large by chance."""
 
     statistic: float
     degrees: int
     p_value: float
 
 
-def gan_test_accuracy(asked: Tensor, recognised: Tensor) -> float:
-    """The share of samples recognised as the class that was asked for, labels int64 [N], in [0, 1].
+def gan_test_accuracy(labels: Tensor, recognised: Tensor) -> Estimate:
+    """The share of samples recognised as their label, classes int64 [N] both, in [0, 1].
 
-    GAN-test of Shmelkov et al. 2018, "How good is my GAN?": the classifier learnt from real digits only.
+    GAN-test of Shmelkov et al. 2018, "How good is my GAN?": the classifier learned from real digits only.
     """
-    return (asked == recognised).double().mean().item()
+    return mean_over_candidates(labels == recognised)
 
 
 def class_histogram(labels: Tensor, num_classes: int) -> Tensor:
@@ -28,16 +30,17 @@ def class_histogram(labels: Tensor, num_classes: int) -> Tensor:
     return torch.bincount(labels, minlength=num_classes)
 
 
-def class_imbalance(recognised: Tensor, num_classes: int) -> float:
-    """The total variation distance of the recognised classes from equal shares, in [0, 1 - 1/num_classes].
+def class_imbalance(recognised: Tensor, num_classes: int) -> Estimate:
+    """The total variation distance of recognised classes int64 [N] from equal shares, in [0, 1 - 1/num_classes].
 
     Half the sum of |share - 1/num_classes|: the share of samples that would have to change class for balance; 0.1 if
-    one class of ten is missing and the others share alike. Equal shares are the yardstick, not the classes asked for,
-    so that GANs with and without classes compare; whether samples are what was asked for is gan_test_accuracy's
-    question. Real digits are not quite balanced: see the floor.
+    one class of ten is missing and the others share alike. Equal shares are the yardstick, not the labels, so that
+    samples with and without labels compare; whether samples show their label is gan_test_accuracy's question. Real
+    digits are not quite balanced: see the floor.
     """
     shares = class_histogram(recognised, num_classes).double() / len(recognised)
-    return (shares - 1 / num_classes).abs().sum().item() / 2
+    value = (shares - 1 / num_classes).abs().sum().item() / 2
+    return Estimate(value, Influences(candidate=centred(imbalance_parts(recognised, num_classes))))
 
 
 def imbalance_parts(recognised: Tensor, num_classes: int) -> Tensor:
@@ -50,16 +53,16 @@ def imbalance_parts(recognised: Tensor, num_classes: int) -> Tensor:
     return surplus.sign().double()[recognised] / 2
 
 
-def confusion_matrix(asked: Tensor, recognised: Tensor, num_classes: int) -> Tensor:
-    """How often class i was asked for and j recognised, labels int64 [N]: int64 [num_classes i, num_classes j]."""
-    pairs = class_histogram(asked * num_classes + recognised, num_classes**2)
+def confusion_matrix(labels: Tensor, recognised: Tensor, num_classes: int) -> Tensor:
+    """How many images of label i are recognised as j, classes int64 [N]: int64 [num_classes i, num_classes j]."""
+    pairs = class_histogram(labels * num_classes + recognised, num_classes**2)
     return pairs.reshape(num_classes, num_classes)
 
 
 def balance_test(histogram: Tensor) -> ChiSquare | None:
     """Whether classes counted as int64 [num_classes] may be equally frequent (Pearson 1900); None for one class.
 
-    Samples whose classes were asked for in turn are more even than chance: their p-value is near 1.
+    Samples whose labels were assigned round-robin are more even than chance: their p-value is near 1.
     """
     counts = histogram.double()
     expected = counts.mean()

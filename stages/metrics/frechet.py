@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features, each taken for a normal distribution.
+"""The Fréchet distance between two sets of features, each taken as a normal distribution.
 
 Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium", equation 6,
 after Dowson and Landau 1982. On Inception features the same formula is called FID. Everything is float64.
@@ -11,7 +11,7 @@ from stages.common import draws
 from stages.metrics.resampling import Estimate, Influences
 
 PARTS = (1, 2, 3, 4, 5)
-"""Into how many parts the candidates are split for the extrapolation: down to 2,000 of 10,000."""
+"""The numbers of parts that candidates are split into for the extrapolation: down to 2,000 of 10,000 in a part."""
 
 
 def frechet_distance(reference: Tensor, candidate: Tensor) -> float:
@@ -48,15 +48,15 @@ def frechet_infinity(reference: Tensor, candidate: Tensor, seed: int) -> Estimat
     for parts, weight in zip(PARTS, weights.tolist(), strict=True):
         order = draws.permutation(seed, "evaluate.fd_infinity", parts, len(candidate))
         for rows in order.tensor_split(parts):
-            found, of_rows, of_all = _with_influences(reference, candidate[rows])
-            value += weight * found / parts
+            distance, of_rows, of_all = _with_influences(reference, candidate[rows])
+            value += weight * distance / parts
             of_candidate[rows] += weight * of_rows * len(candidate) / (len(rows) * parts)
             of_reference += weight * of_all / parts
     return Estimate(value, Influences(of_candidate, of_reference))
 
 
 def least_for_infinity(num_features: int) -> int:
-    """How many candidates frechet_infinity needs: more than features in the smallest part, or the line is none."""
+    """How many candidates frechet_infinity needs: in its smallest part more than features, or there is no line."""
     return max(PARTS) * (num_features + 1)
 
 

@@ -18,7 +18,7 @@ BLOCK_ROWS = 512
 
 @dataclass(frozen=True)
 class KernelSums:
-    """What a kernel matrix leaves: each sample's sum over the others of its set, and over the other set; float64.
+    """Sums over kernel matrices: each sample's sum over the others of its set, and over the other set; float64.
 
     within_x, across_x: [N], within_y, across_y: [M].
     """
@@ -79,7 +79,7 @@ def _mmd2(sums: KernelSums) -> Tensor:
 def _within(x: Tensor, block_rows: int) -> Tensor:
     sums = torch.zeros(len(x), dtype=torch.float64)
     for start in range(0, len(x), block_rows):
-        kernel = _cubic(x[start : start + block_rows], x[start:])  # the matrix is symmetric: its upper half will do
+        kernel = _cubic(x[start : start + block_rows], x[start:])  # the matrix is symmetric: its upper half is enough
         kernel.diagonal().zero_()  # unbiased: no sample is paired with itself
         sums[start : start + block_rows] += kernel.sum(dim=1)
         sums[start + block_rows :] += kernel[:, block_rows:].sum(dim=0)

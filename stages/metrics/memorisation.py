@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from stages.metrics.neighbours import grid_step, to_grid
+from stages.metrics.resampling import Estimate, mean_over_candidates
 
 BLOCK = 1000
 """Rows and columns of a distance matrix held at once: 8 MB in float64, which processors cache."""
 LEAST_IN_CELL = 8
-"""Fewer samples or test digits in a cell, and the normal law of the rank sum is too rough."""
-
+"""With fewer samples or test digits in a cell, the normal law of the rank sum is too rough."""
 NEAR_PERCENT = 1
 """Which percentile of the test digits' distances to the training digits counts as near."""
 
@@ -56,7 +56,7 @@ class Closeness:
 
 @dataclass(frozen=True)
 class CopyTest:
-    """C_T, its standard deviation for a GAN that does not copy, and the statistic of each cell (None: too few)."""
+    """C_T, its standard deviation for samples that are no copies, and the statistic of each cell (None: too few)."""
 
     value: float
     null_deviation: float
@@ -67,16 +67,26 @@ def closeness(training: Tensor, *sets: Tensor, block: int = BLOCK) -> list[Close
     """How each of the sets of features [*, F] lies to those of training [T, F], T at least 2; a block at a time."""
     step = grid_step(training, *sets)
     on_grid, *sets_on_grid = to_grid(training, *sets)
-    found = [nearest_rows(one, on_grid, block) for one in sets_on_grid]
-    # Only training digits that are nearest to something are asked for their own nearest.
-    asked = torch.cat([rows for _, rows in found]).unique()
+    neighbours = [nearest_rows(features, on_grid, block) for features in sets_on_grid]
+    # The spacing is needed only of training digits that are nearest to something.
+    needed = torch.cat([rows for _, rows in neighbours]).unique()
     spacing = torch.full((len(training),), math.nan, dtype=torch.float64)
-    spacing[asked] = nearest_others(asked, on_grid, block)
-    return [Closeness(nearest, rows, spacing[rows], step) for nearest, rows in found]
+    spacing[needed] = nearest_others(needed, on_grid, block)
+    return [Closeness(nearest, rows, spacing[rows], step) for nearest, rows in neighbours]
+
+
+def authenticity(candidate: Closeness) -> Estimate:
+    """The share of candidates that are authentic, in [0, 1]; 0 if all are copies. Alaa et al. 2022."""
+    return mean_over_candidates(candidate.authentic)
+
+
+def near_training(candidate: Closeness, reference: Closeness) -> Estimate:
+    """The share of candidates nearer to a training digit than NEAR_PERCENT of the references are, in [0, 1]."""
+    return mean_over_candidates(candidate.nearest < near_limit(reference))
 
 
 def near_limit(reference: Closeness) -> float:
-    """The squared distance below which an image is near to a training digit: of the references NEAR_PERCENT are."""
+    """The squared distance below which an image is near to a training digit, as NEAR_PERCENT of the references are."""
     return percentiles(reference.nearest, (NEAR_PERCENT,))[0]
 
 
@@ -94,7 +104,7 @@ def three_sample_test(
     After Meehan et al. 2020: the mean over cells of the rank-sum statistics, weighted by the test digits of each.
     Cells are int64 [M] and [N]: here the recognised classes take the place of the paper's k-means, and the nearest
     training digit may lie in any cell. A cell with fewer than LEAST_IN_CELL of either set does not count; None if
-    none does. Each statistic has variance 1 for a GAN that does not copy, and they are independent.
+    none does. Each statistic has variance 1 for samples that are no copies, and they are independent.
     """
     statistics: list[float | None] = []
     weights = []
@@ -145,11 +155,11 @@ def nearest_rows(rows: Tensor, training: Tensor, block: int = BLOCK) -> tuple[Te
     return torch.cat(distances), torch.cat(places)
 
 
-def nearest_others(asked: Tensor, training: Tensor, block: int = BLOCK) -> Tensor:
-    """The squared distance of each of training[asked] to the nearest other row of training [T, F] from to_grid."""
+def nearest_others(chosen: Tensor, training: Tensor, block: int = BLOCK) -> Tensor:
+    """The squared distance of each of training[chosen] to the nearest other row of training [T, F] from to_grid."""
     norms = training.square().sum(dim=1)
     distances = []
-    for numbers in asked.split(block):
+    for numbers in chosen.split(block):
         part, minima = training[numbers], []
         for start in _starts(training, block):
             differences = _differences(part, training, norms, start, block)

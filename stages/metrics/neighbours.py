@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stages.metrics.resampling import Estimate, Influences, centred, mean_over_candidates, mean_over_references
+
 BLOCK_ROWS = 256
 """Rows of a distance matrix held at once: 256 x 60,000 float64 are 0.12 GB."""
 
@@ -63,24 +65,25 @@ def neighbourhoods(reference: Tensor, candidate: Tensor, k: int, block_rows: int
     return Neighbourhoods(torch.cat(balls_around), covered, recalled, k)
 
 
-def precision(found: Neighbourhoods) -> float:
+def precision(sets: Neighbourhoods) -> Estimate:
     """The share of candidates that lie in some reference's ball, in [0, 1]. Kynkäänniemi et al. 2019, equation 2."""
-    return found.inside.double().mean().item()
+    return mean_over_candidates(sets.inside)
 
 
-def recall(found: Neighbourhoods) -> float:
+def recall(sets: Neighbourhoods) -> Estimate:
     """The share of references that lie in some candidate's ball, in [0, 1]. Kynkäänniemi et al. 2019, equation 2."""
-    return found.recalled.double().mean().item()
+    return mean_over_references(sets.recalled)
 
 
-def density(found: Neighbourhoods) -> float:
+def density(sets: Neighbourhoods) -> Estimate:
     """The mean number of references' balls around a candidate, over k; 0 or more. Naeem et al. 2020, section 3."""
-    return found.balls_around.double().mean().item() / found.k
+    value = sets.balls_around.double().mean().item() / sets.k
+    return Estimate(value, Influences(candidate=centred(sets.balls_around / sets.k)))
 
 
-def coverage(found: Neighbourhoods) -> float:
+def coverage(sets: Neighbourhoods) -> Estimate:
     """The share of references whose ball holds a candidate, in [0, 1]. Naeem et al. 2020, section 3."""
-    return found.covered.double().mean().item()
+    return mean_over_references(sets.covered)
 
 
 def to_grid(*sets: Tensor) -> list[Tensor]:

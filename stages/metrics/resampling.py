@@ -1,4 +1,4 @@
-"""How sure a figure is: the part that each image has in it, its standard error, and intervals from resampling.
+"""How sure a figure is: the influence of each image on it, its standard error, and intervals from resampling.
 
 The influence of an image is the change of the figure with that image's weight. Images are drawn again with
 replacement (bootstrap, Efron 1979), and the figure is moved by the influences of those drawn. For a mean over images
@@ -23,9 +23,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Influences:
-    """Influences, float64 with mean 0: of candidates [M], of references [N]; None where that set's draw has no part.
+    """Influences, float64 with mean 0: of candidates [M], of references [N]; None where the figure ignores that draw.
 
-    Drawing image i so often as counts[i] moves the figure by the mean of counts * influences, over each set.
+    Drawing image i counts[i] times moves the figure by the mean of counts * influences, over each set.
     """
 
     candidate: Tensor | None = None
@@ -34,8 +34,8 @@ class Influences:
     @property
     def standard_error(self) -> float:
         """Of a figure whose images are independent draws."""
-        sets = [one for one in (self.candidate, self.reference) if one is not None]
-        return math.sqrt(sum(one.square().sum().item() / (len(one) * (len(one) - 1)) for one in sets))
+        sets = [influences for influences in (self.candidate, self.reference) if influences is not None]
+        return math.sqrt(sum(each.square().sum().item() / (len(each) * (len(each) - 1)) for each in sets))
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,22 @@ def centred(parts: Tensor) -> Tensor:
     return parts.double() - parts.double().mean()
 
 
+def mean_over_candidates(parts: Tensor) -> Estimate:
+    """The mean of one part per candidate, bool or numbers [M]; of bools, a share of the candidates."""
+    return Estimate(parts.double().mean().item(), Influences(candidate=centred(parts)))
+
+
+def mean_over_references(parts: Tensor) -> Estimate:
+    """The mean of one part per reference, bool or numbers [N]; of bools, a share of the references."""
+    return Estimate(parts.double().mean().item(), Influences(reference=centred(parts)))
+
+
 @dataclass(frozen=True)
 class Resampler:
-    """The same draws for all figures: samples, validation digits and test digits are each drawn again RESAMPLES times.
+    """The same draws for all figures: samples, validation digits and test digits are each resampled RESAMPLES times.
 
-    A figure and its floor share the draws of the test digits, for both are measured against these. part: names draws
-    of their own for a part of the images, such as one class.
+    A figure and its floor share the draws of the test digits, for both are measured against these. part: a name that
+    gives a part of the images, such as one class, draws of its own.
     """
 
     seed: int
@@ -85,9 +95,9 @@ class Resampler:
     def changes(self, candidates: str, influences: Influences) -> Tensor:
         """By how much each resampling moves the figure, float64 [RESAMPLES]; `candidates` names the draw of these."""
         total = torch.zeros(RESAMPLES, dtype=torch.float64)
-        for name, one in ((candidates, influences.candidate), ("test", influences.reference)):
-            if one is not None:
-                total += self.counts(name, len(one)) @ one / len(one)
+        for name, each in ((candidates, influences.candidate), ("test", influences.reference)):
+            if each is not None:
+                total += self.counts(name, len(each)) @ each / len(each)
         return total
 
     def counts(self, name: str, n: int) -> Tensor:
@@ -100,5 +110,5 @@ class Resampler:
 
 
 def halved(seed: int, n: int) -> list[Tensor]:
-    """The row numbers of two halves of n images, drawn apart, each in order, int64; of an odd n the first has more."""
+    """The sorted row numbers int64 of a random split of n images into two halves; of an odd n the first has more."""
     return [half.sort().values for half in draws.permutation(seed, "evaluate.halves", 0, n).tensor_split(2)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import safetensors.torch
 import torch
@@ -113,3 +114,21 @@ def test_missing_file(tmp_path: Path, read: Callable[[Path], Any]) -> None:
     path = tmp_path / "generate" / "samples.safetensors"
     with pytest.raises(UserError, match=r"samples.safetensors is missing; `dvc checkout .*`dvc repro generate`"):
         read(path)
+
+
+def test_csv_has_six_digits_and_no_index(tmp_path: Path) -> None:
+    table = pd.DataFrame({"class": ["7", "a"], "count": [1234567, 2], "share": [0.123456789, None]}, index=[5, 9])
+    files.write_csv(tmp_path / "t.csv", table)
+    assert (tmp_path / "t.csv").read_bytes() == b"class,count,share\n7,1234567,0.123457\na,2,\n"
+    assert files.csv_text(table).encode() == (tmp_path / "t.csv").read_bytes()
+
+
+def test_what_differs_from_the_expectation_is_named(tmp_path: Path) -> None:
+    path, other = tmp_path / "stage" / "a.safetensors", tmp_path / "b.safetensors"
+    files.require_equal(path, "classes", ["0"], ["0"])
+    with pytest.raises(UserError) as alone:
+        files.require_equal(path, "classes", ["1"], ["0"])
+    assert str(alone.value) == f"{path}: expected classes ['0'], found ['1']; {files.remedy(path)}"
+    with pytest.raises(UserError, match=rf"expected classes \['0'\], as in {other}, found \['1'\]"):
+        files.require_equal(path, "classes", ["1"], ["0"], like=other)
+    assert "`dvc repro stage` makes it again" in files.remedy(path)

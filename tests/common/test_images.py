@@ -14,6 +14,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_tensors
 from stages.common.images import (
     NO_LABEL,
+    ImageSet,
     grid_png,
     load_alike,
     load_image_set,
@@ -125,3 +126,14 @@ def test_grid_places_images_row_by_row() -> None:
 def test_grid_has_the_same_bytes_each_time() -> None:
     images = torch.linspace(-1, 1, 20 * 28 * 28).view(20, 1, 28, 28)
     assert grid_png(images, columns=10) == grid_png(images.clone(), columns=10)
+
+
+def test_a_selection_takes_images_and_labels_along() -> None:
+    images = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, 4, 8) / 5
+    whole = ImageSet(images, torch.arange(5), list("abcde"))
+    assert whole.image_shape == [3, 4, 8]
+    for rows, expected in ((torch.tensor([4, 1]), [4, 1]), (slice(1, 3), [1, 2])):
+        chosen = whole.select(rows)
+        assert chosen.labels.tolist() == expected
+        assert chosen.images.equal(images[expected])
+        assert chosen.classes == list("abcde")

@@ -1,14 +1,16 @@
 """The figures of each class, against those of that class taken alone."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
 
 from stages.common import draws
+from stages.evaluation.beside_floor import FEW_IN_HALVES
+from stages.evaluation.comparisons import Comparison, Comparisons
+from stages.evaluation.embedded import Embedded
 from stages.evaluation.per_class import TOO_FEW, class_details
-from stages.evaluation.registry import Comparison, Embedded
-from stages.evaluation.scores import FEW_IN_HALVES
 from stages.metrics.frechet import frechet_distance
 from stages.metrics.kernel import kernel_distance
 from stages.metrics.resampling import Resampler
@@ -29,19 +31,21 @@ FLOOR = Comparison(REFERENCE, REAL, CLASSES, k=1)
 HALVES = Comparison(digits("one half", [9, 9, 2]), digits("other half", [9, 8, 9]), CLASSES, k=1)
 
 
-def against_test(samples: Embedded) -> Comparison:
-    return Comparison(REFERENCE, samples, CLASSES, k=1)
+def details(samples: Embedded, halves: Comparison | None = HALVES) -> list[dict[str, Any]]:
+    """What the details say of each class of these samples."""
+    comparisons = Comparisons(Comparison(REFERENCE, samples, CLASSES, k=1), FLOOR, halves)
+    return [each.content() for each in class_details(NAMES, comparisons)]
 
 
 def test_each_class_is_compared_at_the_count_that_both_have() -> None:
-    found = class_details(NAMES, against_test(SAMPLES), FLOOR, HALVES)
-    assert [one["class"] for one in found] == NAMES
-    assert [one["num_images"] for one in found] == [20, 20, 2]
-    assert [(one["asked"], one["recognised"]) for one in found] == [(25, 25), (20, 20), (2, 2)]
+    classes = details(SAMPLES)
+    assert [one["class"] for one in classes] == NAMES
+    assert [one["num_images"] for one in classes] == [20, 20, 2]
+    assert [(one["asked"], one["recognised"]) for one in classes] == [(25, 25), (20, 20), (2, 2)]
     for label in (0, 1):
         reference, samples, real = (one.features[one.recognised == label] for one in (REFERENCE, SAMPLES, REAL))
         one, other = (half.features[half.recognised == label] for half in (HALVES.reference, HALVES.candidate))
-        fd, kd = (found[label]["metrics"][name] for name in ("fd_classifier", "kd_classifier"))
+        fd, kd = (classes[label]["metrics"][name] for name in ("fd_classifier", "kd_classifier"))
         assert fd["value"] == frechet_distance(reference, samples[:20])
         assert fd["floor"] == frechet_distance(reference, real[:20])
         assert fd["halves"] == frechet_distance(one, other)
@@ -52,36 +56,34 @@ def test_each_class_is_compared_at_the_count_that_both_have() -> None:
 
 
 def test_a_class_of_too_few_says_so_in_each_figure() -> None:
-    found = class_details(NAMES, against_test(SAMPLES), FLOOR, HALVES)[2]["metrics"]
+    metrics = details(SAMPLES)[2]["metrics"]
     for name in ("fd_classifier", "kd_classifier"):
-        assert found[name]["undefined"]["value"] == found[name]["undefined"]["halves"] == TOO_FEW
-        assert found[name]["value"] is found[name]["ratio"] is found[name]["halves"] is None
-    accuracy = found["gan_test_accuracy"]
+        assert metrics[name]["undefined"]["value"] == metrics[name]["undefined"]["halves"] == TOO_FEW
+        assert metrics[name]["value"] is metrics[name]["ratio"] is metrics[name]["halves"] is None
+    accuracy = metrics["gan_test_accuracy"]
     assert (accuracy["value"], accuracy["floor"], accuracy["undefined"]["value"]) == (None, 1, TOO_FEW)
-    without = class_details(NAMES, against_test(SAMPLES), FLOOR, None)
+    without = details(SAMPLES, halves=None)
     assert without[0]["metrics"]["fd_classifier"]["undefined"]["halves"] == FEW_IN_HALVES
 
 
-def test_accuracy_counts_all_images_asked_for_of_a_class() -> None:
+def test_accuracy_counts_all_images_labelled_as_a_class() -> None:
     assert SAMPLES.labels is not None
     recognised = SAMPLES.recognised.clone()
     rows = torch.nonzero(SAMPLES.labels == 0).squeeze(1)
     recognised[rows[20:]] = 1  # beyond the count of the distances
-    found = class_details(NAMES, against_test(dataclasses.replace(SAMPLES, recognised=recognised)), FLOOR, HALVES)
-    accuracy = found[0]["metrics"]["gan_test_accuracy"]
+    classes = details(dataclasses.replace(SAMPLES, recognised=recognised))
+    accuracy = classes[0]["metrics"]["gan_test_accuracy"]
     assert (accuracy["value"], accuracy["floor"], accuracy["halves"]) == (20 / 25, 1, 1)
     assert accuracy["ratio_interval"][0] < 0.8 < accuracy["ratio_interval"][1]
-    assert [one["recognised"] for one in found] == [20, 25, 2]
+    assert [one["recognised"] for one in classes] == [20, 25, 2]
 
 
-def test_the_class_asked_for_counts_and_if_none_was_the_one_recognised() -> None:
+def test_the_label_counts_and_without_labels_the_recognised_class() -> None:
     assert SAMPLES.labels is not None
     swapped = dataclasses.replace(SAMPLES, labels=(SAMPLES.labels + 1) % CLASSES)
     unlabelled = dataclasses.replace(SAMPLES, labels=None)
-    straight, wrong, recognised = (
-        class_details(NAMES, against_test(samples), FLOOR, HALVES) for samples in (SAMPLES, swapped, unlabelled)
-    )
-    fd = [[one["metrics"]["fd_classifier"] for one in found] for found in (straight, wrong, recognised)]
+    straight, wrong, recognised = (details(samples) for samples in (SAMPLES, swapped, unlabelled))
+    fd = [[one["metrics"]["fd_classifier"] for one in classes] for classes in (straight, wrong, recognised)]
     assert fd[0] == fd[2]
     assert fd[1][1]["value"] > 50 > fd[0][1]["value"]
     assert [one["asked"] for one in recognised] == [0, 0, 0]
@@ -90,14 +92,14 @@ def test_the_class_asked_for_counts_and_if_none_was_the_one_recognised() -> None
     assert "unconditional" in accuracy["undefined"]["value"]
 
 
-def test_a_class_not_asked_for_has_reasons_and_no_nan() -> None:
+def test_a_class_without_samples_has_reasons_and_no_nan() -> None:
     assert SAMPLES.labels is not None
     without = SAMPLES.select(torch.nonzero(SAMPLES.labels != 1).squeeze(1))
-    found = class_details(NAMES, against_test(without), FLOOR, HALVES)[1]
-    assert (found["num_images"], found["asked"]) == (0, 0)
-    assert found["metrics"]["gan_test_accuracy"]["undefined"]["value"] == TOO_FEW
-    assert found["metrics"]["gan_test_accuracy"]["floor"] == 1
-    assert found["metrics"]["fd_classifier"]["undefined"]["floor"] == TOO_FEW  # no image to compare at
+    absent = details(without)[1]
+    assert (absent["num_images"], absent["asked"]) == (0, 0)
+    assert absent["metrics"]["gan_test_accuracy"]["undefined"]["value"] == TOO_FEW
+    assert absent["metrics"]["gan_test_accuracy"]["floor"] == 1
+    assert absent["metrics"]["fd_classifier"]["undefined"]["floor"] == TOO_FEW  # no image to compare at
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
@@ -110,15 +112,18 @@ def test_interval_of_a_class_holds_the_usual_ratio(shift: float) -> None:
         labels = torch.zeros(150, dtype=torch.int64)
         reference, samples, real = (Embedded(one, labels, labels) for one in sets)
         against, floor = (Comparison(reference, one, 1, k=1, seed=trial) for one in (samples, real))
-        (found,) = class_details(["cat"], against, floor, None)
-        intervals.append(found["metrics"]["fd_classifier"]["ratio_interval"])
-        ratios.append(found["metrics"]["fd_classifier"]["ratio"])
+        (found,) = class_details(["cat"], Comparisons(against, floor, None))
+        entry = found.metrics["fd_classifier"]
+        assert entry.ratio is not None
+        assert entry.ratio_interval is not None
+        intervals.append(entry.ratio_interval)
+        ratios.append(entry.ratio)
     usual = sum(ratios) / len(ratios)
-    held = sum(low <= usual and (high is None or usual <= high) for low, high in intervals)
+    held = sum((low is None or low <= usual) and (high is None or usual <= high) for low, high in intervals)
     assert held >= 36
 
 
-def test_each_class_is_drawn_again_by_itself() -> None:
+def test_each_class_is_resampled_by_itself() -> None:
     counts = [Resampler(1, part).counts("samples", 30) for part in ("class_0.", "class_1.", "class_0.")]
     assert counts[0].equal(counts[2])
     assert not counts[0].equal(counts[1])

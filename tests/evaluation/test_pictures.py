@@ -7,7 +7,7 @@ import torch
 
 from stages.common import draws
 from stages.evaluation import pictures
-from stages.evaluation.registry import Embedded
+from stages.evaluation.embedded import Embedded
 from stages.metrics.memorisation import closeness
 
 NAMES = ["cat", "dog", "owl"]

@@ -14,14 +14,14 @@ from stages.metrics.classes import (
     same_classes_test,
 )
 
-ASKED = torch.tensor([0, 0, 0, 1, 1, 2])
+LABELS = torch.tensor([0, 0, 0, 1, 1, 2])
 RECOGNISED = torch.tensor([0, 0, 3, 1, 2, 1])
 
 
-def test_gan_test_accuracy_is_the_share_recognised_as_asked() -> None:
-    assert gan_test_accuracy(ASKED, RECOGNISED) == 3 / 6
-    assert gan_test_accuracy(ASKED, ASKED) == 1
-    assert gan_test_accuracy(ASKED, (ASKED + 1) % 3) == 0
+def test_gan_test_accuracy_is_the_share_recognised_as_their_label() -> None:
+    assert gan_test_accuracy(LABELS, RECOGNISED).value == 3 / 6
+    assert gan_test_accuracy(LABELS, LABELS).value == 1
+    assert gan_test_accuracy(LABELS, (LABELS + 1) % 3).value == 0
 
 
 def test_histogram_counts_classes_that_do_not_occur() -> None:
@@ -34,12 +34,12 @@ def test_histogram_counts_classes_that_do_not_occur() -> None:
 )
 def test_imbalance_is_the_share_that_would_have_to_change_class(counts: list[int], expected: float) -> None:
     recognised = torch.repeat_interleave(torch.arange(4), torch.tensor(counts))
-    torch.testing.assert_close(class_imbalance(recognised, 4), float(expected))
+    torch.testing.assert_close(class_imbalance(recognised, 4).value, float(expected))
 
 
-def test_confusion_has_the_asked_class_in_rows() -> None:
+def test_confusion_has_the_label_in_rows() -> None:
     expected = [[2, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
-    assert confusion_matrix(ASKED, RECOGNISED, 4).tolist() == expected
+    assert confusion_matrix(LABELS, RECOGNISED, 4).tolist() == expected
 
 
 def test_imbalance_parts_are_the_slope_of_the_imbalance() -> None:
@@ -47,7 +47,7 @@ def test_imbalance_parts_are_the_slope_of_the_imbalance() -> None:
     recognised = torch.repeat_interleave(torch.arange(3), torch.tensor([50, 30, 20]))
     assert imbalance_parts(recognised, 3).tolist() == [0.5] * 50 + [-0.5] * 50
     moved = torch.cat([recognised[1:], torch.tensor([2])])  # one image from class 0 to class 2
-    change = class_imbalance(moved, 3) - class_imbalance(recognised, 3)
+    change = class_imbalance(moved, 3).value - class_imbalance(recognised, 3).value
     torch.testing.assert_close(change, (-0.5 - 0.5) / 100)
     assert imbalance_parts(torch.tensor([0, 1, 2]), 3).tolist() == [0.0] * 3
 

@@ -54,14 +54,14 @@ def test_agrees_with_prdc_in_this_direction_only(name: str, k: int, features: tu
     reference, candidate = features
     expected = prdc.compute_prdc(reference.numpy(), candidate[:150].numpy(), nearest_k=k)[name]
     found, swapped = neighbourhoods(reference, candidate[:150], k), neighbourhoods(candidate[:150], reference, k)
-    torch.testing.assert_close(getattr(neighbours, name)(found), float(expected), rtol=1e-12, atol=0)
-    assert abs(getattr(neighbours, name)(swapped) - expected) > 0.05
+    torch.testing.assert_close(getattr(neighbours, name)(found).value, float(expected), rtol=1e-12, atol=0)
+    assert abs(getattr(neighbours, name)(swapped).value - expected) > 0.05
 
 
 @pytest.mark.parametrize("name", ["precision", "recall"])
 def test_agrees_with_torch_fidelity(name: str, features: tuple[Tensor, Tensor], fidelity: dict[str, float]) -> None:
     """To the rounding of torch-fidelity's mean, which is float32."""
-    found = getattr(neighbours, name)(neighbourhoods(*features, k=3))
+    found = getattr(neighbours, name)(neighbourhoods(*features, k=3)).value
     torch.testing.assert_close(found, fidelity[name], rtol=1e-6, atol=0)
     assert abs(fidelity["precision"] - fidelity["recall"]) > 0.05  # else this would not tell the direction
 
@@ -69,17 +69,17 @@ def test_agrees_with_torch_fidelity(name: str, features: tuple[Tensor, Tensor], 
 def test_identical_sets() -> None:
     x = normal("x", 50, 5)
     found = neighbourhoods(x, x, k=4)
-    assert neighbours.precision(found) == neighbours.recall(found) == neighbours.coverage(found) == 1
-    assert neighbours.density(found) == (4 + 1) / 4  # closed balls: each holds its k neighbours and its centre
+    assert neighbours.precision(found).value == neighbours.recall(found).value == neighbours.coverage(found).value == 1
+    assert neighbours.density(found).value == (4 + 1) / 4  # closed balls: each holds its k neighbours and its centre
 
 
 def test_repeated_points_hold_each_other() -> None:
     """All at one place, radius 0: every ball holds every candidate there, none elsewhere."""
     x = normal("x", 1, 128).expand(10, 128)
     same, other = neighbourhoods(x, x[:6], k=3), neighbourhoods(x, x[:6] + 1e-3, k=3)
-    assert neighbours.precision(same) == neighbours.recall(same) == neighbours.coverage(same) == 1
-    assert neighbours.density(same) == 10 / 3
-    assert neighbours.precision(other) == neighbours.recall(other) == neighbours.coverage(other) == 0
+    assert neighbours.precision(same).value == neighbours.recall(same).value == neighbours.coverage(same).value == 1
+    assert neighbours.density(same).value == 10 / 3
+    assert neighbours.precision(other).value == neighbours.recall(other).value == neighbours.coverage(other).value == 0
 
 
 @pytest.mark.parametrize("block_rows", [1, 7, 64, 1000])

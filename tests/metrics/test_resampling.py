@@ -3,24 +3,23 @@
 import math
 
 import torch
-from torch import Tensor
 
 from stages.common import draws
-from stages.metrics.resampling import LEVEL, RESAMPLES, Estimate, Influences, Resampler, centred
-
-
-def mean_of(parts: Tensor) -> Estimate:
-    return Estimate(parts.double().mean().item(), Influences(candidate=centred(parts)))
-
-
-def mean_over_references(parts: Tensor) -> Estimate:
-    return Estimate(parts.double().mean().item(), Influences(reference=centred(parts)))
+from stages.metrics.resampling import (
+    LEVEL,
+    RESAMPLES,
+    Influences,
+    Resampler,
+    centred,
+    mean_over_candidates,
+    mean_over_references,
+)
 
 
 def test_standard_error_of_a_mean() -> None:
     parts = draws.normal(0, "parts", 0, (50,)).double()
     expected = parts.std().item() / math.sqrt(50)
-    torch.testing.assert_close(mean_of(parts).standard_error, expected)
+    torch.testing.assert_close(mean_over_candidates(parts).standard_error, expected)
     both = Influences(candidate=centred(parts), reference=centred(2 * parts))
     torch.testing.assert_close(both.standard_error, expected * math.sqrt(5))
 
@@ -48,7 +47,7 @@ def test_for_means_it_is_the_bootstrap_itself() -> None:
     drawn = draws.integers(3, "evaluate.resamples.samples", 0, 40, (RESAMPLES, 40))
     drawn_real = draws.integers(3, "evaluate.resamples.validation", 0, 60, (RESAMPLES, 60))
     ratios = (parts[drawn].double().mean(dim=1) / real[drawn_real].double().mean(dim=1)).sort().values
-    found = resampler.ratio_interval(mean_of(parts), mean_of(real))
+    found = resampler.ratio_interval(mean_over_candidates(parts), mean_over_candidates(real))
     torch.testing.assert_close(found, ratios[[25, -26]].tolist())
 
 
@@ -57,7 +56,7 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
     resampler, held = Resampler(1), 0
     for trial in range(200):
         parts, real = (draws.uniform(1, name, trial, (300,)) < share for name, share in (("a", 0.8), ("b", 0.9)))
-        low, high = resampler.ratio_interval(mean_of(parts), mean_of(real))
+        low, high = resampler.ratio_interval(mean_over_candidates(parts), mean_over_candidates(real))
         assert low is not None
         assert high is not None
         held += low <= 0.8 / 0.9 <= high
@@ -69,15 +68,15 @@ def test_figure_and_floor_share_the_draws_of_the_references() -> None:
     parts = draws.uniform(0, "parts", 0, (100,))
     found = Resampler(1).ratio_interval(mean_over_references(parts), mean_over_references(2 * parts))
     torch.testing.assert_close(found, [0.5, 0.5])
-    apart = Resampler(1).ratio_interval(mean_of(parts), mean_of(2 * parts))
+    apart = Resampler(1).ratio_interval(mean_over_candidates(parts), mean_over_candidates(2 * parts))
     assert apart[0] is not None
     assert apart[1] is not None
     assert apart[1] - apart[0] > 0.05
 
 
 def test_a_floor_that_may_be_zero_leaves_the_ratio_open_above() -> None:
-    figure = mean_of(torch.tensor([1.0, 2.0, 3.0]))
-    floor = mean_of(torch.tensor([-1.0, 0.1, 1.0]))
+    figure = mean_over_candidates(torch.tensor([1.0, 2.0, 3.0]))
+    floor = mean_over_candidates(torch.tensor([-1.0, 0.1, 1.0]))
     low, high = Resampler(1).ratio_interval(figure, floor)
     assert low is not None
     assert low > 0
@@ -86,4 +85,4 @@ def test_a_floor_that_may_be_zero_leaves_the_ratio_open_above() -> None:
 
 def test_without_spread_the_interval_is_the_ratio() -> None:
     ones = torch.ones(5)
-    assert Resampler(1).ratio_interval(mean_of(ones), mean_of(ones)) == [1.0, 1.0]
+    assert Resampler(1).ratio_interval(mean_over_candidates(ones), mean_over_candidates(ones)) == [1.0, 1.0]

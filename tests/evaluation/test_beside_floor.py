@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from stages.evaluation.scores import FEW_IN_HALVES, NO_INFLUENCES, OPEN, Score, metric_entry
+from stages.evaluation.beside_floor import FEW_IN_HALVES, NO_INFLUENCES, OPEN, metric_entry
+from stages.evaluation.scores import Score
 from stages.metrics.resampling import Influences, Resampler
 
 UNKNOWN = {"ratio_interval": NO_INFLUENCES, "halves": FEW_IN_HALVES}
@@ -43,7 +44,7 @@ def score(value: float, *influences: float, never_negative: bool = False) -> Sco
     ],
 )
 def test_what_has_no_value_says_why(value: Score, floor: Score, ratio: float | None, undefined: dict[str, str]) -> None:
-    assert metric_entry(value, floor, None, Resampler(1)) == {
+    assert metric_entry(value, floor, None, Resampler(1)).content() == {
         "value": value.value,
         "standard_error": value.standard_error,
         "floor": floor.value,
@@ -57,25 +58,27 @@ def test_what_has_no_value_says_why(value: Score, floor: Score, ratio: float | N
 
 def test_a_figure_that_has_everything_has_no_excuses() -> None:
     entry = metric_entry(score(3.0, 0, 0), score(1.5, 0, 0), Score(1.25), Resampler(1))
-    assert (entry["ratio_interval"], entry["halves"]) == ([2.0, 2.0], 1.25)
-    assert entry["undefined"] == {}
+    assert (entry.ratio_interval, entry.halves) == ([2.0, 2.0], 1.25)
+    assert entry.undefined == {}
 
 
 def test_an_open_interval_says_so() -> None:
     entry = metric_entry(score(3.0, 0, 0, 0), score(0.1, -1, 0, 1), Score(1.0), Resampler(1))
-    assert entry["ratio_interval"][1] is None
-    assert entry["undefined"] == {"ratio_interval": OPEN}
+    assert (entry.ratio_interval or [0, 0])[1] is None
+    assert entry.undefined == {"ratio_interval": OPEN}
 
 
 def test_halves_say_why_they_have_no_value() -> None:
     entry = metric_entry(score(3.0, 0, 0), score(1.5, 0, 0), Score(None, undefined="too small"), Resampler(1))
-    assert (entry["halves"], entry["undefined"]) == (None, {"halves": "too small"})
+    assert (entry.halves, entry.undefined) == (None, {"halves": "too small"})
 
 
 def test_a_figure_that_is_never_negative_has_no_negative_ratio() -> None:
     """Its linear part may lead below 0; that of a figure such as kd_classifier may mean it."""
     floor = score(1.0, 0, 0)
-    low = metric_entry(score(0.1, -1, 0, 1), floor, None, Resampler(1))["ratio_interval"][0]
-    assert low < 0
-    bounded = metric_entry(score(0.1, -1, 0, 1, never_negative=True), floor, None, Resampler(1))
-    assert bounded["ratio_interval"][0] == 0
+    lows = []
+    for never_negative in (False, True):
+        entry = metric_entry(score(0.1, -1, 0, 1, never_negative=never_negative), floor, None, Resampler(1))
+        assert entry.ratio_interval is not None
+        lows.append(entry.ratio_interval[0] or 0.0)
+    assert lows[0] < 0 == lows[1]

@@ -1,0 +1,61 @@
+"""Images as the classifier sees them: features, recognised classes, and how they lie to the training digits."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from stages.classifier.model import Classifier, finite_features
+from stages.common.blocks import in_blocks
+from stages.common.images import NO_LABEL, ImageSet
+from stages.metrics.memorisation import Closeness, closeness
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """features float32 [N, F]; recognised: the classes that the classifier recognises, int64 [N].
+
+    labels: the classes that the images are of, or are meant to be of, int64 [N]; None for samples without labels.
+    closeness: how the images lie to the training digits; None if they were not compared with these.
+    """
+
+    features: Tensor
+    recognised: Tensor
+    labels: Tensor | None
+    closeness: Closeness | None = None
+
+    @property
+    def known_labels(self) -> Tensor:
+        """The labels int64 [N] of images that have labels."""
+        assert self.labels is not None
+        return self.labels
+
+    @property
+    def known_closeness(self) -> Closeness:
+        """The closeness of images that were compared with the training digits."""
+        assert self.closeness is not None
+        return self.closeness
+
+    @property
+    def labels_or_recognised(self) -> Tensor:
+        """The labels int64 [N]; where there are none, the recognised classes."""
+        return self.recognised if self.labels is None else self.labels
+
+    def select(self, rows: Tensor) -> "Embedded":
+        """The images of these row numbers."""
+        labels = None if self.labels is None else self.labels[rows]
+        near = None if self.closeness is None else self.closeness.select(rows)
+        return Embedded(self.features[rows], self.recognised[rows], labels, near)
+
+
+def embed(classifier: Classifier, digits: ImageSet, source: Path) -> Embedded:
+    """The images as the classifier of the file `source` sees them. Raises UserError if features are not finite."""
+    features = finite_features(classifier, digits.images, source)
+    recognised = in_blocks(classifier.head, features).argmax(dim=1)
+    return Embedded(features, recognised, None if (digits.labels == NO_LABEL).all() else digits.labels)
+
+
+def beside_training(sets: dict[str, Embedded], training: Tensor) -> dict[str, Embedded]:
+    """The same images with their closeness to the training digits, whose features are training [T, F]."""
+    near = closeness(training, *(each.features for each in sets.values()))
+    return {name: replace(each, closeness=one) for (name, each), one in zip(sets.items(), near, strict=True)}
