@@ -16,7 +16,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_bytes, write_json
 from stages.common.params import StageParams, known_name, load_params
 from stages.common.runtime import data_source, report_errors
-from stages.datasets.sources import FileError, Mirror, NpmPackage, Source, SourceError, named_source
+from stages.datasets.sources.mirror import FileError, Mirror, NpmPackage, Source, SourceError, named_source
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 
 from stages import download, normalize
 from stages.common.runtime import make_deterministic
-from stages.datasets.sources import Folder
+from stages.datasets.sources.mirror import Folder
 from stages.download import DATASETS, Dataset
 
 pytest_plugins = ["tests.web_server", "tests.feature_sets"]

@@ -14,8 +14,8 @@ import pytest
 from stages import download
 from stages.common.errors import UserError
 from stages.common.params import validate_section
-from stages.datasets import sources
-from stages.datasets.sources import Folder, Mirror, NpmPackage, Source
+from stages.datasets.sources import mirror as sources
+from stages.datasets.sources.mirror import Folder, Mirror, NpmPackage, Source
 from stages.download import DATASETS, Dataset
 from tests.web_server import Answer, Cut, WebServer
 

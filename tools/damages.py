@@ -31,7 +31,7 @@ from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import load_params
 from stages.common.runtime import make_deterministic, report_errors
 from stages.datasets.formats.idx import read_idx
-from stages.datasets.sources import FileError, Folder, SourceError
+from stages.datasets.sources.mirror import FileError, Folder, SourceError
 from stages.evaluate import Params, embed
 from stages.evaluation.comparisons import beside_training
 from stages.evaluation.registry import METRICS, Comparison, Embedded

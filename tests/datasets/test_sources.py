@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stages.datasets import sources
-from stages.datasets.sources import FileError, Folder, Mirror, NpmPackage, Source, SourceError, named_source
+from stages.datasets.sources import mirror as sources
+from stages.datasets.sources.mirror import FileError, Folder, Mirror, NpmPackage, Source, SourceError, named_source
 from tests.web_server import Answer, Cut, Hang, WebServer
 
 NAME = "labels-idx1-ubyte"
