@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from stages.common.errors import UserError
-from stages.common.files import mend, read_json, write_json
+from stages.common.files import read_json, remedy, write_json
 from stages.common.images import save_image_set, to_float
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
@@ -93,7 +93,7 @@ def read_dataset(path: Path) -> tuple[str, list[str]]:
         case {"name": str(name), "classes": [*classes]} if classes:
             return name, classes
         case content:
-            raise UserError(f"{path}: expected a name and classes, found {content!r}; {mend(path)}")
+            raise UserError(f"{path}: expected a name and classes, found {content!r}; {remedy(path)}")
 
 
 def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digits:
@@ -106,10 +106,10 @@ def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digit
     levels, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if len(labels) != len(levels):
         wanted = f"{len(levels)} labels, one for each image of {images_path.name}"
-        raise UserError(f"{labels_path}: expected {wanted}, found {len(labels)}; {mend(labels_path)}")
+        raise UserError(f"{labels_path}: expected {wanted}, found {len(labels)}; {remedy(labels_path)}")
     if labels.max() >= num_classes:
         raise UserError(
-            f"{labels_path}: expected labels 0 to {num_classes - 1}, found {labels.max()}; {mend(labels_path)}"
+            f"{labels_path}: expected labels 0 to {num_classes - 1}, found {labels.max()}; {remedy(labels_path)}"
         )
     if max(levels.shape[1:]) > size:
         height, width = levels.shape[1:]

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from stages.classifier.model import Classifier, finite_features, load_classifier
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import mend, read_tensors, write_json, write_text
+from stages.common.files import read_tensors, remedy, write_json, write_text
 from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage, show_progress
@@ -89,7 +89,7 @@ def read_snapshots(path: Path, digits: ImageSet) -> tuple[dict[str, Tensor], dic
         ("classes", meta.get("classes"), digits.classes),
     ):
         if found != expected:
-            raise UserError(f"{path}: expected {what} {expected}, found {found}; {mend(path)}")
+            raise UserError(f"{path}: expected {what} {expected}, found {found}; {remedy(path)}")
     return tensors, meta
 
 

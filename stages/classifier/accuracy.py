@@ -13,7 +13,7 @@ from stages.classifier.fit import Recipe, fit, fresh_classifier
 from stages.common.blocks import in_blocks
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
-from stages.common.files import mend, read_json
+from stages.common.files import read_json, remedy
 from stages.common.images import ImageSet
 from stages.common.params import StageParams
 from stages.common.runtime import make_deterministic
@@ -50,10 +50,10 @@ def read_baseline(path: Path, num_test: int) -> Baseline:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
-        raise UserError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; {mend(path)}") from None
+        raise UserError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; {remedy(path)}") from None
     rows = [row for seed in baseline.accuracy.wrong for row in seed]
     if len(baseline.accuracy.wrong) != len(baseline.seeds) or any(not 0 <= row < num_test for row in rows):
-        raise UserError(f"{path}: expected rows of {num_test} test digits for each seed, found others; {mend(path)}")
+        raise UserError(f"{path}: expected rows of {num_test} test digits for each seed, found others; {remedy(path)}")
     return baseline
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import mend, read_tensors
+from stages.common.files import read_tensors, remedy
 from stages.common.images import ImageSet
 
 
@@ -80,7 +80,7 @@ def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifi
         ("classes", meta.get("classes"), digits.classes),
     ):
         if found != expected:
-            raise UserError(f"{path}: expected {what} {expected}, as in {digits_path}, found {found}; {mend(path)}")
+            raise UserError(f"{path}: expected {what} {expected}, as in {digits_path}, found {found}; {remedy(path)}")
     return classifier
 
 

@@ -87,7 +87,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(require(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); {mend(path)}") from None
+        raise UserError(f"{path} is not valid JSON ({error}); {remedy(path)}") from None
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
@@ -95,16 +95,16 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     try:
         return unpack_tensors(require(path).read_bytes())
     except ValueError as error:
-        raise UserError(f"{path} is not a file of this pipeline ({error}); {mend(path)}") from None
+        raise UserError(f"{path} is not a file of this pipeline ({error}); {remedy(path)}") from None
 
 
 def require(path: Path) -> Path:
     """The path itself, if a file is there; otherwise a UserError that says how to get it."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; {mend(path)}")
+        raise UserError(f"{path} is missing; {remedy(path)}")
     return path
 
 
-def mend(path: Path) -> str:
+def remedy(path: Path) -> str:
     """What to do about a file under data/ that is missing or broken, for the end of an error message."""
     return f"`dvc checkout {path}` restores it from the cache, `dvc repro {path.parent.name}` makes it again"

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from stages.common.errors import UserError
-from stages.common.files import mend, read_tensors, write_tensors
+from stages.common.files import read_tensors, remedy, write_tensors
 
 NO_LABEL = -1
 """The label of an image that no class was asked for."""
@@ -54,7 +54,7 @@ def load_image_set(path: Path) -> ImageSet:
     try:
         return _checked(*read_tensors(path))
     except ValueError as error:
-        raise UserError(f"{path}: {error}; {mend(path)}") from None
+        raise UserError(f"{path}: {error}; {remedy(path)}") from None
 
 
 def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
@@ -90,7 +90,7 @@ def load_alike(*paths: Path) -> list[ImageSet]:
             ("classes", one.classes, sets[0].classes),
         ):
             if found != expected:
-                raise UserError(f"{path}: expected {what} {expected}, as in {paths[0]}, found {found}; {mend(path)}")
+                raise UserError(f"{path}: expected {what} {expected}, as in {paths[0]}, found {found}; {remedy(path)}")
     return sets
 
 

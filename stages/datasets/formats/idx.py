@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stages.common.errors import UserError
-from stages.common.files import mend, require
+from stages.common.files import remedy, require
 
 KINDS = {1: "labels", 3: "images"}
 """What a file of unsigned bytes of so many dimensions holds."""
@@ -27,16 +27,16 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
     magic, expected = bytes(content[:4]), bytes([0, 0, 8, dimensions])
     if magic != expected:
         wanted = f"the magic number {expected.hex()} of {KINDS[dimensions]}"
-        raise UserError(f"{path}: expected {wanted}, found {_describe(magic)}; {mend(path)}")
+        raise UserError(f"{path}: expected {wanted}, found {_describe(magic)}; {remedy(path)}")
     start = 4 + 4 * dimensions
     if len(content) < start:
-        raise UserError(f"{path}: expected a header of {start} bytes, found {len(content)} bytes; {mend(path)}")
+        raise UserError(f"{path}: expected a header of {start} bytes, found {len(content)} bytes; {remedy(path)}")
     shape = struct.unpack_from(f">{dimensions}I", content, offset=4)
     if 0 in shape:
-        raise UserError(f"{path}: expected at least one entry, found the shape {list(shape)}; {mend(path)}")
+        raise UserError(f"{path}: expected at least one entry, found the shape {list(shape)}; {remedy(path)}")
     if len(content) != (size := start + math.prod(shape)):
         wanted = f"{size} bytes for the shape {list(shape)} of its header"
-        raise UserError(f"{path}: expected {wanted}, found {len(content)} bytes; {mend(path)}")
+        raise UserError(f"{path}: expected {wanted}, found {len(content)} bytes; {remedy(path)}")
     return torch.frombuffer(content, dtype=torch.uint8, offset=start).view(shape)
 
 
