@@ -15,9 +15,8 @@ from stages import download
 from stages.common.errors import UserError
 from stages.common.params import validate_section
 from stages.datasets import registry
-from stages.datasets.formats import idx
 from stages.datasets.registry import Dataset
-from stages.datasets.sources import base, mirror as mirrors
+from stages.datasets.sources import mirror as mirrors
 from stages.datasets.sources.base import Source
 from stages.datasets.sources.folder import Folder
 from stages.datasets.sources.mirror import Mirror
@@ -82,8 +81,8 @@ def test_mirror(project: Project, mirror: Mirror, capsys: pytest.CaptureFixture[
 
 
 BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
-    "not found": (404, r"the server answers 404 \(Not Found\)$"),
-    "busy": (503, r"the server answers 503 \(Service Unavailable\)$"),
+    "not found": (404, r"the server answers 404 \(Not Found\)\n"),
+    "busy": (503, r"the server answers 503 \(Service Unavailable\)\n"),
     "cut": (Cut(bytes(1000)), ".*IncompleteRead"),
     "broken gzip": (b"\x1f\x8b garbage", "its gzip data is broken"),
     "another file": (b"other", "expected SHA-256 47c05412.{56}, found d9298a10.{56} in 5 bytes"),
@@ -201,5 +200,3 @@ def test_unknown_dataset() -> None:
     known = ", ".join(registry.names())
     with pytest.raises(UserError, match=f"download.dataset: expected one of {known}, found 'mnits'"):
         validate_section({"download": {"dataset": "mnits"}}, "download", download.Params)
-
-

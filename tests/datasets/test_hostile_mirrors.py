@@ -123,15 +123,9 @@ BOMBS: dict[str, Answer] = {
     "gzip": BOMB,
     "gzip in gzip": gzip.compress(BOMB),
     "members": bomb(1) * 100,
-    "Content-Encoding": Wire(lambda: [HEAD + b"Content-Encoding: gzip
-
-", BOMB]),
-    "Content-Encoding twice": Wire(lambda: [HEAD + b"Content-Encoding: gzip, gzip
-
-", gzip.compress(BOMB)]),
-    "Content-Encoding deflate": Wire(lambda: [HEAD + b"Content-Encoding: deflate
-
-", zlib.compress(MEBIBYTE)]),
+    "Content-Encoding": Wire(lambda: [HEAD + b"Content-Encoding: gzip\r\n\r\n", BOMB]),
+    "Content-Encoding twice": Wire(lambda: [HEAD + b"Content-Encoding: gzip, gzip\r\n\r\n", gzip.compress(BOMB)]),
+    "Content-Encoding deflate": Wire(lambda: [HEAD + b"Content-Encoding: deflate\r\n\r\n", zlib.compress(MEBIBYTE)]),
 }
 
 

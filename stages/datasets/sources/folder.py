@@ -86,9 +86,16 @@ def entries(folder: Path, most: int) -> list[tuple[Path, bool]]:
     """Up to `most` entries of a folder, sorted, and whether each is a folder; none if it cannot be listed."""
     try:
         with os.scandir(folder) as listing:
-            return sorted((folder / entry.name, entry.is_dir()) for entry in islice(listing, most))
+            return sorted((folder / entry.name, _is_folder(entry)) for entry in islice(listing, most))
     except OSError:
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def may_hold(path: Path, size: int) -> bool:
