@@ -11,8 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -85,7 +84,7 @@ class _MeteredFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        count: int | None = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        count: int | None = self._raw.readinto(buffer)
         if count:
             self._meter.spend(count)
         return count
@@ -96,23 +95,26 @@ class _MeteredFile(io.RawIOBase):
 
 
 class _MeteredResponse(http.client.HTTPResponse):
-    def __init__(self, meter: Meter, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+    meter: ClassVar[Meter]
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
-        self.fp = io.BufferedReader(_MeteredFile(self.fp.detach(), meter))
+        self.fp = io.BufferedReader(_MeteredFile(self.fp.detach(), self.meter))
 
 
 def _pools(meter: Meter) -> dict[str, type[HTTPConnectionPool]]:
     """urllib3's pools of connections, by scheme, with those connections metered."""
+    response = type("Response", (_MeteredResponse,), {"meter": meter})
 
     class Plain(HTTPConnection):
-        response_class = partial(_MeteredResponse, meter)
+        response_class = response
 
         def _new_conn(self) -> socket.socket:
             meter.watch(connection := super()._new_conn())
             return connection
 
     class Encrypted(HTTPSConnection):
-        response_class = partial(_MeteredResponse, meter)
+        response_class = response
 
         def _new_conn(self) -> socket.socket:
             meter.watch(connection := super()._new_conn())
