@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from stages import download
 from stages.common.errors import UserError
 from stages.common.params import validate_section
+from stages.common.runtime import inception_weights
 from stages.datasets import registry
 from stages.datasets.registry import Dataset
 from stages.datasets.sources import mirror as mirrors
@@ -149,6 +151,32 @@ def test_source_of_the_environment_comes_first(
     monkeypatch.setenv("GAN_DATA_SOURCE", name(digits, mirror))
     project.download(Folder(Path("never/asked")))
     project.assert_complete()
+
+
+@pytest.mark.parametrize("elsewhere", ["project", "here"])
+def test_relative_folder_is_that_of_the_project(
+    project: Project, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    """`dvc exp run --temp` runs stages in a copy of the project that lacks what git ignores, with DVC_ROOT."""
+    for name in ("project", "here"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(digits, tmp_path / elsewhere / "digits")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    monkeypatch.setenv("GAN_DATA_SOURCE", "digits")
+    monkeypatch.setenv("GAN_INCEPTION_WEIGHTS", "digits/README.md")
+    project.download()
+    project.assert_complete()
+    assert inception_weights() == Path(tmp_path / "project" if elsewhere == "project" else "") / "digits" / "README.md"
+
+
+def test_absent_folder_is_shown_as_the_user_named_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("GAN_DATA_SOURCE", "no/such/folder")
+    with pytest.raises(UserError, match=r"\n  folder no/such/folder: neither a folder"):
+        project.download()
 
 
 def test_source_of_the_environment_that_is_none_gives_way(

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import pytest
 
-from stages.datasets.sources import base, bounded_http, mirror
+from stages.datasets.sources import base, bounded_http, mirror, reasons
 from stages.datasets.sources.base import File, FileError, Source, SourceError
 from stages.datasets.sources.mirror import Mirror
 from tests.web_server import Answer, Redirect, WebServer, Wire
@@ -69,7 +69,7 @@ ENDLESS = {
 def test_answer_without_end(web_server: WebServer, pieces: Callable[[], Iterable[bytes]]) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     message = refused(web_server, Wire(pieces))
-    assert any(part in message for part in (TOO_LONG, "cannot be reached", "breaks off"))
+    assert any(part in message for part in (TOO_LONG, "sends headers without end", "cannot be reached", "breaks off"))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
@@ -221,6 +221,9 @@ ANSWERS: dict[str, Answer] = {
     "busy": 503,
     "cut off": Wire(list),
     "bad redirect": Redirect("http://x:tok3n@[::1?sig=tok3n"),
+    "secrets in place of HTTP": Wire(lambda: [b"user:hunter2 s3cr3t\r\n\r\n"]),
+    "secrets in a header": Wire(lambda: [HEAD + b"Content-Length: hunter2, s3cr3t\r\n\r\n"]),
+    "secrets in place of a chunk's size": Wire(lambda: [CHUNKED + b"hunter2\r\n"]),
     "redirect to nowhere": Redirect("http://x:tok3n@127.0.0.1:1/?sig=tok3n"),
 }
 
@@ -243,7 +246,7 @@ def test_secrets_are_sent_and_never_shown(web_server: WebServer, answer: Answer)
     "address", ["https://user:hunter2@h/p?sig=s3cr3t#tok3n", "https://user:hunter2@[h/p?sig=s3cr3t"]
 )
 def test_address_without_secrets(address: str) -> None:
-    shown = base.without_secrets(address)
+    shown = reasons.without_secrets(address)
     assert not any(secret in shown for secret in SECRETS)
     assert shown.startswith("https://***@")
 

@@ -1,6 +1,8 @@
 """The registry of datasets, and a dataset of another file format, in colours, all the way through the pipeline."""
 
 import gzip
+import io
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +16,7 @@ from PIL import Image
 
 from stages import download, generate, normalize, train_classifier, train_gan
 from stages.classifier.model import load_classifier
-from stages.common.images import load_image_set, to_levels
+from stages.common.images import grid_png, load_image_set, to_colours, to_levels
 from stages.common.params import StageParams, read_params_file, validate_section
 from stages.datasets import registry
 from stages.datasets.formats import idx
@@ -141,3 +143,25 @@ def test_samples_and_pictures_are_in_colours(colours: Path) -> None:
     for path in (*colours.glob("generate/*.png"), *colours.glob("train_gan/samples/*.png")):
         picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
         assert np.ptp(picture, axis=2).max() > 0, path  # grey has the same value thrice
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
+def test_any_number_of_channels_is_normalized_and_shown(tmp_path: Path, channels: int) -> None:
+    draw = np.random.default_rng(channels)
+    folder = tmp_path / "download"
+    folder.mkdir()
+    levels = draw.integers(0, 256, (12, 28, 28, channels), dtype=np.uint8)
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx.encode(levels))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(np.arange(12, dtype=np.int16) % 2))
+    (folder / "dataset.json").write_text('{"name": "x", "classes": ["a", "b"]}')
+    normalize.run(params_of("normalize", normalize.Params), tmp_path)
+    test = load_image_set(tmp_path / "normalize" / "test.safetensors")
+    assert np.array_equal(to_levels(test.images).numpy(), levels.transpose(0, 3, 1, 2))
+    assert json.loads((tmp_path / "normalize" / "dataset.json").read_text())["image_shape"] == [channels, 28, 28]
+    picture = np.asarray(Image.open(io.BytesIO(grid_png(test.images, columns=4))))
+    shown = [channels > 1 and c < channels for c in range(3)] if channels > 1 else [True] * 3
+    for c in range(3):
+        expected = levels[0, :, :, min(c, channels - 1)] if shown[c] else np.zeros((28, 28))
+        assert np.array_equal(picture[2:30, 2:30, c], expected)
+    assert to_colours(test.images).shape == (12, 3, 28, 28)

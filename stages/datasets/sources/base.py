@@ -5,13 +5,11 @@ deadline the time, and no failure of a source is more than one line, which never
 """
 
 import hashlib
-import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from stages.datasets.sources.unpack import BrokenArchiveError, gunzip, is_gzip
 
@@ -21,7 +19,6 @@ OVERHEAD_BYTES = 1 << 20
 """How much longer than the uncompressed file an answer may be: gzip and HTTP headers, chunk sizes."""
 GZIP_LAYERS = 3
 """A .gz file that a server compresses again has two."""
-REASON_CHARACTERS = 200
 
 
 class FileError(Exception):
@@ -97,38 +94,3 @@ def unpacked(content: bytes, limit: int) -> bytes:
         except BrokenArchiveError as error:
             raise FileError(f"its gzip data {error}") from None
     return content
-
-
-def without_secrets(address: str) -> str:
-    """The address without user, password, query and fragment, any of which may hold a secret."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return re.sub(r"//[^/]*@", "//***@", re.sub(r"[?#].*", "?***", address, flags=re.DOTALL))
-    _, at, host = parts.netloc.rpartition("@")
-    netloc = f"***@{host}" if at else host
-    return urlunsplit((parts.scheme, netloc, parts.path, "***" if parts.query else "", ""))
-
-
-def reason_of(error: BaseException) -> str:
-    """The first cause of an error as one short printable line without secrets."""
-    while (cause := cause_of(error)) is not None:
-        error = cause
-    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
-    return one_line(text)
-
-
-def one_line(text: str) -> str:
-    """A text of others as one short printable line without the secrets of addresses in it."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    text = re.sub(r"//[^/\s'\"]*@", "//***@", text)
-    text = re.sub(r"\?[^\s'\")]+", "?***", text)
-    return text if len(text) <= REASON_CHARACTERS else text[: REASON_CHARACTERS - 3] + "..."
-
-
-def cause_of(error: BaseException) -> BaseException | None:
-    """The error that this one was raised for, as requests, urllib3 and Python keep it."""
-    if error.__cause__ is not None:
-        return error.__cause__
-    inner = [getattr(error, "reason", None), *error.args]
-    return next((part for part in inner if isinstance(part, BaseException)), None)

@@ -20,6 +20,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from stages.datasets.sources.base import Deadline, FileError, SourceError
 
+HEAD_BYTES = 1 << 18
+"""What a status line, headers and interim answers (`100 Continue`) may take together."""
 WINDOW_S = 20.0
 SLOWEST_BYTES_PER_S = 100
 """A server that sends less than that for WINDOW_S seconds will not give the file within the deadline."""
@@ -30,16 +32,20 @@ class Meter:
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
-        self._left = 0
+        self._left, self._excess = 0, ""
         self._window_start, self._window_bytes = 0.0, 0
         self._sockets: list[socket.socket] = []
         self._timer = threading.Timer(deadline.left_s(), self._cut)
         self._timer.daemon = True
         self._timer.start()
 
-    def allow(self, limit: int) -> None:
-        """Start to count anew, for one answer of at most `limit` bytes, headers included."""
-        self._left, self._window_start = limit, 0.0
+    def allow_head(self) -> None:
+        """Start to count anew, for the status and the headers of an answer."""
+        self._left, self._excess, self._window_start = HEAD_BYTES, "sends headers without end", 0.0
+
+    def allow_body(self, limit: int) -> None:
+        """Start to count anew, for a body of at most `limit` bytes."""
+        self._left, self._excess = limit, "its answer is longer than the file can be"
 
     def spend(self, count: int) -> None:
         """Count bytes that came. Raises FileError beyond the limit, SourceError if they come too late or too slowly."""
@@ -47,7 +53,7 @@ class Meter:
         now = time.monotonic()
         self._left -= count
         if self._left < 0:
-            raise FileError("its answer is longer than the file can be")
+            raise FileError(self._excess)
         if not self._window_start:
             self._window_start, self._window_bytes = now, 0
         self._window_bytes += count

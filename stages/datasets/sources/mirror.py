@@ -14,18 +14,9 @@ from urllib3.exceptions import NameResolutionError
 
 from stages.common.errors import UserError
 from stages.common.runtime import show_progress
-from stages.datasets.sources.base import (
-    OVERHEAD_BYTES,
-    Deadline,
-    Fetch,
-    File,
-    FileError,
-    SourceError,
-    cause_of,
-    reason_of,
-    without_secrets,
-)
+from stages.datasets.sources.base import OVERHEAD_BYTES, Deadline, Fetch, File, FileError, SourceError
 from stages.datasets.sources.bounded_http import Meter, bounded_session
+from stages.datasets.sources.reasons import cause_of, reason_of, without_secrets
 
 TIMEOUT_S = (10.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes of an answer."""
@@ -119,7 +110,7 @@ def _persistently(attempt: Callable[[], bytes], meter: Meter) -> bytes:
 def _download(session: requests.Session, meter: Meter, url: str, name: str, file: File) -> bytes:
     """What the address, or the one that it redirects to, answers; as compressed as it comes."""
     for _ in range(MAX_REDIRECTS + 1):
-        meter.allow(file.limit + OVERHEAD_BYTES)
+        meter.allow_head()
         with _answer(session, meter, url) as response:
             status = response.status_code
             if status in REDIRECTS:
@@ -140,7 +131,7 @@ def _answer(session: requests.Session, meter: Meter, url: str) -> requests.Respo
         raise
     except (requests.ConnectionError, requests.Timeout) as error:
         meter.deadline.check()
-        final = SourceError(f"{urlsplit(url).hostname} cannot be reached ({reason_of(error)})")
+        final = SourceError(f"cannot be reached ({reason_of(error)})")
         if _is_unknown_host(error):  # that gets no better within seconds
             raise final from None
         raise _TransientError(final) from None
@@ -152,6 +143,8 @@ def _answer(session: requests.Session, meter: Meter, url: str) -> requests.Respo
 
 def _body(response: requests.Response, meter: Meter, name: str, file: File) -> bytes:
     content = bytearray()
+    # Chunks have headers of their own.
+    meter.allow_body(file.limit + OVERHEAD_BYTES)
     try:
         size = response.raw.length_remaining  # None where the server does not say
         if size is not None and size > file.limit:

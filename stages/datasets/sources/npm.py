@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from stages.datasets.sources.base import Deadline, Fetch, File, FileError, SourceError, one_line
+from stages.datasets.sources.base import Deadline, Fetch, File, FileError, SourceError
 from stages.datasets.sources.folder import read_regular
+from stages.datasets.sources.reasons import one_line
 from stages.datasets.sources.unpack import BrokenArchiveError, gunzip, tar_files
 
 OTHER_FILES_BYTES = 16 << 20
