@@ -23,7 +23,7 @@ from stages.common.runtime import (
     show_progress,
 )
 from stages.common.unchanged import Unchanged
-from stages.download import DATASETS
+from stages.datasets import registry
 from stages.evaluation.inception import load_inception
 from stages.gan import architectures
 from stages.gan.initial import initial_files, read_net
@@ -111,7 +111,7 @@ def refusals(attempt: Callable[[], object]) -> list[str]:
 
 def contradictions(sections: dict[str, Any]) -> Iterator[str]:
     """What no section shows by itself: a line for each key that asks for what another one does not give."""
-    classes = DATASETS[sections["download"].dataset].classes
+    classes = registry.load(sections["download"].dataset).classes
     kept: Any = sections["normalize"].classes
     kept = range(len(classes)) if kept == "all" else kept
     asked: Any = sections["generate"].classes

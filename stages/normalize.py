@@ -1,4 +1,4 @@
-"""Decode the IDX files into images float32 [N, 1, H, W] in [-1, 1] and labels, and split them.
+"""Decode the IDX files into images float32 [N, C, H, W] in [-1, 1] and labels, and split them.
 
 Value range, layout, size and the choice of classes are decided here and nowhere else. Validation is the last sixth of
 the training files (of MNIST's 60,000 the last 10,000); the test files are the test split.
@@ -19,7 +19,7 @@ from stages.common.files import read_json, remedy, write_json
 from stages.common.images import save_image_set, to_float
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
-from stages.datasets.formats.idx import read_idx
+from stages.datasets.formats.idx import read_images, read_labels
 
 BACKGROUND = -1.0
 
@@ -46,7 +46,7 @@ class Params(StageParams):
 
 
 class Digits(NamedTuple):
-    """levels uint8 [N, H, W], the grey levels 0 (background) to 255; labels int64 [N]."""
+    """levels uint8 [N, C, H, W], from 0 (black, the background) to 255; labels int64 [N]."""
 
     levels: Tensor
     labels: Tensor
@@ -72,13 +72,13 @@ def run(params: Params, data: Path) -> None:
     folder = data / "normalize"
     classes = [names[label] for label in chosen]
     for split, digits in splits.items():
-        images = padded(to_float(digits.levels[:, None]), params.size)  # [N, 1, size, size]
+        images = padded(to_float(digits.levels), params.size)  # [N, C, size, size]
         save_image_set(folder / f"{split}.safetensors", images, digits.labels, classes)
     mean, std = pixel_statistics(training.levels)
     description = {
         "name": name,
         "classes": classes,
-        "image_shape": [1, params.size, params.size],
+        "image_shape": [training.levels.shape[1], params.size, params.size],
         "num_images": {split: len(digits.labels) for split, digits in splits.items()},
         "num_images_per_class": {split: class_counts(digits.labels, classes) for split, digits in splits.items()},
         "pixel_mean": mean,
@@ -103,18 +103,23 @@ def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digit
     are larger than size.
     """
     images_path, labels_path = folder / f"{prefix}-images-idx3-ubyte", folder / f"{prefix}-labels-idx1-ubyte"
-    levels, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+    levels, labels = channels_first(read_images(images_path)), read_labels(labels_path)
     if len(labels) != len(levels):
         wanted = f"{len(levels)} labels, one for each image of {images_path.name}"
         raise UserError(f"{labels_path}: expected {wanted}, found {len(labels)}; {remedy(labels_path)}")
-    if labels.max() >= num_classes:
-        raise UserError(
-            f"{labels_path}: expected labels 0 to {num_classes - 1}, found {labels.max()}; {remedy(labels_path)}"
-        )
-    if max(levels.shape[1:]) > size:
-        height, width = levels.shape[1:]
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        found = f"{low} to {high}"
+        raise UserError(f"{labels_path}: expected labels 0 to {num_classes - 1}, found {found}; {remedy(labels_path)}")
+    if max(levels.shape[2:]) > size:
+        height, width = levels.shape[2:]
         raise UserError(f"normalize.size: expected at least the {height} x {width} of {images_path}, found {size}")
-    return Digits(levels, labels.long())
+    return Digits(levels, labels)
+
+
+def channels_first(levels: Tensor) -> Tensor:
+    """Images [N, H, W] as [N, 1, H, W], and [N, H, W, C] as [N, C, H, W]."""
+    return levels[:, None] if levels.ndim == 3 else levels.permute(0, 3, 1, 2)
 
 
 def chosen_labels(classes: Literal["all"] | tuple[int, ...], name: str, names: list[str]) -> list[int]:
@@ -148,7 +153,7 @@ def select(digits: Digits, chosen: list[int], split: str) -> Digits:
 
 
 def padded(images: Tensor, size: int) -> Tensor:
-    """Images [N, 1, H, W] centred on a background of [N, 1, size, size]; an odd pixel goes right and below."""
+    """Images [N, C, H, W] centred on a background of [N, C, size, size]; an odd pixel goes right and below."""
     bottom, right = size - images.shape[2], size - images.shape[3]
     return pad(images, [right // 2, right - right // 2, bottom // 2, bottom - bottom // 2], value=BACKGROUND)
 

@@ -12,8 +12,11 @@ import torch
 
 from stages import download, normalize
 from stages.common.runtime import make_deterministic
-from stages.datasets.sources import Folder
-from stages.download import DATASETS, Dataset
+from stages.datasets.formats import idx
+from stages.datasets.registry import Dataset
+from stages.datasets.sources.base import File
+from stages.datasets.sources.folder import Folder
+from tests.datasets.entries import register
 
 pytest_plugins = ["tests.web_server", "tests.feature_sets"]
 
@@ -30,16 +33,19 @@ def digits() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_dataset(digits: Path) -> Dataset:
-    """Those digits as an entry for DATASETS."""
+    """Those digits as an entry of the registry."""
     return Dataset(
         sources=(Folder(digits),),
         classes=tuple("0123456789"),
-        sha256={
-            "train-images-idx3-ubyte": "47c0541247919cc9528ec0654e3717c826c4e66b788fc711095f7edad72cc55e",
-            "train-labels-idx1-ubyte": "d749ccf37ad1ce62ef29dd144c3db0303c1c2102a062bdd14271b9da8f079dc2",
-            "t10k-images-idx3-ubyte": "c4deee0bda8da7241453411865cd2a3899fd2f62ba130d51291bcd6f8eb24bc6",
-            "t10k-labels-idx1-ubyte": "a448fb86e5bcd5bfc69080011308ab2e2ef2409e2ac711bf36014242efe72849",
+        files={
+            "train-images-idx3-ubyte": File(
+                940_816, "47c0541247919cc9528ec0654e3717c826c4e66b788fc711095f7edad72cc55e"
+            ),
+            "train-labels-idx1-ubyte": File(1208, "d749ccf37ad1ce62ef29dd144c3db0303c1c2102a062bdd14271b9da8f079dc2"),
+            "t10k-images-idx3-ubyte": File(313_616, "c4deee0bda8da7241453411865cd2a3899fd2f62ba130d51291bcd6f8eb24bc6"),
+            "t10k-labels-idx1-ubyte": File(408, "a448fb86e5bcd5bfc69080011308ab2e2ef2409e2ac711bf36014242efe72849"),
         },
+        format=idx.unchanged,
     )
 
 
@@ -55,7 +61,7 @@ def normalized(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) 
     data = tmp_path_factory.mktemp("normalized") / "data"
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GAN_DATA_SOURCE", raising=False)
-        patch.setitem(DATASETS, "tiny", tiny_dataset)
+        register(patch, "tiny", tiny_dataset)
         download.run(download.Params(dataset="tiny"), data)
         normalize.run(normalize.Params(limit=1000, classes="all", size=28), data)
     return data

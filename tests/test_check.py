@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from stages import check
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
-from stages.download import DATASETS
+from stages.datasets import registry
 from stages.evaluation.registry import METRICS, PAPERS
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
@@ -180,7 +180,7 @@ def test_an_entry_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "known"),
     [
-        ("download.dataset", "cifar", DATASETS),
+        ("download.dataset", "cifar", registry.names()),
         ("train_gan.network", "perceptron", architectures.names()),
         ("train_gan.network", "../losses", architectures.names()),
         ("train_gan.loss", "absolute", LOSSES),

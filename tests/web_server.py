@@ -1,7 +1,8 @@
 """A web server on this machine that answers well or badly, as a test wants. A plug-in of conftest.py."""
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,7 +20,22 @@ class Hang:
     """No answer before the test ends."""
 
 
-Answer = bytes | int | Cut | Hang
+@dataclass(frozen=True)
+class Redirect:
+    """An answer that sends on to another address."""
+
+    location: str
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Bytes as they go over the wire, from the status line on, with a pause after each piece; perhaps without end."""
+
+    pieces: Callable[[], Iterable[bytes]]
+    pause_s: float = 0.0
+
+
+Answer = bytes | int | Cut | Hang | Redirect | Wire
 """What a file's address gives: its content, an HTTP status, or less."""
 
 
@@ -30,6 +46,8 @@ class WebServer:
     url: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    credentials: list[str | None] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def next_answer(self, name: str) -> Answer:
@@ -41,15 +59,32 @@ class WebServer:
 def handler(server: WebServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = server.next_answer(self.path.rpartition("/")[2])
+            server.addresses.append(self.path)
+            server.credentials.append(self.headers["Authorization"])
+            answer = server.next_answer(self.path.partition("?")[0].rpartition("/")[2])
             if isinstance(answer, Hang):
                 server.ended.wait()
             elif isinstance(answer, int):
                 self.send_error(answer)
+            elif isinstance(answer, Wire):
+                self.send_wire(answer)
+            elif isinstance(answer, Redirect):
+                self.send_response(302)
+                self.send_header("Location", answer.location)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
             elif isinstance(answer, Cut):
                 self.send_content(answer.content[: len(answer.content) // 2], len(answer.content))
             else:
                 self.send_content(answer, len(answer))
+
+        def send_wire(self, answer: Wire) -> None:
+            self.close_connection = True
+            with contextlib.suppress(OSError):  # the client went away
+                for piece in answer.pieces():
+                    self.wfile.write(piece)
+                    if server.ended.wait(answer.pause_s) if answer.pause_s else server.ended.is_set():
+                        return
 
         def send_content(self, content: bytes, size: int) -> None:
             self.send_response(200)

@@ -14,6 +14,7 @@ import torch
 
 from stages.common.images import ImageSet, to_float
 from stages.common.runtime import make_deterministic
+from stages.datasets.formats.idx import decode
 from stages.gan import team as teams
 from stages.gan.launch import launch
 from stages.gan.loop import Loop
@@ -50,14 +51,12 @@ class Task:
 
 def repeated_digits() -> ImageSet:
     """The digits of the tests, repeated: what a step costs does not depend on what they show."""
-    content = {
-        kind: gzip.decompress((DIGITS / f"train-{kind}-ubyte.gz").read_bytes())
+    images, labels = (
+        torch.from_numpy(decode(gzip.decompress((DIGITS / f"train-{kind}-ubyte.gz").read_bytes())))
         for kind in ("images-idx3", "labels-idx1")
-    }
-    images = torch.frombuffer(bytearray(content["images-idx3"][16:]), dtype=torch.uint8).view(-1, 1, 28, 28)
-    labels = torch.frombuffer(bytearray(content["labels-idx1"][8:]), dtype=torch.uint8).long()
+    )
     rows = torch.arange(COUNT) % len(labels)
-    return ImageSet(to_float(images)[rows], labels[rows], list("0123456789"))
+    return ImageSet(to_float(images[:, None])[rows], labels.long()[rows], list("0123456789"))
 
 
 def measure(loop: Loop, task: Task) -> dict[str, float]:

@@ -17,6 +17,17 @@ DIGITS = Path("tests") / "digits"
 Changes = dict[str, dict[str, Any]]
 """Other values for keys of params.yaml, by section."""
 
+TINY_DATASET = '''"""The digits of the tests."""
+
+from stages.datasets.formats import idx
+from stages.datasets.registry import Dataset
+from stages.datasets.sources.base import File
+
+FILES = {{
+{files}}}
+DATASET = Dataset(sources=(), classes=tuple("0123456789"), files=FILES, format=idx.unchanged)
+'''
+
 
 @dataclass(frozen=True)
 class Clone:
@@ -96,14 +107,10 @@ def _listed(*options: str) -> list[Path]:
 
 
 def _add_tiny_dataset(root: Path) -> None:
-    """An entry in DATASETS, as a user adds one; where the files are is said by GAN_DATA_SOURCE."""
-    sha256 = {
-        path.stem: hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
-        for path in sorted((root / DIGITS).glob("*.gz"))
-    }
-    entry = f'    "tiny": Dataset(sources=(), classes=tuple("0123456789"), sha256={sha256!r}),\n'
-    module, start = root / "stages" / "download.py", "DATASETS: dict[str, Dataset] = {\n"
-    text = module.read_text(encoding="utf-8")
-    if start not in text:
-        sys.exit(f"{module} does not hold {start!r}")
-    module.write_text(text.replace(start, start + entry), encoding="utf-8")
+    """Add a dataset, by a file of its own, as a user does; GAN_DATA_SOURCE says where its files are."""
+    files = []
+    for path in sorted((root / DIGITS).glob("*.gz")):
+        content = gzip.decompress(path.read_bytes())
+        files.append(f'    "{path.stem}": File({len(content)}, "{hashlib.sha256(content).hexdigest()}"),\n')
+    module = root / "stages" / "datasets" / "sets" / "tiny.py"
+    module.write_text(TINY_DATASET.format(files="".join(files)), encoding="utf-8")

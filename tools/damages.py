@@ -30,8 +30,9 @@ from stages.common.files import write_text
 from stages.common.images import ImageSet, load_image_set, to_float, to_levels
 from stages.common.params import load_params
 from stages.common.runtime import make_deterministic, report_errors
-from stages.datasets.formats.idx import read_idx
-from stages.datasets.sources import FileError, Folder, SourceError
+from stages.datasets.formats.idx import read_images
+from stages.datasets.sources.base import FileError
+from stages.datasets.sources.folder import Folder
 from stages.evaluate import Params
 from stages.evaluation.comparisons import Comparison
 from stages.evaluation.embedded import Embedded, beside_training, embed
@@ -45,6 +46,8 @@ CLEAR_ERRORS = 5.0
 """How many standard errors of the difference make a change clear."""
 OTHER = "other data set"
 OTHER_FILE = "t10k-images-idx3-ubyte"
+OTHER_LIMIT = 1 << 30
+"""Bytes of that file, at most."""
 FASHION_MNIST = "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; Debian's package `dataset-fashion-mnist`)"
 KNOWN = {"5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": FASHION_MNIST}
 """Other data sets by the SHA-256 of that file, uncompressed."""
@@ -161,14 +164,13 @@ def read_other(folder: Path, like: ImageSet) -> tuple[Tensor, str]:
     Raises UserError if the folder holds no such IDX file, plain or as .gz, or too few images or those of another size.
     """
     try:
-        with Folder(folder).open() as fetch:
-            content = fetch(OTHER_FILE)
-    except (FileError, SourceError) as error:
+        content = Folder(folder).read(OTHER_FILE, OTHER_LIMIT)
+    except FileError as error:
         raise UserError(f"--other {folder}: expected a folder with {OTHER_FILE}, plain or as .gz ({error})") from None
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / OTHER_FILE
         path.write_bytes(content)
-        levels = read_idx(path, dimensions=3)[: len(like)]
+        levels = read_images(path)[: len(like)]
     images = to_float(levels.unsqueeze(1))
     if images.shape != like.images.shape:
         raise UserError(f"--other {folder}: expected images {list(like.images.shape)}, found {list(images.shape)}")

@@ -42,7 +42,10 @@ class Registry:
         return f"{self.folder}/${{{self.key}}}.py"
 
 
-REGISTRIES = (Registry("stages/gan/architectures.py", "stages/gan/networks", "train_gan.network"),)
+REGISTRIES = (
+    Registry("stages/gan/architectures.py", "stages/gan/networks", "train_gan.network"),
+    Registry("stages/datasets/registry.py", "stages/datasets/sets", "download.dataset"),
+)
 
 _PRINT_IMPORTS = """
 import importlib, json, sys

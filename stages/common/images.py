@@ -104,11 +104,20 @@ def is_class_names(value: object) -> bool:
     return isinstance(value, list) and value != [] and all(isinstance(name, str) for name in value)
 
 
+def to_colours(levels: Tensor) -> Tensor:
+    """Images [N, C, H, W] as red, green and blue [N, 3, H, W]: grey thrice; of more channels the first three."""
+    channels = levels.shape[1]
+    if channels == 1:
+        return levels.expand(-1, 3, -1, -1)
+    missing = levels.new_zeros(len(levels), max(0, 3 - channels), *levels.shape[2:])
+    return torch.cat([levels[:, :3], missing], dim=1)
+
+
 def grid_png(images: Tensor, columns: int) -> bytes:
     """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
     from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in every stage that reads images)
 
-    levels = make_grid(to_levels(images), nrow=columns, padding=2, pad_value=255)
+    levels = make_grid(to_colours(to_levels(images)), nrow=columns, padding=2, pad_value=255)
     content = io.BytesIO()
     Image.fromarray(levels.permute(1, 2, 0).numpy()).save(content, format="PNG")
     return content.getvalue()

@@ -24,13 +24,25 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 def data_source() -> str | None:
     """GAN_DATA_SOURCE: a folder or an http(s) address to look for the dataset's files first; unset: None."""
-    return os.environ.get("GAN_DATA_SOURCE") or None
+    name = os.environ.get("GAN_DATA_SOURCE")
+    return _from_project(name) if name else None
 
 
 def inception_weights() -> Path | None:
     """GAN_INCEPTION_WEIGHTS: a file of weights, for evaluate.protocol inception; unset: None."""
     name = os.environ.get("GAN_INCEPTION_WEIGHTS")
-    return Path(name) if name else None
+    return Path(_from_project(name)) if name else None
+
+
+def _from_project(name: str) -> str:
+    """The name of a file or folder, seen from the user's project where it exists only there.
+
+    `dvc exp run --temp` runs stages in a copy of the project; DVC_ROOT is the project itself.
+    """
+    project = os.environ.get("DVC_ROOT")
+    if project and not os.path.lexists(name) and os.path.lexists(other := os.path.join(project, name)):  # noqa: PTH118
+        return other
+    return name
 
 
 def processes() -> int | None:

@@ -1,0 +1,38 @@
+"""The registry of datasets: the listing of the folder sets. Only the chosen module is imported."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.datasets.formats.idx import Format
+from stages.datasets.sources.base import File, Source
+
+FOLDER = Path(__file__).parent / "sets"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images, as a module in sets/ describes them under the name DATASET.
+
+    sources: tried in this order; classes: the names of labels 0, 1, ...; files: what to fetch, by the names that the
+    format knows; format: makes the four IDX files that the pipeline reads from their content.
+    """
+
+    sources: tuple[Source, ...]
+    classes: tuple[str, ...]
+    files: Mapping[str, File]
+    format: Format
+
+
+def names() -> list[str]:
+    """The names of all datasets, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+
+
+def load(name: str) -> Dataset:
+    """The dataset of that name. Raises ValueError, with the list of names, if there is none."""
+    if name not in names():
+        raise ValueError(f"expected a dataset of {', '.join(names())}, found {name!r}")
+    dataset: Dataset = importlib.import_module(f"stages.datasets.sets.{name}").DATASET
+    return dataset
