@@ -61,7 +61,7 @@ test: .venv/locked-dev lint
 
 # Seconds: the tests of the rooms and of check, without whole stages; a test is skipped as soon as it starts a process.
 test-fast: .venv/locked-dev
-	$(PYTEST) -q -m "not slow" --no-processes -r fE $(wildcard tests/*/) tests/test_check.py tests/test_lock.py
+	$(PYTEST) $(PARALLEL) -q -m "not slow" --no-processes -r fE $(wildcard tests/*/) tests/test_check.py tests/test_lock.py
 
 test-all: .venv/locked-dev lint
 	$(PYTEST) $(PARALLEL)
