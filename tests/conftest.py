@@ -6,6 +6,7 @@ import stages
 # isort: split
 
 import multiprocessing.process
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from stages import download, normalize
 from stages.common.runtime import make_deterministic
 from stages.datasets.sources import Folder
 from stages.download import DATASETS, Dataset
+from tools.repository import throw_away_environment
 
 pytest_plugins = ["tests.web_server", "tests.feature_sets"]
 
 assert stages
+# Repositories that tests make follow no configuration of the user.
+os.environ.update(throw_away_environment({}))
 make_deterministic()
 torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
 

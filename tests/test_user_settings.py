@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def project(tmp_path: Path, normalized: Path) -> Path:
     (root / "data" / "init" / "none").mkdir(parents=True)
     (root / "stages").symlink_to(ROOT / "stages")
     (root / "requirements.txt").symlink_to(ROOT / "requirements.txt")
-    (root / "data" / "normalize").symlink_to(normalized / "normalize")
+    shutil.copytree(normalized / "normalize", root / "data" / "normalize")
     content = read_params_file(ROOT / "params.yaml")
     content["train_classifier"] |= {"epochs": 1, "width": 8}
     with (root / "params.yaml").open("w", encoding="utf-8") as file:

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stages.common.errors import UserError
 from stages.common.files import write_text
+from stages.common.runtime import report_errors
 from stages.evaluation.verdict import accuracy_of
 from tools.tables import markdown
 
@@ -24,6 +26,7 @@ def figures(root: Path) -> str:
     """The table of the finished run in root/data, and what it says in plain words, as Markdown."""
     details = _read(root / "data/evaluate/details.json")
     usefulness = _read(root / "data/usefulness/details.json")
+    _refuse_unknown(details, usefulness)
     rows = [[f"`{name}`: {what}", *_row(details["metrics"][name])] for name, what in SHOWN.items()]
     cas, real = usefulness["samples"], usefulness["real_digits"]["accuracy"]
     rows.append(
@@ -43,6 +46,17 @@ def figures(root: Path) -> str:
         f"{len(cas['values'])} classifiers."
     )
     return f"{table}\n\n{words}\n\n{_over_seeds(_read(root / 'tools/spread.json'))}\n"
+
+
+def _refuse_unknown(details: dict[str, Any], usefulness: dict[str, Any]) -> None:
+    """Raises UserError if the run has too few images or seeds for a figure of the table."""
+    figures = {f"{name}.{key}": value for name in SHOWN for key, value in details["metrics"][name].items()}
+    figures |= {f"cas.{key}": value for key, value in usefulness["metrics"]["cas"].items()}
+    figures |= {f"cas.{key}": value for key, value in usefulness["samples"].items()}
+    needed = ("value", "floor", "ratio", "ratio_interval", "mean", "standard_deviation")
+    unknown = [name for name, value in figures.items() if value is None and name.endswith(needed)]
+    if unknown:
+        raise UserError(f"the run in data/ has no {unknown[0]}: too few images or seeds; run the committed params")
 
 
 def written(text: str, root: Path) -> str:
@@ -75,4 +89,5 @@ def _read(path: Path) -> Any:
 
 
 if __name__ == "__main__":
-    write_text(README, written(README.read_text(encoding="utf-8"), Path()))
+    with report_errors("readme"):
+        write_text(README, written(README.read_text(encoding="utf-8"), Path()))
