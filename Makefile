@@ -1,63 +1,98 @@
 # `make repro` sets up a virtual environment with the locked dependencies and runs the pipeline; `make test` runs the tests.
 PYTHON ?= python3
-# Stages are run as `python -m stages.<stage>`: the environment's python must come first.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+BIN = .venv/bin
+# DVC starts each stage as `python -m stages.<stage>`: that has to be the environment's python. Recipes name their programs
+# by path all the same, because make 3.81 (macOS) starts simple commands by the PATH that it was itself started with.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test test-all lint lock verify torture spread seeds bench cost
+# The user's own settings of these programs do not reach what runs here; tools/install.py sees to pip's.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONINSPECT PYTHONUSERBASE PYTHONWARNINGS
+unexport PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONCASEOK PYTHONDEBUG PYTHONVERBOSE PYTHONBREAKPOINT PYTHONPROFILEIMPORTTIME
+unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD MYPYPATH MYPY_CONFIG_FILE_DIR RUFF_CONFIG
+unexport UV_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_CONSTRAINT UV_OVERRIDE UV_BUILD_CONSTRAINT UV_EXCLUDE UV_EXCLUDE_NEWER
+unexport UV_RESOLUTION UV_PRERELEASE UV_FORK_STRATEGY UV_INDEX_STRATEGY UV_TORCH_BACKEND UV_NO_BINARY UV_ONLY_BINARY
+unexport UV_NO_SOURCES UV_PYTHON UV_SYSTEM_PYTHON UV_CUSTOM_COMPILE_COMMAND
+
+# DVC asks for the user's name, which a container may not have.
+ifeq ($(shell id -un >/dev/null 2>&1 && echo named),)
+export LOGNAME := user$(shell id -u)
+endif
+
+PYTEST = $(BIN)/python -m pytest
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench cost
 
 repro: .venv/locked
-	dvc repro
+	@$(BIN)/python -m tools.repository
+	$(BIN)/python -m dvc repro
+
+# The README's tiny profile, as an experiment beside the workspace: under a minute.
+try: .venv/locked
+	$(BIN)/python -m tools.tiny
 
 # Run everything again in a clean clone and compare every byte; REV: a commit, branch or experiment, else HEAD.
+# PACKAGES=current: with the packages of this environment in place of those that the commit locks.
 verify: .venv/locked
-	python -m tools.verify $(REV)
+	$(BIN)/python -m tools.verify $(if $(PACKAGES),--packages $(PACKAGES)) $(REV)
 
 # Kill the training KILLS times at random moments; every file must come out the same all the same. FIRST: to go on.
 torture: .venv/locked
-	python -m tools.torture --kills $(or $(KILLS),100) --first $(or $(FIRST),0) --seed $(or $(SEED),1)
+	$(BIN)/python -m tools.torture --kills $(or $(KILLS),100) --first $(or $(FIRST),0) --seed $(or $(SEED),1)
 
 # Measure what verify judges metrics by where the environment is another one: SEEDS whole runs.
 spread: .venv/locked
-	python -m tools.spread --seeds $(or $(SEEDS),5)
+	$(BIN)/python -m tools.spread --seeds $(or $(SEEDS),5)
 
 # Mean and confidence of every metric over SEEDS runs; SET="train_gan.loss=hinge": of that setting too, compared.
 seeds: .venv/locked
-	python -m tools.seeds --seeds $(or $(SEEDS),5) $(SET)
+	$(BIN)/python -m tools.seeds --seeds $(or $(SEEDS),5) $(SET)
 
 # Speed of training by number of processes, beside one process with as many threads as cores.
 bench: .venv/locked
-	python -m tools.bench --repeats $(or $(REPEATS),5)
+	$(BIN)/python -m tools.bench --repeats $(or $(REPEATS),5)
 
 # Time and memory of stages of a finished run; STAGES="evaluate track".
 cost: .venv/locked
-	python -m tools.cost $(or $(STAGES),train_classifier train_gan evaluate baseline usefulness)
+	$(BIN)/python -m tools.cost $(or $(STAGES),train_classifier train_gan evaluate baseline usefulness)
 
 test: .venv/locked-dev lint
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+	$(PYTEST) $(PARALLEL) -m "not slow"
+
+# Seconds: the tests of the rooms and of check, without whole stages; a test is skipped as soon as it starts a process.
+test-fast: .venv/locked-dev
+	$(PYTEST) $(PARALLEL) -q -m "not slow" --no-processes -r fE $(wildcard tests/*/) tests/test_check.py tests/test_lock.py
 
 test-all: .venv/locked-dev lint
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) $(PARALLEL)
 
 lint: .venv/locked-dev
-	ruff check
-	ruff format --check
-	mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/locked-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Write the code that each stage imports into dvc.yaml.
+deps: .venv/locked
+	$(BIN)/python -m tools.deps
 
 # Resolved for Linux, macOS and Windows from one index, without the further indexes and wheel folders that this machine may name.
 lock: .venv/locked-dev
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
-COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL -u UV_INDEX \
-	uv pip compile --no-config pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate
+COMPILE = $(BIN)/uv pip compile --no-config pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .venv/locked: requirements.txt
 	$(PYTHON) -m venv .venv
-	python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(BIN)/python -m tools.install requirements.txt
 	touch $@
 
 # requirements-dev.txt holds all of requirements.txt and what only the tests and checks need.
 .venv/locked-dev: requirements-dev.txt .venv/locked
-	python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	$(BIN)/python -m tools.install requirements-dev.txt
 	touch $@

@@ -23,6 +23,7 @@ from stages.common.runtime import (
     show_progress,
 )
 from stages.common.unchanged import Unchanged
+from stages.common.workspace import workspace_problems
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception
 from stages.gan import architectures
@@ -38,6 +39,8 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
 }
+WRITING = ["check", *SCHEMAS, "usefulness"]
+"""The stages, each of which writes a folder under data/."""
 LOCK = Path("requirements.txt")
 DECIDE_BYTES = ("numpy", "torch")
 
@@ -61,7 +64,7 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     problems += refused_options(content, params_file)
     if not problems:
         problems = [f"{params_file}: {line}" for line in (*contradictions(sections), *unmet(data, sections))]
-    problems += settings_refused()
+    problems += [*settings_refused(), *workspace_problems(data, WRITING)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
     write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})

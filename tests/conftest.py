@@ -5,6 +5,9 @@ import stages
 
 # isort: split
 
+import multiprocessing.process
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,12 +20,30 @@ from stages.datasets.registry import Dataset
 from stages.datasets.sources.base import File
 from stages.datasets.sources.folder import Folder
 from tests.datasets.entries import register
+from tools.repository import throw_away_environment
 
 pytest_plugins = ["tests.web_server", "tests.feature_sets"]
 
 assert stages
+# Repositories that tests make follow no configuration of the user.
+os.environ.update(throw_away_environment({}))
 make_deterministic()
 torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-processes", action="store_true", help="skip a test as soon as it starts a process")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """For `make test-fast`: what starts processes takes longest, and this way nobody keeps a list of it."""
+    if config.getoption("--no-processes"):
+        subprocess.Popen.__init__ = _skip  # type: ignore[method-assign]
+        multiprocessing.process.BaseProcess.start = _skip  # type: ignore[method-assign]
+
+
+def _skip(*_arguments: object, **_options: object) -> None:
+    pytest.skip("starts a process")
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ def test_stages_are_modules_are_sections_are_folders() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_its_module_and_writes_its_folder_only(stage: str) -> None:
-    assert STAGES[stage]["cmd"] == f"python -m stages.{stage}"
+    assert STAGES[stage]["cmd"] == f"python -E -m stages.{stage}"
     assert importlib.util.find_spec(f"stages.{stage}") is not None
     assert outs(stage)
     for out in outs(stage):

@@ -12,6 +12,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tools.fresh import OF_PYTHON
+from tools.repository import clone_repository, git, throw_away_environment
+
 ROOT = Path(__file__).parents[1]
 DIGITS = Path("tests") / "digits"
 Changes = dict[str, dict[str, Any]]
@@ -68,22 +71,24 @@ def tiny_clone(folder: Path, changes: Changes) -> Clone:
 
     It has a dataset `tiny`, of the tests' digits, and those changes of params.yaml, all committed there.
     """
-    root = folder / "clone"
-    subprocess.run(["git", "clone", "--quiet", ROOT, root], check=True)
+    root = clone_repository(ROOT, folder / "clone")
+    git(folder / "clone", "checkout", "--quiet", throw_away=True)
     _copy_changes(root)
     _add_tiny_dataset(root)
     made = Clone(root, user_environment(folder) | {"GAN_DATA_SOURCE": str(root / DIGITS)})
     made.set_params({"download": {"dataset": "tiny"}} | changes)
     made.must("git", "add", "--all")
-    made.must("git", "-c", "user.name=-", "-c", "user.email=-", "commit", "--quiet", "--message", "Tiny profile")
+    made.must("git", "commit", "--quiet", "--message", "Tiny profile")
     return made
 
 
 def user_environment(folder: Path) -> dict[str, str]:
     """The environment of a user with this virtual environment active and no settings; DVC's own files in the folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GAN_", "GIT_"))}
+    own = ("DVC_", "GAN_", *OF_PYTHON)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_NO_ANALYTICS": "1"}
+    dvc = {"DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_GLOBAL_CONFIG_DIR": str(folder / "global")}
+    return throw_away_environment(kept) | dvc | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def _copy_changes(root: Path) -> None:
@@ -101,9 +106,7 @@ def _copy_changes(root: Path) -> None:
 
 
 def _listed(*options: str) -> list[Path]:
-    command = ["git", "ls-files", "-z", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [Path(name) for name in done.stdout.split("\0") if name]
+    return [Path(name) for name in git(ROOT, "ls-files", "-z", *options).split("\0") if name]
 
 
 def _add_tiny_dataset(root: Path) -> None:

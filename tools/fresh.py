@@ -12,26 +12,14 @@ from types import FrameType
 
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
+from tools.repository import clone_repository, git, throw_away_environment
 
 EXPERIMENTS = "refs/exps"
 """Where DVC keeps experiments: refs/exps/<2 digits>/<38 digits of the commit it began from>/<name>."""
+OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
+"""Variables of the user that change how Python runs."""
 PATIENCE_S = 60
 """How long DVC and a stage may take to end after they were asked to."""
-
-
-def git(root: Path, *arguments: str) -> str:
-    """What a git command prints there. Raises UserError with git's reason if it fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise UserError("git is not installed") from None
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UserError(f"git {arguments[0]}: {reason[-1]}")
-    return done.stdout
 
 
 def find_commit(root: Path, revision: str) -> str:
@@ -59,11 +47,14 @@ def clean_clone(root: Path, commit: str) -> Iterator[Path]:
     The nets that its training starts from, if any, come along: see bring_initial.
     """
     with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
-        clone = Path(folder) / "clone"
-        git(root, "clone", "--quiet", "--no-checkout", "--", str(root), str(clone))
+        clone = clone_repository(root, Path(folder) / "clone")
         # A clone leaves the experiments behind.
-        git(clone, "fetch", "--quiet", "origin", f"+{EXPERIMENTS}/*:{EXPERIMENTS}/*")
-        git(clone, "checkout", "--quiet", "--detach", commit)
+        git(Path(folder) / "clone", "fetch", "--quiet", "origin", f"+{EXPERIMENTS}/*:{EXPERIMENTS}/*", throw_away=True)
+        git(Path(folder) / "clone", "checkout", "--quiet", "--detach", commit, throw_away=True)
+        if not clone.is_dir():
+            raise UserError(
+                f"{commit[:7]} has no folder {clone.relative_to(Path(folder) / 'clone')}: the project was elsewhere"
+            )
         bring_initial(root, clone)
         yield clone
 
@@ -97,13 +88,13 @@ def _cache(root: Path) -> str:
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def run_dvc(clone: Path, *arguments: str) -> int:
-    """Run a dvc command there with this interpreter, its output passed through. Returns the exit code.
+def run_dvc(clone: Path, *arguments: str, python: Path = Path(sys.executable)) -> int:
+    """Run a dvc command there with that interpreter, its output passed through. Returns the exit code.
 
     SIGINT and SIGTERM end dvc and its stage first: both get SIGINT, which dvc awaits the end of its stage after.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", *arguments], cwd=clone, env=_environment(clone.parent), start_new_session=True
+        [python, "-m", "dvc", *arguments], cwd=clone, env=_environment(clone, python), start_new_session=True
     ) as process:
         try:
             return process.wait()
@@ -128,15 +119,16 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """Without DVC's settings of this user and machine, and with sources of data that another folder finds too."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_"))}
-    source = environment.get("GAN_DATA_SOURCE", "")
+def _environment(clone: Path, python: Path) -> dict[str, str]:
+    """Without the settings of this user and machine, and with sources of data that another folder finds too."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", *OF_PYTHON))}
+    source = variables.get("GAN_DATA_SOURCE", "")
     if source and Path(source).is_dir():
-        environment["GAN_DATA_SOURCE"] = str(Path(source).resolve())
-    own = {f"DVC_{name}_DIR": str(folder / name.lower()) for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    return environment | own | {"DVC_NO_ANALYTICS": "1", "PATH": path}
+        variables["GAN_DATA_SOURCE"] = str(Path(source).resolve())
+    beside = Path(git(clone, "rev-parse", "--show-toplevel", throw_away=True).rstrip("\n")).parent
+    own = {f"DVC_{name}_DIR": str(beside / name.lower()) for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG")}
+    path = f"{python.parent}{os.pathsep}{variables.get('PATH', '')}"
+    return throw_away_environment(variables) | own | {"DVC_NO_ANALYTICS": "1", "PATH": path}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

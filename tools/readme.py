@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from stages.common.errors import UserError
 from stages.common.files import read_json, write_text
+from stages.common.runtime import report_errors
 from stages.evaluation.beside_floor import BesideFloor
 from stages.evaluation.cas import CasDetails
 from stages.evaluation.details import Details
@@ -23,8 +25,20 @@ def figures(root: Path) -> str:
     """The table of the finished run in root/data, and its summary in words, as Markdown."""
     details = Details.model_validate(read_json(root / "data/evaluate/details.json"))
     usefulness = CasDetails.model_validate(read_json(root / "data/usefulness/details.json"))
+    _refuse_unknown(details, usefulness)
     spread = read_json(root / "tools/spread.json")
     return f"{_table(details, usefulness)}\n\n{_words(details, usefulness)}\n\n{_over_seeds(spread)}\n"
+
+
+def _refuse_unknown(details: Details, usefulness: CasDetails) -> None:
+    """Raises UserError if the run has too few images or seeds for a figure of the table."""
+    entries = {name: details.metrics[name] for name in SHOWN} | {"cas": usefulness.metrics["cas"]}
+    keys = ("value", "floor", "ratio", "ratio_interval")
+    figures = {f"{name}.{key}": getattr(entry, key) for name, entry in entries.items() for key in keys}
+    for name, accuracy in (("samples", usefulness.samples), ("real_digits", usefulness.real_digits.accuracy)):
+        figures[f"cas of {name}: standard_deviation"] = accuracy.standard_deviation
+    if unknown := [name for name, value in figures.items() if value is None]:
+        raise UserError(f"the run in data/ has no {unknown[0]}: too few images or seeds; run the committed params")
 
 
 def written(text: str, root: Path) -> str:
@@ -73,4 +87,5 @@ def _ratio(entry: BesideFloor, digits: int) -> str:
 
 
 if __name__ == "__main__":
-    write_text(README, written(README.read_text(encoding="utf-8"), Path()))
+    with report_errors("readme"):
+        write_text(README, written(README.read_text(encoding="utf-8"), Path()))

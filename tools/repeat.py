@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.fresh import clean_clone, find_commit, git, run_dvc
+from tools.fresh import clean_clone, find_commit, run_dvc
 from tools.proof import Record, read_record
+from tools.repository import git
 
 LEAST_SEEDS = 2
 """What a standard deviation needs."""
@@ -16,8 +17,8 @@ LEAST_SEEDS = 2
 def clone_of_head(root: Path) -> Iterator[Path]:
     """A clean clone of the committed state in which DVC can save experiments, which are commits of somebody."""
     with clean_clone(root, find_commit(root, "HEAD")) as clone:
-        git(clone, "config", "user.name", "-")
-        git(clone, "config", "user.email", "-")
+        git(clone, "config", "user.name", "-", throw_away=True)
+        git(clone, "config", "user.email", "-", throw_away=True)
         yield clone
 
 

@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.fresh import git, interruptible
+from tools.fresh import interruptible
 from tools.intervals import t_quantile
 from tools.repeat import check_seeds, clone_of_head, run_seed
+from tools.repository import find_project, git
 from tools.tables import markdown
 
 CONFIDENCE = 0.95
@@ -86,7 +87,7 @@ def seeds(root: Path, count: int, changes: list[str]) -> str:
         committed = run_seeds(clone, count, [])
         told = f"\n{count} seeds of the committed setting\n\n{table_of_one(committed)}"
         if changes:
-            git(clone, "checkout", "--quiet", "--force", "HEAD")
+            git(clone, "checkout", "--quiet", "--force", "HEAD", throw_away=True)
             changed = run_seeds(clone, count, changes)
             told += f"\n\n{count} seeds of {' '.join(changes)}\n\n{table_of_one(changed)}"
             told += f"\n\nthe two beside each other\n\n{table_of_two(committed, changed)}"
@@ -102,7 +103,7 @@ def main() -> None:
     with interruptible():
         try:
             check_seeds(asked.seeds)
-            print(seeds(Path(git(Path(), "rev-parse", "--show-toplevel").strip()), asked.seeds, asked.changes))
+            print(seeds(find_project(Path()), asked.seeds, asked.changes))
         except UserError as error:
             sys.exit(f"seeds: {error}")
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from tools.fresh import git, interruptible
+from tools.fresh import interruptible
 from tools.judge import CONFIDENCE, SEEDED, SPREAD, comparable_params, summarise
 from tools.proof import DESCRIBED
 from tools.repeat import check_seeds, clone_of_head, run_seed
+from tools.repository import find_project
 
 
 def spread(root: Path, seeds: int) -> None:
@@ -41,7 +42,7 @@ def main() -> None:
     with interruptible():
         try:
             check_seeds(seeds)
-            spread(Path(git(Path(), "rev-parse", "--show-toplevel").strip()), seeds)
+            spread(find_project(Path()), seeds)
         except UserError as error:
             sys.exit(f"spread: {error}")
 

@@ -1,8 +1,8 @@
 """Prove that a run is reproduced: `make verify`, or `make verify REV=<commit, branch or experiment>`.
 
-Everything is run again from the committed state, in a clean clone without any cache, and every out that dvc.lock
-records is compared with what came out. Exit code 0: the same bytes, or, in another environment, metrics within the
-spread over seeds. Exit code 1: anything else.
+Everything is run again from the committed state, in a clean clone without any cache and with the packages that the
+commit locks, and every out that dvc.lock records is compared with what came out. Exit code 0: the same bytes, or, in
+another environment, metrics within the spread over seeds. Exit code 1: anything else.
 """
 
 import argparse
@@ -10,23 +10,27 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.fresh import clean_clone, find_commit, git, interruptible, run_dvc
+from tools.fresh import clean_clone, find_commit, interruptible, run_dvc
 from tools.judge import judge, read_spread
+from tools.locked import locked_python
 from tools.proof import Record, Verdict, bytes_verdict, environments_table, outs_table, read_record
+from tools.repository import find_project, git
 
 
-def verify(root: Path, revision: str) -> bool:
+def verify(root: Path, revision: str, packages: str) -> bool:
     """Run that revision again, print what came of it, and return whether it was reproduced.
 
-    Raises UserError if it cannot be run or compared.
+    packages: `locked`, those of the commit's requirements.txt, or `current`, those of this environment. Raises
+    UserError if the revision cannot be run or compared.
     """
     commit = find_commit(root, revision)
     warn_if_not_committed(root, commit)
     print(f"verify: running {revision} ({commit[:7]}) again in a clean clone", flush=True)
     with clean_clone(root, commit) as clone:
         committed = read_record(clone)
-        if code := run_dvc(clone, "repro", "--force"):
-            raise UserError(f"the run in the clone failed (exit code {code}); what it said stands above")
+        python = Path(sys.executable) if packages == "current" else locked_python(root, clone)
+        if code := run_dvc(clone, "repro", "--force", python=python):
+            raise UserError(f"the run in the clone failed (exit code {code}); its own messages are above")
         return conclude(committed, read_record(clone), clone)
 
 
@@ -48,8 +52,8 @@ def metrics_verdict(again: Record, clone: Path) -> Verdict:
 
 
 def warn_if_not_committed(root: Path, commit: str) -> None:
-    """Say that changes of the working tree are not verified, if it stands on that commit."""
-    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain"):
+    """Say that changes of the working tree are not verified, if that commit is checked out."""
+    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain", "--", "."):
         print("verify: warning: some changes are not committed; what is committed is verified", file=sys.stderr)
 
 
@@ -57,11 +61,16 @@ def main() -> None:
     """Verify the revision that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
     parser.add_argument("revision", nargs="?", default="HEAD", help="a commit, branch or experiment; HEAD if none")
-    revision = parser.parse_args().revision
+    parser.add_argument(
+        "--packages",
+        choices=("locked", "current"),
+        default="locked",
+        help="those of the commit, or those installed here",
+    )
+    options = parser.parse_args()
     with interruptible():
         try:
-            root = Path(git(Path(), "rev-parse", "--show-toplevel").strip())
-            passed = verify(root, revision)
+            passed = verify(find_project(Path()), options.revision, options.packages)
         except UserError as error:
             sys.exit(f"verify: {error}")
     sys.exit(0 if passed else 1)

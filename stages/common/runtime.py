@@ -4,6 +4,7 @@ These settings are environment variables, not params: DVC does not see them, and
 """
 
 import errno
+import io
 import math
 import os
 import sys
@@ -46,7 +47,7 @@ def _from_project(name: str) -> str:
 
 
 def processes() -> int | None:
-    """GAN_PROCESSES: how many processes train together; unset: None, as many as help."""
+    """GAN_PROCESSES: number of processes that train together; unset: None, as many as help."""
     return int(_number("GAN_PROCESSES", 1, whole=True) or 0) or None
 
 
@@ -117,10 +118,11 @@ def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> No
 
 @contextmanager
 def report_errors(stage: str, quiet: bool = False) -> Iterator[None]:
-    """End the process with exit code 1 and one clear line on stderr for whatever a user can cause.
+    """End the process with exit code 1 and one clear line on stderr for any user error.
 
     quiet: without the line, for the process beside one that says the same.
     """
+    print_whatever_the_terminal_can_show()
     try:
         yield
     except UserError as error:
@@ -130,6 +132,12 @@ def report_errors(stage: str, quiet: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)
         sys.exit(130)
+
+
+def print_whatever_the_terminal_can_show() -> None:
+    """Let stdout replace the characters that its encoding lacks, as stderr does: names of classes may be in kana."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _explain(error: OSError) -> str:

@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 from stages.common.errors import UserError
+from tests.wheels import FAKE_DVC, wheel
 from tools.clone import Clone, user_environment
 from tools.fresh import find_commit
+from tools.locked import FOLDER
 
 ROOT = Path(__file__).parents[2]
 DVC_YAML = """
@@ -164,6 +166,46 @@ def test_an_experiment_is_verified_by_its_name(toy: Project) -> None:
     assert commit != find_commit(toy.root, "HEAD")
     assert "seed: 7" in toy.must("git", "show", f"{commit}:params.yaml")
     assert toy.verify("tuned", TOY_NOISE="!").returncode == 1
+
+
+def test_a_user_s_git_configuration_is_no_matter(toy: Project, tmp_path: Path) -> None:
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        '[clone]\n defaultRemoteName = upstream\n[core]\n autocrlf = true\n[protocol "file"]\n allow = never\n',
+        encoding="utf-8",
+    )
+    done = toy.verify(GIT_CONFIG_GLOBAL=str(settings))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_project_in_a_larger_repository_is_verified_there(toy: Project, tmp_path: Path) -> None:
+    larger = tmp_path / "larger"
+    shutil.copytree(toy.root, larger / "project", symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    part = Project(larger / "project", toy.environment, toy.temporary)
+    part.must("git", "init", "--quiet", str(larger))
+    part.commit()
+    (larger / "beside").touch()
+    done = part.verify()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 3 outs have the bytes" in last_line(done)
+    assert "warning" not in done.stderr
+
+
+def test_a_commit_runs_with_the_packages_that_it_locks(toy: Project, tmp_path: Path) -> None:
+    lock = toy.root / "requirements.txt"
+    lock.write_text(wheel(tmp_path, "dvc", FAKE_DVC), encoding="utf-8")
+    (toy.root / ".gitignore").write_text(f"{FOLDER}/\n", encoding="utf-8")
+    toy.commit()
+    lock.write_text("today==1.0\n", encoding="utf-8")
+    toy.commit()
+    pip = {"PIP_FIND_LINKS": str(tmp_path), "PIP_NO_INDEX": "1"}
+    done = toy.verify("HEAD~1", **pip)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"locked dvc of {toy.root / FOLDER}" in done.stdout
+    for options in (("HEAD",), ("--packages", "current", "HEAD~1")):
+        done = toy.verify(*options, **pip)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "locked dvc of" not in done.stdout
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""The folder in which a run takes place: refused before anything runs if DVC would not keep the results."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def workspace_problems(data: Path, stages: list[str]) -> Iterator[str]:
+    """A line for each reason for which DVC would lose what the stages write into `data`."""
+    yield from links_out(data, stages)
+    if dvc_root := os.environ.get("DVC_ROOT"):
+        yield from shallow_history(Path(dvc_root), data.parent)
+
+
+def links_out(data: Path, stages: list[str]) -> Iterator[str]:
+    """A line for the first folder that is a link to a place outside the project: DVC refuses outs there at the end."""
+    root = data.parent.resolve()
+    for path in (data, *(data / stage for stage in stages)):
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            yield (
+                f"{path} links to {path.resolve()}, where DVC keeps no outs: make it a folder, and move the cache: "
+                "`dvc cache dir --local <folder>` and `dvc config --local cache.type symlink`"
+            )
+            return
+
+
+def shallow_history(dvc_root: Path, here: Path) -> Iterator[str]:
+    """A line if `here` is DVC's temporary copy (--temp, --queue) of a project at dvc_root whose history is shallow."""
+    if here.resolve() == dvc_root.resolve():
+        return
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "rev-parse", "--is-shallow-repository"]
+    try:
+        done = subprocess.run(command, cwd=dvc_root, env=environment, capture_output=True, text=True, check=False)
+    except OSError:
+        return
+    if done.stdout.strip() == "true":
+        yield (
+            "this clone has a shallow history, into which DVC cannot bring back an experiment from its temporary copy: "
+            "run `git fetch --unshallow` first, or `dvc exp run` without --temp and --queue"
+        )

@@ -1,0 +1,141 @@
+"""The user's own settings of Python and of the libraries change neither what runs nor its bytes."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.common.params import read_params_file
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = {
+    name: stage["cmd"]
+    for name, stage in YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items()
+}
+HOSTILE = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONWARNINGS": "error",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONHASHSEED": "5",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONIOENCODING": "cp1252",
+    "PYTHONUTF8": "0",
+    "LC_ALL": "C",
+    "COLUMNS": "none",
+    "TMPDIR": "/nowhere",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    "NVIDIA_TF32_OVERRIDE": "1",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1",
+    "TORCH_LOGS": "nonsense",
+    "MKL_THREADING_LAYER": "INTEL",
+    "MKL_DOMAIN_NUM_THREADS": "MKL_BLAS=2",
+    "OMP_NUM_THREADS": "2",
+    "OMP_DYNAMIC": "true",
+    "TQDM_MININTERVAL": "soon",
+}
+STYLE = "font.size: 30\nsavefig.dpi: 50\nimage.cmap: gray\n"
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> dict[str, str]:
+    """Settings that break or change a run, with a module in PYTHONPATH that hides one of Python's own."""
+    for name in ("modules", "style"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "modules" / "safetensors.py").write_text("raise SystemExit('another safetensors')", encoding="utf-8")
+    (tmp_path / "style" / "matplotlibrc").write_text(STYLE, encoding="utf-8")
+    return HOSTILE | {"PYTHONPATH": str(tmp_path / "modules"), "MPLCONFIGDIR": str(tmp_path / "style")}
+
+
+@pytest.fixture
+def project(tmp_path: Path, normalized: Path) -> Path:
+    """A folder with the code, the digits, and params of a short training."""
+    root = tmp_path / "project"
+    (root / "data" / "init" / "none").mkdir(parents=True)
+    (root / "stages").symlink_to(ROOT / "stages")
+    (root / "requirements.txt").symlink_to(ROOT / "requirements.txt")
+    shutil.copytree(normalized / "normalize", root / "data" / "normalize")
+    content = read_params_file(ROOT / "params.yaml")
+    content["train_classifier"] |= {"epochs": 1, "width": 8}
+    with (root / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(content, file)
+    return root
+
+
+def run(project: Path, stage: str, variables: dict[str, str]) -> dict[str, bytes]:
+    """The files of a stage that is started as DVC starts it, without HOME too."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if name not in {*HOSTILE, "HOME"}}
+    done = subprocess.run(
+        COMMANDS[stage].split(),
+        cwd=project,
+        env=inherited | variables | {"PATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    return {path.name: path.read_bytes() for path in (project / "data" / stage).iterdir()}
+
+
+@pytest.mark.parametrize("stage", ["check", "train_classifier"])
+def test_no_setting_of_the_user_changes_a_byte(stage: str, project: Path, hostile: dict[str, str]) -> None:
+    plain = run(project, stage, {})
+    assert plain
+    assert run(project, stage, hostile) == plain
+
+
+def output(code: str, variables: dict[str, str]) -> bytes:
+    return subprocess.run(
+        [sys.executable, "-E", "-c", code], cwd=ROOT, env=variables, capture_output=True, check=True
+    ).stdout
+
+
+DRAW = """
+import sys; sys.path.insert(0, "."); import stages
+from io import BytesIO
+from matplotlib.figure import Figure
+figure, picture = Figure(figsize=(2, 2)), BytesIO()
+axes = figure.subplots()
+axes.imshow([[1, 2], [3, 4]])
+axes.set_title("title")
+figure.savefig(picture, format="png")
+sys.stdout.buffer.write(picture.getvalue())
+"""
+
+
+def test_a_style_of_the_user_changes_no_picture(hostile: dict[str, str]) -> None:
+    plain = output(DRAW, {"PATH": os.environ["PATH"]})
+    assert plain.startswith(b"\x89PNG")
+    assert output(DRAW, {"PATH": os.environ["PATH"], "HOME": hostile["MPLCONFIGDIR"]} | hostile) == plain
+    # The style is one that would have been followed.
+    assert output(DRAW.replace("import stages", ""), {"MPLCONFIGDIR": hostile["MPLCONFIGDIR"]}) != plain
+
+
+def test_what_the_terminal_cannot_show_is_replaced() -> None:
+    code = "from stages.common.runtime import report_errors\nwith report_errors('test'): print('é あ')"
+    command = [sys.executable, "-c", code]
+    for encoding, expected in (("cp1252", "é ?".encode("cp1252")), ("ascii", b"? ?"), ("utf-8", "é あ".encode())):
+        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        assert done.stdout.strip() == expected
+
+
+def test_processes_that_a_stage_starts_follow_no_setting_either() -> None:
+    names = (*HOSTILE, "MATPLOTLIBRC")
+    code = f"import sys; sys.path.insert(0, '.'); import stages, os; print([n for n in {names!r} if n in os.environ])"
+    kept = output(code, {"PATH": os.environ["PATH"]} | HOSTILE)
+    assert ast.literal_eval(kept.decode()) == [
+        "MPLBACKEND",
+        "LC_ALL",
+        "COLUMNS",
+        "TMPDIR",
+        "OMP_NUM_THREADS",
+        "MATPLOTLIBRC",
+    ]

@@ -1,0 +1,61 @@
+"""Install a lock into this virtual environment: `python -m tools.install requirements.txt`.
+
+pip follows the user's index, proxy and certificates, and none of the settings that change what is installed or where.
+Only the standard library is imported, because nothing else is installed yet.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+WHERE_FROM = (
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "no-index",
+    "proxy",
+    "cert",
+    "client-cert",
+    "trusted-host",
+    "keyring-provider",
+    "timeout",
+    "default-timeout",
+    "retries",
+    "cache-dir",
+    "no-cache-dir",
+    "use-feature",
+    "use-deprecated",
+)
+"""pip's settings of where packages come from: they change no byte, because every package is verified by its hash."""
+SECTIONS = ("global", "install", ":env:")
+"""Where pip finds settings, the strongest last."""
+
+
+def install(python: Path, lock: Path) -> int:
+    """Install the lock with the pip of that interpreter, its output passed through. Returns the exit code."""
+    # Isolated (-I) from PYTHONPATH and its like, and from the user's own packages.
+    pip = [str(python), "-I", "-m", "pip"]
+    listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
+    command = [*pip, "install", "--quiet", "--require-hashes", "--requirement", str(lock)]
+    return subprocess.run(command, env=environment(listed), check=False).returncode
+
+
+def environment(listed: str) -> dict[str, str]:
+    """The variables for pip, from what `pip config list` prints: lines such as global.index-url='https://...'."""
+    found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if section in found and key in WHERE_FROM:
+            found[section][key] = str(ast.literal_eval(value))
+    kept = {key: value for section in SECTIONS for key, value in found[section].items()}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    # pip reads no file of settings if this one is named.
+    others |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return others | {f"PIP_{key.replace('-', '_').upper()}": value for key, value in kept.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(install(Path(sys.executable), Path(sys.argv[1])))
