@@ -14,7 +14,7 @@ def gan_content(profile: Changes | None = None, **changes: Any) -> dict[str, dic
     """The sections train_gan and networks with a profile; a change to an option of the network goes to its section."""
     content = params_with(profile or {})
     section = content["train_gan"]
-    network: str = changes.get("network", section["network"])
+    network: Any = changes.get("network", section["network"])
     options = dict(content[architectures.SECTION][network])
     own = {key: value for key, value in changes.items() if key not in options}
     options |= {key: value for key, value in changes.items() if key in options}

@@ -24,6 +24,7 @@ from stages.datasets.registry import Dataset
 from stages.datasets.sources.base import File
 from stages.datasets.sources.folder import Folder
 from tests.datasets.entries import register
+from tests.gan_params import gan_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,11 +111,19 @@ def colours(originals: dict[str, bytes], tmp_path_factory: pytest.TempPathFactor
         register(patch, "colours", dataset)
         download.run(params_of("download", download.Params, dataset="colours"), data)
         normalize.run(params_of("normalize", normalize.Params, size=32), data)
-        tiny = {"width": 8, "epochs": 2, "batch_size": 20, "z_dim": 4, "device": "cpu", "lr": 0.01}
+        tiny = {"width": 8, "epochs": 2, "batch_size": 20, "lr": 0.01}
+        tiny_gan: dict[str, Any] = {
+            "width": 8,
+            "batch_size": 20,
+            "z_dim": 4,
+            "device": "cpu",
+            "total_kimg": 0.02,
+            "snapshot_kimg": 1.0,
+        }
         train_classifier.run(params_of("train_classifier", train_classifier.Params, **tiny), data)
         (data / "init" / "none").mkdir(parents=True)
         patch.chdir(data.parent)
-        train_gan.run(params_of("train_gan", train_gan.Params, **tiny, total_kimg=0.02, snapshot_kimg=1.0), data)
+        train_gan.run(*gan_params(**tiny_gan), data)
         generate.run(params_of("generate", generate.Params, num_images=20), data)
     return data
 

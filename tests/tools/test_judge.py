@@ -138,7 +138,8 @@ def test_a_key_added_since_the_spread_was_measured_is_not_compared_but_every_oth
     added = copy.deepcopy(PARAMS)
     added["train_gan"]["new"] = 1
     assert not is_of_other_params(SPREAD, added)
-    for section, values in SPREAD["params"].items():
+    params: Any = SPREAD["params"]
+    for section, values in params.items():
         for key in values:
             changed, missing = copy.deepcopy(PARAMS), copy.deepcopy(PARAMS)
             changed[section][key] = "another value"

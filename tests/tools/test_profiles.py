@@ -19,8 +19,8 @@ def test_a_profile_sets_keys_that_params_yaml_has(profile: Changes) -> None:
 
 
 def test_the_later_change_wins_at_every_depth_and_the_rest_stays() -> None:
-    first = {"a": {"x": 1, "deep": {"y": 2, "z": 3}}, "b": {"list": [1, 2]}}
-    second = {"a": {"deep": {"y": 4}}, "b": {"list": [5]}, "c": {"new": 6}}
+    first: Changes = {"a": {"x": 1, "deep": {"y": 2, "z": 3}}, "b": {"list": [1, 2]}}
+    second: Changes = {"a": {"deep": {"y": 4}}, "b": {"list": [5]}, "c": {"new": 6}}
     before = copy.deepcopy((first, second))
     assert combined(first, second) == {
         "a": {"x": 1, "deep": {"y": 4, "z": 3}},

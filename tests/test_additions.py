@@ -1,0 +1,97 @@
+"""The recipes of CONTRIBUTING.md, all carried out in a clone: what they add runs, and they name every file to touch."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.common.files import read_tensors
+from tests.recipes import ROOT, recipes
+from tools.clone import Clone, tiny_clone
+from tools.profiles import PIPELINE, combined
+
+STEPS = [step for steps in recipes((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")).values() for step in steps]
+CHOSEN: dict[str, dict[str, Any]] = {
+    "download": {"dataset": "few_digits"},
+    "train_gan": {
+        "network": "mlp",
+        "loss": "smoothed",
+        "penalties": {"wgan_lp": 1.0},
+        "optimizer": "nadam",
+        "clip_norm": 100.0,
+    },
+    "evaluate": {"metrics": ["fd_classifier", "mean_distance"]},
+}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone with everything that the recipes add, before `make deps`."""
+    made = tiny_clone(tmp_path_factory.mktemp("additions"), PIPELINE)
+    for step in STEPS:
+        step.apply(made.root)
+    return made
+
+
+def changed_files(clone: Clone) -> set[str]:
+    listed = clone.must("git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    return {line[3:] for line in listed}
+
+
+def test_the_recipes_touch_the_files_that_they_name(clone: Clone) -> None:
+    clone.must(sys.executable, "-m", "tools.deps")
+    assert changed_files(clone) == {step.path for step in STEPS}
+
+
+def test_style_is_kept(clone: Clone) -> None:
+    paths = [step.path for step in STEPS if step.path.endswith(".py")]
+    clone.must("ruff", "check", "--fix", "--quiet", *paths)
+    clone.must("ruff", "format", "--quiet", *paths)
+
+
+def test_the_tests_of_what_was_added_pass(clone: Clone) -> None:
+    written = [step.path for step in STEPS if step.path.startswith("tests/")]
+    own = ["tests/gan/test_optimizers.py"] if (clone.root / "tests/gan/test_optimizers.py").exists() else []
+    printed = clone.must(sys.executable, "-m", "pytest", "-q", "-n", "0", *sorted(set(written)), *own)
+    assert re.search(r"\d+ passed", printed)
+    assert "failed" not in printed
+
+
+def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
+    """One run with the new network, loss, penalty, optimiser, dataset, metric, hyper-parameter and stage."""
+    clone.set_params(combined(CHOSEN))
+    printed = clone.dvc("repro", GAN_PROCESSES="1", GAN_DATA_SOURCE="")
+    assert "Running stage 'contrast'" in printed
+    _, meta = read_tensors(clone.root / "data" / "train_gan" / "generator.safetensors")
+    assert meta["network"] == "mlp"
+    assert meta["arguments"]["hidden"] == 128
+    metrics = json.loads((clone.root / "data/evaluate/metrics.json").read_text(encoding="utf-8"))
+    assert metrics["mean_distance"] > 0
+    contrast = json.loads((clone.root / "data/contrast/contrast.json").read_text(encoding="utf-8"))
+    assert -1 < contrast["pixel_mean"] < 1
+    assert "Running stage" not in clone.dvc("repro")
+
+
+@pytest.mark.parametrize(
+    ("path", "reruns"),
+    [
+        ("stages/gan/networks/mlp.py", "train_gan"),
+        ("stages/datasets/sets/few_digits.py", "download"),
+        ("stages/metrics/means.py", "evaluate"),
+        ("stages/contrast.py", "contrast"),
+    ],
+)
+def test_an_edit_of_what_was_added_is_seen(path: str, reruns: str, clone: Clone) -> None:
+    """After the run above: `make deps` has listed it."""
+    file = clone.root / path
+    before = file.read_text(encoding="utf-8")
+    file.write_text(f"{before}# Changed.\n", encoding="utf-8")
+    try:
+        status = json.loads(clone.run(sys.executable, "-m", "dvc", "status", "--json").stdout)
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert any(path in str(change) for change in status[reruns])
+    assert Path(path).suffix == ".py"
