@@ -3,8 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -88,12 +88,8 @@ def run(
             publish=partial(write_curves, folder),
         )
         loop.resume(host)
-        try:
+        with _diagnosed(loop, folder):
             loop.run(host, STAGE, runtime.show_progress())
-        except NotFiniteError as error:
-            if checkpoints:
-                write_text(folder / "history.csv", loop.history.csv())
-            raise UserError(_diagnosis(error, loop.steps_done, params)) from None
         if checkpoints:
             write_outs(folder, loop, described, host.end_with_parent)
             confirm()
@@ -179,7 +175,18 @@ def main() -> None:
             launch("stages.train_gan", count)
 
 
-def _diagnosis(error: NotFiniteError, step: int, params: Params) -> str:
+@contextmanager
+def _diagnosed(loop: Loop, folder: Path) -> Iterator[None]:
+    """Raises UserError for NotFiniteError; process 0 writes the history up to there."""
+    try:
+        yield
+    except NotFiniteError as error:
+        if loop.trainer.team.rank == 0:
+            write_text(folder / "history.csv", loop.history.csv())
+        raise UserError(_diagnosis(error, loop.steps_done, loop.trainer.settings)) from None
+
+
+def _diagnosis(error: NotFiniteError, step: int, params: Settings) -> str:
     """One line: where training broke, and the likely cause."""
     where = f"{error} is not finite at step {step + 1} ({params.kimg_shown(step + 1):g} kimg)"
     if max(params.lr_g, params.lr_d) > 0.01:
