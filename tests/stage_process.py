@@ -41,13 +41,6 @@ class Project:
         (root / "data" / "normalize").symlink_to(normalized / "normalize")
         return cls(root)
 
-    def change_code(self, module: str, old: str, new: str) -> None:
-        """Replace the one place of a module's source."""
-        path = self.root / module
-        text = path.read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{module} holds {old!r} {text.count(old)} times"
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
     def environment(self, **variables: str) -> dict[str, str]:
         names = ("DVC_", "GAN_", "PYTEST", "TORCHELASTIC")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(names)}

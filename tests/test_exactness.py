@@ -1,18 +1,14 @@
-"""The same bytes on 1, 2, 3 and 4 processes, interrupted or not; and that these tests see what would break it.
+"""The same bytes with 1, 2, 3 and 4 processes, interrupted or not; and faults in the code that these tests notice.
 
-Comparisons of whole runs are made with real processes. What takes many runs (a fault in the code at a time) is made
-with threads in the place of processes: the same code, but for torch.distributed.
+Whole runs are compared with real processes. What takes many runs, one for each fault, uses threads in place of
+processes: the same code, except for torch.distributed.
 """
 
-import dataclasses
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
@@ -22,16 +18,11 @@ from stages import train_gan
 from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import ImageSet, load_image_set
 from stages.gan.exchange import Exchange
-from stages.gan.history import History
-from stages.gan.loop import Loop
 from stages.gan.team import Team
-from stages.gan.trainer import Trainer
+from tests.faults import SHOWN_BY_INTERRUPTION, SHOWN_BY_PROCESSES, Fault, inject
 from tests.gan_params import GanParams, gan_params
 from tests.stage_process import PATIENCE_S, Project, wait_until
 from tools.profiles import TRAINING
-
-PARTS_SWAPPED = ("received[rank][slot]", "received[(rank + 1) % self.size][slot]")
-"""In stages/gan/team.py: the sums of each process are taken for those of the one before it."""
 
 # --- real processes ---
 
@@ -123,8 +114,8 @@ def test_asked_to_stop_it_says_how_to_go_on_and_goes_on_to_the_same_bytes(
 def test_a_real_run_with_the_parts_in_another_order_gives_other_bytes(
     project: Project, reference: dict[str, bytes]
 ) -> None:
-    """What the threads below show for many faults, for one with real processes."""
-    project.change_code("stages/gan/team.py", *PARTS_SWAPPED)
+    """With real processes, for one of the faults below."""
+    inject(project.root, "parts in another order")
     files = project.must(GAN_PROCESSES="4")
     assert {name for name in files if files[name] != reference[name]} >= {"generator.safetensors", "history.csv"}
 
@@ -153,12 +144,12 @@ class Threads:
             self._barrier.wait()
             blank = torch.zeros_like(vectors[0])
             tables = [torch.stack([*mine, *[blank] * (slots - len(mine))]) for mine, _ in shown]
-            return tables, max(one for _, one in shown)
+            return tables, max(signal_number for _, signal_number in shown)
 
         return exchange
 
     def run(self, work: Callable[[int], None]) -> None:
-        """Do the work of each rank in a thread of its own; an error in one is raised here."""
+        """Do the work of each rank in a thread of its own, named by the rank; an error in one is raised here."""
         errors: list[BaseException] = []
 
         def guarded(rank: int) -> None:
@@ -168,32 +159,13 @@ class Threads:
                 errors.append(error)
                 self._barrier.abort()
 
-        threads = [threading.Thread(target=guarded, args=(rank,)) for rank in range(len(self._shown))]
+        threads = [threading.Thread(target=guarded, args=(rank,), name=str(rank)) for rank in range(len(self._shown))]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         if errors:
             raise errors[0]
-
-
-@dataclasses.dataclass(frozen=True)
-class Fault:
-    """One place in the source of the module of a class, and what stands there instead."""
-
-    of: type
-    old: str
-    new: str
-
-    def faulty(self) -> Any:
-        """The class with the fault in it."""
-        module = sys.modules[self.of.__module__]
-        assert module.__file__
-        text = Path(module.__file__).read_text(encoding="utf-8")
-        assert text.count(self.old) == 1, f"{self.old!r} stands {text.count(self.old)} times in {module.__name__}"
-        made = ModuleType(module.__name__)
-        exec(compile(text.replace(self.old, self.new), module.__file__, "exec"), made.__dict__)
-        return made.__dict__[self.of.__name__]
 
 
 @pytest.fixture(scope="module")
@@ -203,20 +175,20 @@ def digits_set(normalized: Path) -> ImageSet:
 
 
 def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> bytes:
-    """All that the outs are made of, after STEPS steps of so many threads; taken up anew after stop_after, if any."""
+    """What the outs are made of, after STEPS steps of `size` threads; interrupted after stop_after steps, if any."""
     params, options = gan_params(TRAINING, **THREADED)
     assert params.total_steps == STEPS
     content = b""
     with pytest.MonkeyPatch.context() as patch:
         if fault:
-            patch.setitem(globals() if fault.of is Team else vars(train_gan), fault.of.__name__, fault.faulty())
+            fault(patch.setattr)
         for steps in (stop_after, STEPS):
             content = leg((params, options), digits, size, content, steps)
     return content
 
 
 def leg(settings: GanParams, digits: ImageSet, size: int, content: bytes, steps: int) -> bytes:
-    """Build everything anew, go on from the content, if any, and train until so many steps are done."""
+    """Build everything anew, continue from the content, if any, and train until that many steps are done."""
     torch.manual_seed(0)  # as in a new process
     params, options = settings
     threads, states = Threads(size), dict[int, bytes]()
@@ -246,75 +218,12 @@ def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: byt
     assert trained(digits_set, size, stop_after=STOP_AFTER) == sound
 
 
-@pytest.mark.parametrize(
-    ("size", "fault"),
-    [
-        pytest.param(4, Fault(Team, *PARTS_SWAPPED), id="parts in another order"),
-        pytest.param(
-            4,
-            Fault(
-                Team,
-                "return self._sum_of_all(sums, start, middle) + self._sum_of_all(sums, middle, end)",
-                "return sum(sums.values())",
-            ),
-            id="one sum after the other",
-        ),
-        pytest.param(
-            2, Fault(Trainer, "buffer.copy_(value)", "pass"), id="a part starts from the buffers of the one before"
-        ),
-        pytest.param(
-            2,
-            Fault(
-                Trainer,
-                'z = draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape)',
-                'z = draws.normal(self.team.rank, f"train_gan.z.{player}", step, shape)',
-            ),
-            id="draws that depend on the process",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("size", "fault"), SHOWN_BY_PROCESSES.values(), ids=SHOWN_BY_PROCESSES)
 def test_faults_that_the_number_of_processes_shows(size: int, fault: Fault, digits_set: ImageSet) -> None:
     assert trained(digits_set, size, fault) != trained(digits_set, 1, fault)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(
-            Fault(Trainer, '{"G": self.G, "D": self.D, "ema": self.ema}', '{"G": self.G, "D": self.D}'),
-            id="no EMA in the checkpoint",
-        ),
-        pytest.param(
-            Fault(Trainer, '{"opt_g": self.opt_g, "opt_d": self.opt_d}', '{"opt_d": self.opt_d}'),
-            id="no optimiser of G",
-        ),
-        pytest.param(
-            Fault(Trainer, '{"opt_g": self.opt_g, "opt_d": self.opt_d}', '{"opt_g": self.opt_g}'),
-            id="no optimiser of D",
-        ),
-        pytest.param(
-            Fault(Trainer, 'moments[key] if key == "step"', 'torch.tensor(0.0) if key == "step"'),
-            id="no step count of the optimisers",
-        ),
-        pytest.param(
-            Fault(
-                Trainer,
-                'z = draws.normal(self.settings.seed, f"train_gan.z.{player}", step, shape)',
-                "z = torch.randn(shape)",
-            ),
-            id="a draw from global state",
-        ),
-        pytest.param(
-            Fault(Trainer, "self.order.rows(step)", "self.order.rows(int(torch.randint(15, ())))"),
-            id="an order of the digits from global state",
-        ),
-        pytest.param(
-            Fault(History, 'list(tensors["history.waiting"].to(device))', "[]"), id="no open row of the history"
-        ),
-        pytest.param(Fault(Loop, 'under(tensors, "snapshot")', "{}"), id="no snapshots"),
-        pytest.param(Fault(Loop, 'under(tensors, "picture").items()', "{}.items()"), id="no pictures"),
-    ],
-)
+@pytest.mark.parametrize("fault", SHOWN_BY_INTERRUPTION.values(), ids=SHOWN_BY_INTERRUPTION)
 def test_faults_that_an_interruption_shows(fault: Fault, digits_set: ImageSet) -> None:
     assert trained(digits_set, 1, fault, STOP_AFTER) != trained(digits_set, 1, fault)
 
