@@ -15,10 +15,11 @@ from torch import Tensor
 from stages import evaluate
 from stages.classifier.model import Classifier
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_tensors
+from stages.common.files import read_json, read_tensors, write_json, write_tensors
 from stages.common.images import NO_LABEL, load_image_set, save_image_set, to_levels
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
+from stages.evaluation.details import Details
 from stages.evaluation.registry import METRICS
 from stages.metrics.frechet import frechet_distance
 from stages.metrics.kernel import kernel_distance
@@ -140,6 +141,15 @@ def test_details_tell_value_floor_ratio_and_protocol(upstream: Path, capsys: pyt
     assert [line.split()[0] for line in printed[:-1]] == ["value", *METRICS]
     assert printed[-1] == details["in_plain_words"]
     assert "no sign of copying" in printed[-1]
+
+
+def test_details_are_read_back_as_they_were_written(upstream: Path) -> None:
+    evaluate.run(params(num_images=20), upstream)  # few, so that some figures are undefined
+    path = upstream / "evaluate" / "details.json"
+    details = Details.model_validate(read_json(path))
+    write_json(path.with_name("again.json"), details.content())
+    assert path.with_name("again.json").read_bytes() == path.read_bytes()
+    assert any(entry.value is None for entry in details.metrics.values())
 
 
 def test_another_seed_changes_halves_and_what_hangs_on_draws_alone(upstream: Path) -> None:

@@ -16,6 +16,7 @@ from stages.classifier.fit import Recipe, fit, fresh_classifier, score
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
+from stages.evaluation.cas import CasDetails
 
 RECIPE: dict[str, Any] = {
     "width": 8,
@@ -69,6 +70,13 @@ def test_the_training_digits_as_samples_score_what_they_score_as_training_digits
     assert len(set(found["samples"]["values"])) == 2
     written = json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8"))
     assert written == {"cas": found["samples"]["mean"]}
+
+
+def test_details_are_read_back_as_they_were_written(upstream: Path) -> None:
+    baseline.run(baseline_params(epochs=1), upstream)
+    usefulness.run(upstream)
+    details = CasDetails.model_validate(result_of(upstream))
+    assert details.content() == result_of(upstream)
 
 
 def test_mistakes_are_the_rows_that_make_the_accuracies(upstream: Path) -> None:
