@@ -15,7 +15,7 @@ from stages.common.runtime import make_deterministic
 from stages.datasets.sources import Folder
 from stages.download import DATASETS, Dataset
 
-pytest_plugins = ["tests.web_server", "tests.feature_sets"]
+pytest_plugins = ["tests.web_server", "tests.feature_sets", "tests.evaluation_inputs"]
 
 assert stages
 make_deterministic()
