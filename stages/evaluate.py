@@ -63,28 +63,33 @@ class Params(StageParams):
 
 def run(params: Params, data: Path) -> None:
     """Read digits, samples and classifier; write metrics.json, details.json, tables and pictures."""
+    # Load the images, at equal count, and the networks that see them.
     inception = load_inception() if params.protocol == "inception" else None
     paths = {name: data / "normalize" / f"{name}.safetensors" for name in ("test", "validation", "train")}
     paths["samples"] = data / "generate" / "samples.safetensors"
     images = at_equal_count(params, dict(zip(paths, load_alike(*paths.values()), strict=True)))
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
-    names = images["test"].classes
 
-    sets = {name: embed(classifier, each, classifier_path) for name, each in images.items()}
+    # Embed them; the training digits only serve to find copies.
+    sets = {name: embed(classifier, image_set, classifier_path) for name, image_set in images.items()}
     training = sets.pop("train")
     sets = beside_training(sets, training.features)
+
+    # Compare samples, real digits in their place, and halves of the test digits.
+    names = images["test"].classes
     comparisons = compare(sets, len(names), params.neighbours, params.seed)
     on_inception = None
     if inception:
-        again = embed_again(inception, sets, images)
-        on_inception = compare(again, len(names), params.neighbours, params.seed)
+        on_inception = compare(embed_again(inception, sets, images), len(names), params.neighbours, params.seed)
 
+    # Describe: all figures, what they depend on, and a line of plain words.
     figures = measure(names, comparisons, on_inception)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
     details = Details(**dict(figures), protocol=protocol, in_plain_words=in_plain_words(figures))
 
+    # Write.
     write_evaluation(data / "evaluate", params.metrics, names, comparisons, images, details)
     print(summary(details.metrics))
     print(details.in_plain_words)

@@ -1,8 +1,8 @@
 """What a classifier learns from nothing but samples, tested on real digits: the classification accuracy score (CAS).
 
 Ravuri and Vinyals 2019, "Classification accuracy score for conditional generative models": the score falls where
-samples are wrong, where they lack variety, and where they do not show their label. Beside it stands what the same
-recipe learns from as many real digits (stage baseline).
+samples are wrong, where they lack variety, and where they do not show their label. It is compared with what
+the same recipe learns from as many real digits (stage baseline).
 """
 
 from pathlib import Path
@@ -10,14 +10,14 @@ from pathlib import Path
 from stages.classifier.accuracy import mistakes_of_seeds, read_baseline, summarised
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from stages.common.images import NO_LABEL, load_alike
+from stages.common.images import load_alike
 from stages.common.records import Undefined
 from stages.common.runtime import make_deterministic, report_errors
 from stages.common.unchanged import Unchanged
 from stages.evaluation.cas import cas_details
+from stages.evaluation.scores import NO_LABELS
 
 LEAST_TEST_DIGITS = 2
-NO_LABELS = Undefined(undefined="no class was asked for: the GAN is unconditional")
 
 
 def run(data: Path) -> None:
@@ -28,9 +28,9 @@ def run(data: Path) -> None:
     if len(test) < LEAST_TEST_DIGITS:
         raise UserError(f"{test_path}: expected at least {LEAST_TEST_DIGITS} digits to halve, found {len(test)}")
     baseline = read_baseline(data / "baseline" / "baseline.json", len(test))
-    if (samples.labels == NO_LABEL).all():
+    if not samples.has_labels:
         write_json(folder / "cas.json", {})
-        write_json(folder / "details.json", NO_LABELS.content())
+        write_json(folder / "details.json", Undefined(undefined=NO_LABELS).content())
         return
     samples = samples.select(slice(baseline.num_images))
     accuracy = summarised(mistakes_of_seeds(samples, test, baseline.recipe, baseline.seeds), len(test))

@@ -74,10 +74,10 @@ def features(real_and_fake: tuple[Images, Images]) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="session")
 def fidelity(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
-    """What torch-fidelity makes of the same images with the same extractor; the generated set is its input 1."""
+    """The metrics of torch-fidelity for the same images with the same extractor; the generated set is its input 1."""
     real, fake = real_and_fake
     torch_fidelity.register_feature_extractor("pooled-pixels", PooledPixels)
-    found: dict[str, float] = torch_fidelity.calculate_metrics(
+    metrics: dict[str, float] = torch_fidelity.calculate_metrics(
         input1=fake,
         input2=real,
         feature_extractor="pooled-pixels",
@@ -92,11 +92,11 @@ def fidelity(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
         save_cpu_ram=True,
         verbose=False,
     )
-    return found
+    return metrics
 
 
 class PooledPixelsModule(nn.Module):
-    """The same extractor as torchmetrics wants it."""
+    """The same extractor in the form that torchmetrics expects."""
 
     num_features = 64
 
@@ -106,7 +106,7 @@ class PooledPixelsModule(nn.Module):
 
 @pytest.fixture(scope="session")
 def torchmetrics_values(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
-    """What torchmetrics makes of the same images with the same extractor."""
+    """The metrics of torchmetrics for the same images with the same extractor."""
     size = (3, 16, 16)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all extracted features")

@@ -100,19 +100,19 @@ def test_distance_is_the_frechet_distance_to_validation_features(upstream: Path)
 
 
 def details(data: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((data / "track" / "details.json").read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads((data / "track" / "details.json").read_text(encoding="utf-8"))
+    return content
 
 
 def test_what_the_rows_depend_on_stands_beside_them(upstream: Path) -> None:
     track.run(params(num_images=150), upstream)
     classifier = (upstream / "train_classifier" / "classifier.safetensors").read_bytes()
-    found = details(upstream)["protocol"]
-    assert found.keys() == {"features", "neighbours", "num_images", "reference", "seed", "versions"}
-    assert found["features"] == {"classifier_sha256": hashlib.sha256(classifier).hexdigest(), "num_features": 64}
-    assert (found["num_images"], found["neighbours"], found["seed"]) == (150, 3, 1)
-    assert found["reference"] == {"split": "validation", "num_images": 150}
-    assert found["versions"].keys() == {"torch", "numpy"}
+    protocol = details(upstream)["protocol"]
+    assert protocol.keys() == {"features", "neighbours", "num_images", "reference", "seed", "versions"}
+    assert protocol["features"] == {"classifier_sha256": hashlib.sha256(classifier).hexdigest(), "num_features": 64}
+    assert (protocol["num_images"], protocol["neighbours"], protocol["seed"]) == (150, 3, 1)
+    assert protocol["reference"] == {"split": "validation", "num_images": 150}
+    assert protocol["versions"].keys() == {"torch", "numpy"}
 
 
 def test_the_floor_is_that_of_the_validation_digits_after_the_reference(
@@ -135,10 +135,10 @@ def test_the_floor_is_that_of_the_validation_digits_after_the_reference(
 @pytest.mark.parametrize(("num_images", "left"), [(150, 50), (196, 4), (197, 0), (500, 0)])
 def test_a_floor_of_too_few_digits_says_so(num_images: int, left: int, upstream: Path) -> None:
     track.run(params(num_images=num_images), upstream)
-    found = details(upstream)
-    assert found["protocol"]["reference"]["num_images"] == min(num_images, 200)
-    assert found["floor"].get("num_images", 0) == left
-    assert ("undefined" in found["floor"]) is (left == 0)
+    content = details(upstream)
+    assert content["protocol"]["reference"]["num_images"] == min(num_images, 200)
+    assert content["floor"].get("num_images", 0) == left
+    assert ("undefined" in content["floor"]) is (left == 0)
 
 
 def test_an_unconditional_gan_has_no_accuracy(upstream: Path) -> None:

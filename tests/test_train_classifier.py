@@ -1,4 +1,4 @@
-"""The classifier learns, is chosen by validation, and is the same bytes whatever number of threads is asked for."""
+"""The classifier learns, is chosen by validation, and has the same bytes for any number of threads."""
 
 import io
 import os

@@ -16,6 +16,7 @@ from stages.classifier.fit import Recipe, fit, fresh_classifier, score
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
+from stages.evaluation.cas import CasDetails
 
 RECIPE: dict[str, Any] = {
     "width": 8,
@@ -53,22 +54,29 @@ def result_of(data: Path) -> dict[str, Any]:
 def test_the_training_digits_as_samples_score_what_they_score_as_training_digits(upstream: Path) -> None:
     baseline.run(baseline_params(), upstream)
     usefulness.run(upstream)
-    found = result_of(upstream)
-    assert found["samples"] == found["real_digits"]["accuracy"]
-    assert found["protocol"]["num_images"] == found["real_digits"]["num_images"] == 1000
-    cas = found["metrics"]["cas"]
+    details = result_of(upstream)
+    assert details["samples"] == details["real_digits"]["accuracy"]
+    assert details["protocol"]["num_images"] == details["real_digits"]["num_images"] == 1000
+    cas = details["metrics"]["cas"]
     assert (cas["ratio"], cas["ratio_interval"], cas["undefined"]) == (
         1,
         [1, 1],
         {},
     )  # paired: nothing is left to chance
     assert cas["halves"] == cas["floor_halves"]
-    assert cas["value"] == pytest.approx(found["samples"]["mean"])
-    assert found["samples"]["mean"] > 0.5  # chance is 0.1
-    assert found["samples"]["mean"] == pytest.approx(sum(found["samples"]["values"]) / 2)
-    assert len(set(found["samples"]["values"])) == 2
+    assert cas["value"] == pytest.approx(details["samples"]["mean"])
+    assert details["samples"]["mean"] > 0.5  # chance is 0.1
+    assert details["samples"]["mean"] == pytest.approx(sum(details["samples"]["values"]) / 2)
+    assert len(set(details["samples"]["values"])) == 2
     written = json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8"))
-    assert written == {"cas": found["samples"]["mean"]}
+    assert written == {"cas": details["samples"]["mean"]}
+
+
+def test_details_are_read_back_as_they_were_written(upstream: Path) -> None:
+    baseline.run(baseline_params(epochs=1), upstream)
+    usefulness.run(upstream)
+    details = CasDetails.model_validate(result_of(upstream))
+    assert details.content() == result_of(upstream)
 
 
 def test_mistakes_are_the_rows_that_make_the_accuracies(upstream: Path) -> None:
@@ -115,24 +123,24 @@ def test_as_many_samples_as_training_digits_and_no_more(upstream: Path) -> None:
     assert "fewer samples" not in result_of(upstream)["in_plain_words"]
 
 
-def test_fewer_samples_than_training_digits_are_told(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fewer_samples_than_training_digits_are_mentioned(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
     digits = load_image_set(upstream / "normalize" / "train.safetensors")
     fewer = ImageSet(digits.images[:600], digits.labels[:600], digits.classes)
     save_samples(upstream, fewer, fewer.labels)
     baseline.run(baseline_params(), upstream)
     capsys.readouterr()
     usefulness.run(upstream)
-    found = result_of(upstream)
+    details = result_of(upstream)
     (printed,) = capsys.readouterr().out.splitlines()
-    assert printed == found["in_plain_words"]
+    assert printed == details["in_plain_words"]
     assert "after 600 samples alone" in printed
     assert "after 1,000 real digits" in printed
     assert "fewer samples than real digits" in printed
-    protocol = found["protocol"]
+    protocol = details["protocol"]
     assert (protocol["num_images"], protocol["real_digits"]) == (600, {"split": "train", "num_images": 1000})
     assert protocol["reference"] == {"split": "test", "num_images": 400}
     assert protocol["versions"].keys() == {"torch", "numpy"}
-    assert found["metrics"]["cas"]["ratio"] < 1
+    assert details["metrics"]["cas"]["ratio"] < 1
 
 
 def test_a_single_test_digit_is_refused(upstream: Path) -> None:
@@ -158,7 +166,7 @@ def test_too_few_images_for_a_batch_are_refused(upstream: Path) -> None:
         baseline.run(baseline_params(batch_size=1001), upstream)
 
 
-def test_a_missing_baseline_is_told_with_what_to_do(upstream: Path) -> None:
+def test_a_missing_baseline_is_reported_with_what_to_do(upstream: Path) -> None:
     with pytest.raises(UserError, match=r"baseline\.json is missing; .*dvc repro baseline"):
         usefulness.run(upstream)
 

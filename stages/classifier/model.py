@@ -1,4 +1,4 @@
-"""The small CNN whose penultimate features the metrics compare, and which recognises the class of an image."""
+"""The small CNN that recognises the class of an image, and whose penultimate features the metrics compare."""
 
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,12 @@ def classifier_from(tensors: dict[str, Tensor], meta: dict[str, Any], source: st
     name, for the message. Raises UserError if the two do not make a classifier.
     """
     try:
-        with torch.device("meta"):  # initial weights would be drawn in vain
+        with torch.device("meta"):  # without drawing initial weights, which are not used
             classifier = Classifier(**meta["arguments"])
         classifier.to_empty(device="cpu").load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        found = " ".join(str(error).split())
-        raise UserError(f"{source}: expected the arguments and weights of a classifier, found {found}") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{source}: expected the arguments and weights of a classifier, found {reason}") from None
     return classifier.eval().requires_grad_(False)
 
 

@@ -34,6 +34,11 @@ class ImageSet:
         return len(self.images)
 
     @property
+    def has_labels(self) -> bool:
+        """Whether the images have labels: samples of an unconditional generator have none."""
+        return not bool((self.labels == NO_LABEL).all())
+
+    @property
     def image_shape(self) -> list[int]:
         """[C, H, W] of each image."""
         return list(self.images.shape[1:])
@@ -59,7 +64,7 @@ def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str
 
 
 def load_image_set(path: Path) -> ImageSet:
-    """Read what save_image_set wrote. Raises UserError if anything of layout, range or labels is off."""
+    """Read what save_image_set wrote. Raises UserError for a wrong layout, range or labels."""
     try:
         return _checked(*read_tensors(path))
     except ValueError as error:
@@ -72,26 +77,26 @@ def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
         raise ValueError(f"expected images, labels and class names, found {', '.join(sorted(tensors))}")
     images, labels, classes = tensors["images"], tensors["labels"], meta["classes"]
     if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not len(images):
-        found = f"{images.dtype} {list(images.shape)}"
-        raise ValueError(f"expected images float32 or uint8 [N, C, H, W] with N > 0, found {found}")
+        actual = f"{images.dtype} {list(images.shape)}"
+        raise ValueError(f"expected images float32 or uint8 [N, C, H, W] with N > 0, found {actual}")
     if any(side == 0 or side % SIDE_MULTIPLE for side in images.shape[2:]):
-        found = " x ".join(map(str, images.shape[2:]))
-        raise ValueError(f"expected height and width to be multiples of {SIDE_MULTIPLE}, found {found}")
+        actual = " x ".join(map(str, images.shape[2:]))
+        raise ValueError(f"expected height and width to be multiples of {SIDE_MULTIPLE}, found {actual}")
     if images.dtype == torch.uint8:
         images = to_float(images)
     if not (images.abs() <= 1).all():
         raise ValueError(f"expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
     if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-        found = f"{labels.dtype} {list(labels.shape)}"
-        raise ValueError(f"expected labels int64 [{len(images)}], found {found}")
+        actual = f"{labels.dtype} {list(labels.shape)}"
+        raise ValueError(f"expected labels int64 [{len(images)}], found {actual}")
     if not ((labels >= 0) & (labels < len(classes))).all() and not (labels == NO_LABEL).all():
-        found = f"{labels.min()} to {labels.max()}"
-        raise ValueError(f"expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {found}")
+        actual = f"{labels.min()} to {labels.max()}"
+        raise ValueError(f"expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {actual}")
     return ImageSet(images, labels, classes)
 
 
 def load_alike(*paths: Path) -> list[ImageSet]:
-    """Read sets that belong together. Raises UserError, too, if one differs from the first in shape or classes."""
+    """Read sets that belong together. Also raises UserError if shape or classes differ from the first set's."""
     first, *others = sets = [load_image_set(path) for path in paths]
     for path, other in zip(paths[1:], others, strict=True):
         require_equal(path, "image shape", other.image_shape, first.image_shape, like=paths[0])

@@ -1,7 +1,7 @@
 """The classification accuracy score (CAS) beside that of real digits: ratio, interval, halves, and in plain words.
 
 Both are measured on the same test digits, so that these are resampled together (paired): a digit that no classifier
-recognises lowers both. The seeds of the trainings stay as they are; their spread stands beside.
+recognises lowers both. The seeds of the trainings stay as they are; their spread is given as well.
 """
 
 import torch

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stages.classifier.model import Classifier
 from stages.common.blocks import in_blocks
-from stages.common.images import NO_LABEL, ImageSet
+from stages.common.images import ImageSet
 from stages.common.records import Record, Undefined
 from stages.evaluation.protocol import Features, Split
 from stages.metrics.classes import gan_test_accuracy
@@ -63,11 +63,10 @@ def measure_row(digits: ImageSet, reference: Reference) -> CurveFigures:
     # Finite, because the features of the reference are: the weights are the same, and all images are finite.
     features = in_blocks(reference.classifier.features, digits.images)
     recognised = in_blocks(reference.classifier.head, features).argmax(dim=1)
-    labelled = not (digits.labels == NO_LABEL).all()
     return CurveFigures(
         fd_classifier=frechet_distance(reference.features, features),
         coverage=coverage(neighbourhoods(reference.features, features, reference.k)).value,
-        gan_test_accuracy=gan_test_accuracy(digits.labels, recognised).value if labelled else None,
+        gan_test_accuracy=gan_test_accuracy(digits.labels, recognised).value if digits.has_labels else None,
     )
 
 

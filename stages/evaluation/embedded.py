@@ -7,7 +7,7 @@ from torch import Tensor
 
 from stages.classifier.model import Classifier, finite_features
 from stages.common.blocks import in_blocks
-from stages.common.images import NO_LABEL, ImageSet
+from stages.common.images import ImageSet
 from stages.metrics.memorisation import Closeness, closeness
 
 
@@ -52,10 +52,10 @@ def embed(classifier: Classifier, digits: ImageSet, source: Path) -> Embedded:
     """The images as the classifier of the file `source` sees them. Raises UserError if features are not finite."""
     features = finite_features(classifier, digits.images, source)
     recognised = in_blocks(classifier.head, features).argmax(dim=1)
-    return Embedded(features, recognised, None if (digits.labels == NO_LABEL).all() else digits.labels)
+    return Embedded(features, recognised, digits.labels if digits.has_labels else None)
 
 
 def beside_training(sets: dict[str, Embedded], training: Tensor) -> dict[str, Embedded]:
     """The same images with their closeness to the training digits, whose features are training [T, F]."""
-    near = closeness(training, *(each.features for each in sets.values()))
-    return {name: replace(each, closeness=one) for (name, each), one in zip(sets.items(), near, strict=True)}
+    near = closeness(training, *(embedded.features for embedded in sets.values()))
+    return {name: replace(sets[name], closeness=own) for name, own in zip(sets, near, strict=True)}

@@ -29,7 +29,7 @@ class ClassDetails(Record):
     """
 
     name: str = Field(alias="class")
-    asked: int
+    labelled: int = Field(alias="asked")
     recognised: int
     num_images: int
     metrics: dict[str, MetricEntry]
@@ -64,7 +64,7 @@ def class_details(names: list[str], comparisons: Comparisons) -> list[ClassDetai
         details.append(
             ClassDetails(
                 name=name,
-                asked=labelled[label],
+                labelled=labelled[label],
                 recognised=recognised[label],
                 num_images=count,
                 metrics=_entries(own, count, Resampler(comparisons.samples.seed, f"class_{label}.")),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from stages.common.images import to_levels
 from stages.evaluation.embedded import Embedded
-from stages.evaluation.registry import NO_LABELS
+from stages.evaluation.scores import NO_LABELS
 from stages.metrics.classes import confusion_matrix
 
 PADDING = 8

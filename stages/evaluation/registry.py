@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from stages.evaluation.comparisons import Comparison
-from stages.evaluation.scores import Score, estimated
+from stages.evaluation.scores import NO_LABELS, Score, estimated
 from stages.metrics import classes, memorisation, neighbours
 from stages.metrics.frechet import frechet_estimate, frechet_infinity, least_for_infinity
 from stages.metrics.kernel import kernel_distance
@@ -20,7 +20,6 @@ Direction = Literal["lower", "higher", "neither"]
 Need = Callable[[Comparison], str | None]
 """What a metric needs of a comparison: None if it is present, otherwise why the metric is undefined."""
 
-NO_LABELS = "no class was asked for: the GAN is unconditional"
 NO_TRAINING = "not compared with the training digits"
 NO_RATIO = "no ratio: 0 is the value without copying, the sign counts"
 

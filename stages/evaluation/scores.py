@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from stages.metrics.resampling import Estimate, Influences
 
+NO_LABELS = "no class was asked for: the GAN is unconditional"
+"""Why figures that need labels are undefined."""
+
 
 @dataclass(frozen=True)
 class Score:

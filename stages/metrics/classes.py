@@ -47,7 +47,7 @@ def imbalance_parts(recognised: Tensor, num_classes: int) -> Tensor:
     """What each image adds to class_imbalance, float64 [N], in -1/2, 0, 1/2: + if its class has more than its share.
 
     Half the sign of that class's surplus, the slope of the sum of |share - 1/num_classes|. Where a class has exactly
-    its share the sum has a kink, and no slope: 0 stands for it.
+    its share the sum has a kink, and no slope: it counts as 0.
     """
     surplus = class_histogram(recognised, num_classes) * num_classes - len(recognised)
     return surplus.sign().double()[recognised] / 2

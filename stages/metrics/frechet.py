@@ -70,7 +70,7 @@ def frechet_distance_of_moments(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, c
     """|mean_1 - mean_2|^2 + tr(cov_1 + cov_2 - 2 (cov_1^(1/2) cov_2 cov_1^(1/2))^(1/2)), float64 [F] and [F, F].
 
     The last trace is the sum of the square roots of the eigenvalues of that symmetric product, which are the
-    singular values of cov_1^(1/2) cov_2^(1/2). These are real whatever the rounding, so nothing complex is dropped,
+    singular values of cov_1^(1/2) cov_2^(1/2). These are real for any rounding, so nothing complex is dropped,
     and taking them without squaring keeps all digits where covariances are singular: a square root would turn a
     rounding error of 1e-16 into one of 1e-8.
     """

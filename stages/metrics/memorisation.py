@@ -136,9 +136,9 @@ def rank_sum_statistic(x: Tensor, y: Tensor) -> float:
 
 
 def nearest_rows(rows: Tensor, training: Tensor, block: int = BLOCK) -> tuple[Tensor, Tensor]:
-    """The squared distance of each row [N, F] to its nearest of training [T, F], both from to_grid, and that one's row.
+    """The squared distance of each row [N, F] to its nearest of training [T, F], both from to_grid; and its row.
 
-    A minimum is several times as fast as one with its place: the place is looked for in the winning block alone.
+    A minimum without its place is computed several times faster: the place is searched in the winning block alone.
     """
     norms = training.square().sum(dim=1)
     distances, places = [], []

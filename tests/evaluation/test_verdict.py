@@ -28,7 +28,7 @@ def entry(ratio: float | None = 1.0, **more: Any) -> MetricEntry:
 
 def a_class(name: str, accuracy: float | None, ratio: float | None) -> ClassDetails:
     metrics = {"gan_test_accuracy": entry(value=accuracy), "fd_classifier": entry(ratio)}
-    return ClassDetails(name=name, asked=10, recognised=10, num_images=10, metrics=metrics)
+    return ClassDetails(name=name, labelled=10, recognised=10, num_images=10, metrics=metrics)
 
 
 def memorisation(cat: float = 4.0) -> Memorisation:

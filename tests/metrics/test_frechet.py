@@ -51,7 +51,7 @@ def test_covariances_that_do_not_commute_agree_with_scipy(purposes: tuple[str, s
 
 @pytest.mark.parametrize("rank", [1, 3, F])
 def test_singular_covariances_keep_their_digits(rank: int) -> None:
-    """In an orthonormal basis of its own, each covariance is the diagonal that the closed form wants."""
+    """In an orthonormal basis of its own, each covariance is the diagonal of the closed form."""
     basis = torch.linalg.qr(normal("basis", F, F)).Q
     values_1, values_2 = torch.zeros(2, F, dtype=torch.float64)
     values_1[:rank], values_2[:rank] = normal("values 1", rank).exp(), normal("values 2", rank).exp()
@@ -89,7 +89,7 @@ def test_agrees_with_torchmetrics(features: tuple[Tensor, Tensor], torchmetrics_
 
 
 def weighted_distance(reference: Tensor, candidate: Tensor, weights: Tensor) -> float:
-    """The distance with so much weight for each candidate."""
+    """The distance with a weight for each candidate."""
     mean = (weights[:, None] * candidate).sum(dim=0) / weights.sum()
     offsets = candidate - mean
     cov = (weights[:, None] * offsets).T @ offsets / weights.sum() * len(candidate) / (len(candidate) - 1)

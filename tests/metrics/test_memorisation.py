@@ -35,7 +35,7 @@ def with_ties(purpose: str, rows: int) -> Tensor:
 @pytest.mark.parametrize("make", [normal, with_ties])
 @pytest.mark.parametrize("block", [1, 7, 1000])
 def test_nearest_agrees_with_all_distances(make: Callable[[str, int], Tensor], block: int) -> None:
-    """Also which digit it is: the first of equals, whatever the block."""
+    """Also which digit it is: the first of equals, for any block."""
     rows, training = to_grid(make("rows", 30), make("training", 50))
     distances = (rows[:, None] - training).square().sum(dim=2)  # of integers: exact
     nearest, places = nearest_rows(rows, training, block)
@@ -49,8 +49,8 @@ def test_spacing_leaves_out_the_digit_itself_and_no_copy_of_it(make: Callable[[s
     training = to_grid(make("training", 50))[0]
     distances = (training[:, None] - training).square().sum(dim=2)
     distances.fill_diagonal_(math.inf)
-    asked = torch.tensor([3, 49, 0, 17])
-    assert nearest_others(asked, training, block).equal(distances.amin(dim=1)[asked])
+    chosen = torch.tensor([3, 49, 0, 17])
+    assert nearest_others(chosen, training, block).equal(distances.amin(dim=1)[chosen])
 
 
 def test_distances_are_those_of_the_features() -> None:
@@ -153,7 +153,7 @@ def copy_test(
     return found
 
 
-def test_c_t_of_a_gan_that_does_not_copy_has_mean_0_and_the_deviation_that_it_tells() -> None:
+def test_c_t_of_samples_that_are_no_copies_has_mean_0_and_its_own_deviation() -> None:
     """300 draws of samples, test digits and training digits from one law, in four cells."""
     values, deviations = [], []
     for index in range(300):

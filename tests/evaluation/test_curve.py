@@ -1,0 +1,62 @@
+"""The rows of the curve over training and their floor, on a handful of images that a plain classifier sees."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.classifier.model import Classifier, finite_features
+from stages.common import draws
+from stages.common.images import NO_LABEL, ImageSet
+from stages.common.initialise import initialise
+from stages.common.records import Undefined
+from stages.evaluation.curve import CurveFloor, Reference, measure_floor, measure_row
+from stages.metrics.frechet import frechet_distance
+from stages.metrics.neighbours import coverage, neighbourhoods
+
+
+def image_set(purpose: str, n: int) -> ImageSet:
+    images = draws.uniform(0, purpose, 0, (n, 1, 8, 8)) * 2 - 1
+    return ImageSet(images, torch.arange(n) % 3, ["cat", "dog", "owl"])
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    made = Classifier([1, 8, 8], num_classes=3, width=4, num_features=64)
+    initialise(made, 0, "classifier")
+    return made.eval()
+
+
+def reference_of(classifier: Classifier, digits: ImageSet, k: int = 2) -> Reference:
+    with torch.no_grad():
+        return Reference(classifier, classifier.features(digits.images), k)
+
+
+def test_row_has_the_metrics_of_the_images_against_the_reference(classifier: Classifier) -> None:
+    digits, samples = image_set("digits", 20), image_set("samples", 12)
+    reference = reference_of(classifier, digits)
+    row = measure_row(samples, reference)
+    with torch.no_grad():
+        features, logits = classifier.features(samples.images), classifier(samples.images)
+    assert row.fd_classifier == pytest.approx(frechet_distance(reference.features, features), rel=1e-4)
+    assert row.coverage == coverage(neighbourhoods(reference.features, features, 2)).value
+    assert row.gan_test_accuracy == (logits.argmax(1) == samples.labels).double().mean()
+    assert measure_row(digits, reference).coverage == 1
+    unlabelled = ImageSet(samples.images, torch.full_like(samples.labels, NO_LABEL), samples.classes)
+    assert measure_row(unlabelled, reference).content() == row.content() | {"gan_test_accuracy": None}
+
+
+@pytest.mark.parametrize(("k", "num_digits", "present"), [(2, 12, 0), (2, 13, 3), (1, 11, 0), (1, 12, 2), (3, 30, 10)])
+def test_floor_is_that_of_the_digits_after_the_reference(
+    k: int, num_digits: int, present: int, classifier: Classifier
+) -> None:
+    """Ten are the reference; the floor needs more than k, and two for a covariance."""
+    digits = image_set("digits", num_digits)
+    reference = Reference(classifier, finite_features(classifier, digits.images[:10], Path("weights")), k)
+    floor = measure_floor(digits, 10, reference)
+    if not present:
+        assert floor == Undefined(undefined=f"{num_digits} validation digits leave too few beside the reference")
+        return
+    assert isinstance(floor, CurveFloor)
+    expected = measure_row(digits.select(slice(10, 10 + present)), reference)
+    assert floor.content() == expected.content() | {"num_images": present}

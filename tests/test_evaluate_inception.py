@@ -1,0 +1,69 @@
+"""The protocol of papers: FID and KID beside the metrics of the classifier's features."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from stages import evaluate
+from stages.common.errors import UserError
+from stages.common.images import load_image_set, to_levels
+from stages.evaluation.registry import METRICS
+from stages.metrics.frechet import frechet_distance
+from stages.metrics.kernel import kernel_distance
+from stages.metrics.resampling import halved
+from tests.evaluation_inputs import CHOSEN, SAMPLES, TEST, VALIDATION, params, results
+
+
+@pytest.fixture
+def upstream(evaluation_inputs: Path) -> Path:
+    return evaluation_inputs
+
+
+class _Pooled(torch.nn.Module):
+    """In Inception's place, for its size: features of uint8 images [B, 3, H, W]."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (torch.nn.functional.adaptive_avg_pool2d(images.float(), 4)[:, 0].flatten(1),)
+
+
+def test_the_protocol_of_papers_adds_fid_and_kid(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "load_inception", _Pooled)
+    evaluate.run(params(protocol="inception", metrics=["fid", "coverage"]), upstream)
+    metrics, details = results(upstream)
+    assert set(metrics) == {"fid", "coverage"}
+    assert details["metrics"].keys() == METRICS.keys() | {"fid", "kid"}
+    assert details["metrics"]["fid"]["value"] == metrics["fid"]
+    test, validation, samples = (
+        _Pooled()(to_levels(load_image_set(upstream / path).images[:count]).expand(-1, 3, -1, -1))[0]
+        for path, count in ((TEST, 400), (VALIDATION, 150), (SAMPLES, 150))
+    )
+    for name, distance in (("fid", frechet_distance), ("kid", lambda *sets: kernel_distance(*sets).value)):
+        entry = details["metrics"][name]
+        assert entry["value"] == distance(test, samples)
+        assert entry["floor"] == distance(test, validation)
+        one, other = (test[rows] for rows in halved(1, 400))
+        assert entry["halves"] == distance(one, other)
+        assert entry["ratio_interval"][0] <= entry["ratio"]
+    assert details["protocol"]["inception_sha256"].startswith("6726825d")
+    assert details["protocol"]["versions"].keys() == {"torch", "numpy", "torch-fidelity"}
+
+
+def test_the_protocol_of_papers_shows_no_figure_that_was_not_chosen(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that `dvc exp show` stays at eight, with cas."""
+    monkeypatch.setattr(evaluate, "load_inception", _Pooled)
+    evaluate.run(params(protocol="inception"), upstream)
+    metrics, details = results(upstream)
+    assert set(metrics) == set(CHOSEN)
+    assert len(CHOSEN) == evaluate.MOST_SHOWN == 7
+    assert {"fid", "kid"} <= details["metrics"].keys()
+
+
+def test_without_the_weights_of_inception_nothing_is_computed(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_INCEPTION_WEIGHTS", str(upstream / "absent.pth"))
+    with pytest.raises(UserError, match="GAN_INCEPTION_WEIGHTS"):
+        evaluate.run(params(protocol="inception"), upstream)
+    assert not (upstream / "evaluate").exists()
