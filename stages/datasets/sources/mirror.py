@@ -89,8 +89,8 @@ def joined(url: str, name: str) -> str:
     """
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise SourceError(f"is no valid address ({error})") from None
+    except ValueError:
+        raise SourceError("is no valid address") from None
     return urlunsplit((parts.scheme, parts.netloc, f"{parts.path.rstrip('/')}/{quote(name)}", parts.query, ""))
 
 
