@@ -233,6 +233,17 @@ def test_query_stays_at_the_end(url: str, address: str) -> None:
     assert mirror.joined(url, "a.gz") == address
 
 
+@pytest.mark.parametrize("answer", [*map(Wire, ENDLESS.values()), 407, 502])
+def test_hostile_proxy(web_server: WebServer, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", web_server.url.replace("http://", "http://user:hunter2@"))
+    web_server.answers["mirror.invalid:443"] = [answer]
+    with bounded_memory(), pytest.raises((FileError, SourceError)) as caught:
+        fetch(Mirror("https://mirror.invalid/"))
+    assert web_server.addresses[0] == "mirror.invalid:443"
+    assert len(str(caught.value).splitlines()) == 1
+    assert "hunter2" not in str(caught.value)
+
+
 SECRETS = ("hunter2", "s3cr3t", "tok3n")
 ANSWERS: dict[str, Answer] = {
     "none": 404,

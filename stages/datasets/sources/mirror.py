@@ -72,7 +72,8 @@ class Mirror:
                 raise
             except FileError as error:
                 # Some servers answer with a page where there is no file: another name may be the right one.
-                failures.append(error)
+                # Its traceback would keep what came so far.
+                failures.append(error.with_traceback(None))
         raise min(failures, key=lambda error: isinstance(error, _AbsentError))
 
 
