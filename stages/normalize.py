@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 
 from stages.common.errors import UserError
 from stages.common.files import read_json, remedy, write_json
-from stages.common.images import save_image_set, to_float
+from stages.common.images import is_class_names, save_image_set, to_float
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.datasets.formats.idx import read_images, read_labels
@@ -36,11 +36,11 @@ def _labels_or_all(value: Any) -> Literal["all"] | tuple[int, ...]:
 class Params(StageParams):
     """The section normalize of params.yaml."""
 
-    limit: Annotated[int, Field(ge=1, description="at most the first so many training digits, of the chosen classes")]
+    limit: Annotated[int, Field(ge=1, description="the first training digits of the chosen classes, at most this many")]
     classes: Annotated[
         Literal["all"] | tuple[int, ...],
         PlainValidator(_labels_or_all),
-        Field(description="all, or a list of labels; they are numbered anew from 0 in this order, in all splits"),
+        Field(description="all, or a list of labels; in all splits they are renumbered from 0 in this order"),
     ]
     size: Annotated[Literal[28, 32], Field(description="height and width in pixels, reached by padding")]
 
@@ -90,10 +90,10 @@ def run(params: Params, data: Path) -> None:
 def read_dataset(path: Path) -> tuple[str, list[str]]:
     """The dataset's name and the names of its classes. Raises UserError if the file holds something else."""
     match read_json(path):
-        case {"name": str(name), "classes": [*classes]} if classes:
+        case {"name": str(name), "classes": classes} if is_class_names(classes):
             return name, classes
         case content:
-            raise UserError(f"{path}: expected a name and classes, found {content!r}; {remedy(path)}")
+            raise UserError(f"{path}: expected a name and classes, found {content!r:.100}; {remedy(path)}")
 
 
 def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digits:
@@ -105,12 +105,12 @@ def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digit
     images_path, labels_path = folder / f"{prefix}-images-idx3-ubyte", folder / f"{prefix}-labels-idx1-ubyte"
     levels, labels = channels_first(read_images(images_path)), read_labels(labels_path)
     if len(labels) != len(levels):
-        wanted = f"{len(levels)} labels, one for each image of {images_path.name}"
-        raise UserError(f"{labels_path}: expected {wanted}, found {len(labels)}; {remedy(labels_path)}")
+        expected = f"{len(levels)} labels, one for each image of {images_path.name}"
+        raise UserError(f"{labels_path}: expected {expected}, found {len(labels)}; {remedy(labels_path)}")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
-        found = f"{low} to {high}"
-        raise UserError(f"{labels_path}: expected labels 0 to {num_classes - 1}, found {found}; {remedy(labels_path)}")
+        actual = f"{low} to {high}"
+        raise UserError(f"{labels_path}: expected labels 0 to {num_classes - 1}, found {actual}; {remedy(labels_path)}")
     if max(levels.shape[2:]) > size:
         height, width = levels.shape[2:]
         raise UserError(f"normalize.size: expected at least the {height} x {width} of {images_path}, found {size}")
@@ -123,7 +123,7 @@ def channels_first(levels: Tensor) -> Tensor:
 
 
 def chosen_labels(classes: Literal["all"] | tuple[int, ...], name: str, names: list[str]) -> list[int]:
-    """The labels asked for, in their new order. Raises UserError if the dataset has no such label."""
+    """The chosen labels, in their new order. Raises UserError if the dataset has no such label."""
     if classes == "all":
         return list(range(len(names)))
     if unknown := [label for label in classes if label >= len(names)]:
@@ -143,12 +143,13 @@ def split_off(training: Digits, test: Digits) -> dict[str, Digits]:
 
 
 def select(digits: Digits, chosen: list[int], split: str) -> Digits:
-    """The digits of the chosen labels, in their old order; chosen[i] becomes i. Raises UserError if none is left."""
+    """The digits of the chosen labels, in their old order; chosen[i] becomes i. Raises UserError if there is none."""
     is_chosen = digits.labels[:, None] == torch.tensor(chosen)  # [N, len(chosen)]
     kept = is_chosen.any(1)
     if not kept.any():
-        there = _listed(sorted(set(digits.labels.tolist()))) or "none"
-        raise UserError(f"normalize.classes: found no {split} digit of {_listed(chosen)}; the labels there are {there}")
+        present = _listed(sorted(set(digits.labels.tolist()))) or "none"
+        message = f"expected a {split} digit of {_listed(chosen)}, found only digits of {present}"
+        raise UserError(f"normalize.classes: {message}")
     return Digits(digits.levels[kept], is_chosen[kept].int().argmax(1))
 
 
@@ -172,7 +173,7 @@ def pixel_statistics(levels: Tensor) -> tuple[float, float]:
 
 
 def class_counts(labels: Tensor, classes: list[str]) -> dict[str, int]:
-    """How many images each class has, by name."""
+    """Number of images of each class, by name."""
     return dict(zip(classes, torch.bincount(labels, minlength=len(classes)).tolist(), strict=True))
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import itertools
 import json
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from stages.datasets.sources.folder import Folder
 from stages.datasets.sources.mirror import Mirror
 from stages.datasets.sources.npm import NpmPackage
 from tests.datasets.entries import register
-from tests.web_server import Answer, Cut, WebServer
+from tests.web_server import Answer, Cut, WebServer, Wire
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
@@ -86,6 +87,11 @@ BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
     "not found": (404, r"the server answers 404 \(Not Found\)\n"),
     "busy": (503, r"the server answers 503 \(Service Unavailable\)\n"),
     "cut": (Cut(bytes(1000)), ".*IncompleteRead"),
+    "without end": (
+        Wire(lambda: itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.repeat(bytes(1 << 16)))),
+        "its answer is longer than the file can be",
+    ),
+    "bomb": (gzip.compress(bytes(1 << 24)), "its gzip data holds more than the 1989392 bytes allowed"),
     "broken gzip": (b"\x1f\x8b garbage", "its gzip data is broken"),
     "another file": (b"other", "expected SHA-256 47c05412.{56}, found d9298a10.{56} in 5 bytes"),
     "another file as gzip": (gzip.compress(b"other"), "expected SHA-256 47c05412.{56}, found d9298a10.{56} in 5 bytes"),

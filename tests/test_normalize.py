@@ -205,6 +205,14 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
         write("dataset.json", lambda _: b'{"name": "x", "classes": []}'),
         "expected a name and classes, found",
     ),
+    "nested class names": (
+        write("dataset.json", lambda _: b'{"name": "x", "classes": [["0"]]}'),
+        "expected a name and classes, found",
+    ),
+    "negative label": (
+        write(TRAIN_LABELS, lambda content: b"\0\0\x09" + content[3:-1] + b"\xff"),
+        f"{TRAIN_LABELS}: expected labels 0 to 9, found -1 to 9",
+    ),
     "class names that are none": (
         write("dataset.json", lambda _: b'{"name": "x", "classes": "0123456789"}'),
         "expected a name and classes, found",
@@ -224,7 +232,7 @@ def test_bad_file(downloaded: Path, change: Change, message: str) -> None:
     ("changes", "message"),
     [
         ({"classes": [3, 12, 10]}, r"expected labels of tiny, 0 to 9 \(0, 1, .*, 9\), found 12, 10"),
-        ({"classes": [5]}, "found no validation digit of 5; the labels there are 0, 1, 2, 3, 4, 6, 7, 8, 9"),
+        ({"classes": [5]}, "expected a validation digit of 5, found only digits of 0, 1, 2, 3, 4, 6, 7, 8, 9"),
     ],
 )
 def test_classes_that_the_data_lack(downloaded: Path, changes: dict[str, Any], message: str) -> None:

@@ -78,6 +78,8 @@ def handler(server: WebServer) -> type[BaseHTTPRequestHandler]:
             else:
                 self.send_content(answer, len(answer))
 
+        do_CONNECT = do_GET  # noqa: N815 (as a proxy: the name is host:port)
+
         def send_wire(self, answer: Wire) -> None:
             self.close_connection = True
             with contextlib.suppress(OSError):  # the client went away

@@ -141,6 +141,8 @@ def test_search_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     write(tmp_path / "b" / NAME, CONTENT)
     with pytest.raises(FileError, match="is in the folder"):
         fetch(Folder(tmp_path))
+    write(tmp_path / f"{NAME}.gz", CONTENT)  # by its name it is found among any number of files
+    assert fetch(Folder(tmp_path)) == CONTENT
 
 
 @pytest.mark.parametrize(

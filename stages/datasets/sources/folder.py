@@ -55,11 +55,14 @@ class Folder:
                 failures.append(str(error))
         raise FileError(failures[0] if failures else f"neither {name} nor {name}.gz is in the folder")
 
-    def _candidates(self, name: str, file: File) -> list[Path]:
+    def _candidates(self, name: str, file: File) -> Iterator[Path]:
         """Files that may be the right one: those of its names first, then those whose size says that they may be."""
-        paths = list(files_below(self.path))
-        named = [path for path in paths if plain_name(path.name) == plain_name(name)]
-        return named + [path for path in paths if path not in named and may_hold(path, file.size)]
+        direct = [self.path / name, self.path / f"{name}.gz"]
+        yield from (path for path in direct if os.path.lexists(path) and not os.path.isdir(path))  # noqa: PTH112
+        others = [path for path in files_below(self.path) if path not in direct]
+        named = [path for path in others if plain_name(path.name) == plain_name(name)]
+        yield from named
+        yield from (path for path in others if path not in named and may_hold(path, file.size))
 
 
 def plain_name(name: str) -> str:

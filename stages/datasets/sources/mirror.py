@@ -72,7 +72,8 @@ class Mirror:
                 raise
             except FileError as error:
                 # Some servers answer with a page where there is no file: another name may be the right one.
-                failures.append(error)
+                # Its traceback would keep what came so far.
+                failures.append(error.with_traceback(None))
         raise min(failures, key=lambda error: isinstance(error, _AbsentError))
 
 
@@ -89,8 +90,8 @@ def joined(url: str, name: str) -> str:
     """
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise SourceError(f"is no valid address ({error})") from None
+    except ValueError:
+        raise SourceError("is no valid address") from None
     return urlunsplit((parts.scheme, parts.netloc, f"{parts.path.rstrip('/')}/{quote(name)}", parts.query, ""))
 
 
