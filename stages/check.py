@@ -13,7 +13,7 @@ from typing import Any
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
+from stages.common.params import PARAMS_FILE, StageParams, printable, read_params_file, validate_section
 from stages.common.runtime import (
     checkpoint_kimg,
     find_device,
@@ -50,7 +50,8 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     """
     content = read_params_file(params_file)
     problems = [
-        f"{params_file}: {name}: unknown section; expected {', '.join(SCHEMAS)}" for name in content.keys() - SCHEMAS
+        f"{params_file}: {printable(str(name))}: unknown section; expected {', '.join(SCHEMAS)}"
+        for name in content.keys() - SCHEMAS
     ]
     sections: dict[str, Any] = {}
     for stage, schema in SCHEMAS.items():
