@@ -12,6 +12,7 @@ import torch
 from ruamel.yaml import YAML
 
 from stages import check
+from stages.common import limits
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.download import DATASETS
@@ -296,9 +297,9 @@ def test_what_no_machine_can_do_is_refused_in_one_short_line(key: str, value: An
 
 def test_nets_that_no_machine_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = changed("train_gan.device", "cpu")
-    monkeypatch.setattr(check.limits, "memory_limit", lambda: 4 * 2**30)
+    monkeypatch.setattr(limits, "memory_limit", lambda: 4 * 2**30)
     assert run(tmp_path / "enough", content).exists()
-    monkeypatch.setattr(check.limits, "memory_limit", lambda: 10**7)
+    monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
     with pytest.raises(UserError, match=r"train_gan\.network: needs 0\.\d+ GiB of memory for the two nets"):
         run(tmp_path / "little", content)
 
