@@ -10,10 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
+from stages.common import limits
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
+from stages.common.params import PARAMS_FILE, StageParams, printable, read_params_file, validate_section
 from stages.common.runtime import (
     checkpoint_kimg,
     find_device,
@@ -53,7 +57,9 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     content = read_params_file(params_file)
     known = [*SCHEMAS, architectures.SECTION]
     problems = [
-        f"{params_file}: {name}: unknown section; expected {', '.join(known)}" for name in content if name not in known
+        f"{params_file}: {printable(str(name))}: unknown section; expected {', '.join(known)}"
+        for name in content
+        if name not in known
     ]
     sections: dict[str, Any] = {}
     for stage, schema in SCHEMAS.items():
@@ -63,7 +69,8 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
             problems.append(str(error))
     problems += refused_options(content, params_file)
     if not problems:
-        problems = [f"{params_file}: {line}" for line in (*contradictions(sections), *unmet(data, sections))]
+        found = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections))
+        problems = [f"{params_file}: {line}" for line in found]
     problems += [*settings_refused(), *workspace_problems(data, WRITING)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
@@ -76,7 +83,7 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
     described = list(options) if isinstance(options, dict) else []
     unknown = [name for name in described if name not in names]
     problems = [
-        f"{params_file}: {architectures.SECTION}.{name}: unknown network; expected {', '.join(names)}"
+        f"{params_file}: {architectures.SECTION}.{printable(str(name))}: unknown network; expected {', '.join(names)}"
         for name in unknown
     ]
     section = content.get("train_gan")
@@ -96,6 +103,46 @@ def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
         yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
     if sections["evaluate"].protocol == "inception":
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
+
+
+def too_large(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each key that asks for more memory, disk or time than there is, by an estimate from below."""
+    size, training, memory = sections["normalize"].size, sections["train_gan"], limits.memory_limit()
+    num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track")}
+    generator, discriminator = net_costs(training, size)
+    on_cpu = training.device == "cpu" or (training.device == "auto" and find_device("auto").type == "cpu")
+    if generator and discriminator and on_cpu:
+        yield from limits.net_problems(generator, discriminator, training.batch_size, training.shards, memory)
+    else:
+        num_images["train_gan.batch_size"] = training.batch_size
+    for key, count in num_images.items():
+        needed = limits.images_bytes(count, 1, size, size)
+        yield from limits.refuse_above(key, count, needed, memory, "memory")
+    state = generator.parameter_bytes if generator else 0
+    length = (training.total_kimg, training.snapshot_kimg, training.batch_size)
+    yield from limits.training_problems(*length, state, memory, limits.free_disk(data))
+
+
+def net_costs(training: Any, size: int) -> list[limits.NetCost | None]:
+    """What G and D of those params cost at least: for grey images of that size, of two classes if of any."""
+    architecture = architectures.load(training.network)
+    arguments = {
+        "image_shape": [1, size, size],
+        "num_classes": 2 if training.conditional else 0,
+        "z_dim": training.z_dim,
+        "width": training.width,
+    }
+
+    def latents() -> tuple[Tensor, Tensor]:
+        return torch.zeros(2, training.z_dim), torch.zeros(2, dtype=torch.long)
+
+    def images() -> tuple[Tensor, Tensor]:
+        return torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.long)
+
+    return [
+        limits.net_cost(partial(architecture.Generator, **arguments), latents),
+        limits.net_cost(partial(architecture.Discriminator, **arguments), images),
+    ]
 
 
 def settings_refused() -> list[str]:

@@ -12,6 +12,7 @@ import torch
 from ruamel.yaml import YAML
 
 from stages import check
+from stages.common import limits
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.datasets import registry
@@ -46,6 +47,7 @@ def keys(stage: str) -> str:
 def run(tmp_path: Path, content: Any, lock: str = LOCK) -> Path:
     """Check that content as params.yaml; the path of ok.json."""
     text = io.StringIO()
+    tmp_path.mkdir(exist_ok=True)
     YAML(typ="safe", pure=True).dump(content, text)
     (tmp_path / "params.yaml").write_text(content if isinstance(content, str) else text.getvalue())
     (tmp_path / "requirements.txt").write_text(lock)
@@ -270,6 +272,35 @@ def test_damaged_nets_to_start_from_are_refused_before_anything_is_deleted(tmp_p
     lines = str(caught.value).splitlines()
     for line, name in zip(lines, ("discriminator", "generator"), strict=True):
         assert re.search(rf"train_gan\.init_from: .*{name}\.safetensors: expected a {name} of this pipeline", line)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train_gan.total_kimg", 1e306),
+        ("train_gan.snapshot_kimg", 1e-320),
+        ("train_gan.snapshot_kimg", 0.0001),
+        ("train_gan.batch_size", 10**9),
+        ("train_gan.batch_size", 4 * 10**400),
+        ("generate.num_images", 10**9),
+        ("track.num_images", 10**9),
+        ("track.num_images", 10**400),
+    ],
+)
+def test_what_no_machine_can_do_is_refused_in_one_short_line(key: str, value: Any, tmp_path: Path) -> None:
+    lines = [line for line in refusal(tmp_path, changed(key, value)).splitlines() if f" {key}: " in line]
+    assert len(lines) == 1
+    assert len(lines[0]) <= 200
+    assert "expected" in lines[0]
+
+
+def test_nets_that_no_machine_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = changed("train_gan.device", "cpu")
+    monkeypatch.setattr(limits, "memory_limit", lambda: 4 * 2**30)
+    assert run(tmp_path / "enough", content).exists()
+    monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
+    with pytest.raises(UserError, match=r"train_gan\.network: needs 0\.\d+ GiB of memory for the two nets"):
+        run(tmp_path / "little", content)
 
 
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Samples: one draw each, whatever number is asked for; the classes asked for; the pictures."""
+"""Samples: one draw each, however many are drawn; their classes; the pictures."""
 
 import json
 import os
@@ -80,11 +80,11 @@ def thousand(sampler: Sampler) -> torch.Tensor:
     return sampler.images(sampler.latents("z", 1000), torch.arange(1000) % len(CLASSES))
 
 
-@pytest.mark.parametrize("asked", [1, 2, 100, 255])
-def test_an_image_has_the_same_bits_for_any_number_asked(asked: int, sampler: Sampler, thousand: torch.Tensor) -> None:
+@pytest.mark.parametrize("count", [1, 2, 100, 255])
+def test_an_image_has_the_same_bits_for_any_number(count: int, sampler: Sampler, thousand: torch.Tensor) -> None:
     """Before snapping to grey levels, which would hide small differences."""
-    images = sampler.images(sampler.latents("z", asked), torch.arange(asked) % len(CLASSES))
-    assert torch.equal(images, thousand[:asked])
+    images = sampler.images(sampler.latents("z", count), torch.arange(count) % len(CLASSES))
+    assert torch.equal(images, thousand[:count])
 
 
 def test_images_differ_among_each_other(thousand: torch.Tensor) -> None:
@@ -92,20 +92,20 @@ def test_images_differ_among_each_other(thousand: torch.Tensor) -> None:
 
 
 def test_files_of_more_samples_begin_with_those_of_fewer(upstream: Path, thousand: torch.Tensor) -> None:
-    for asked in (1, 2, 255):
-        generate.run(params(num_images=asked), upstream)
+    for count in (1, 2, 255):
+        generate.run(params(num_images=count), upstream)
         tensors, meta = read_tensors(upstream / "generate" / "samples.safetensors")
         assert tensors["images"].dtype == torch.uint8
-        assert torch.equal(tensors["images"], to_levels(thousand[:asked]))
+        assert torch.equal(tensors["images"], to_levels(thousand[:count]))
         assert meta["classes"] == CLASSES
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("classes", "expected"),
     [("all", [0, 1, 2, 3, 0, 1, 2, 3, 0]), ([2], [2] * 9), ([3, 1], [3, 1, 3, 1, 3, 1, 3, 1, 3])],
 )
-def test_classes_come_in_turn_as_asked(asked: Any, expected: list[int], upstream: Path) -> None:
-    generate.run(params(num_images=9, classes=asked), upstream)
+def test_classes_are_drawn_round_robin(classes: Any, expected: list[int], upstream: Path) -> None:
+    generate.run(params(num_images=9, classes=classes), upstream)
     samples = load_image_set(upstream / "generate" / "samples.safetensors")
     assert samples.labels.tolist() == expected
     assert samples.classes == CLASSES
@@ -169,11 +169,28 @@ def test_slerp_keeps_the_norm_of_latents_where_a_line_would_not() -> None:
     assert (((start + end) / 2).norm(dim=1) < 0.8 * start.norm(dim=1)).all()
 
 
-@pytest.mark.parametrize("asked", [[4], [0, 17]])
-def test_a_class_that_is_not_there_is_refused_with_those_that_are(asked: list[int], upstream: Path) -> None:
-    message = rf"generate.classes: expected labels 0 to 3 \(zero, one, two, three\), found {asked[-1]}"
+@pytest.mark.parametrize("end", [3.0, 0.5, -2.0])
+def test_slerp_of_parallel_vectors_is_a_straight_line(end: float) -> None:
+    """As all latents of one entry are; the circle through them would have no one direction."""
+    t = torch.linspace(0, 1, 5)[:, None]
+    assert_close(generate.slerp(torch.tensor([1.0]), torch.tensor([end]), t), 1 + (end - 1) * t)
+
+
+def test_a_generator_that_gives_no_numbers_is_refused(upstream: Path) -> None:
+    path = upstream / GENERATOR
+    tensors, meta = read_tensors(path)
+    name = next(name for name in sorted(tensors) if name.endswith("running_var"))
+    write_tensors(path, tensors | {name: torch.full_like(tensors[name], -1.0)}, meta)
+    with pytest.raises(UserError, match=r"generator\.safetensors: expected a generator of images, found pixels that"):
+        generate.run(params(), upstream)
+    assert not (upstream / "generate").exists()
+
+
+@pytest.mark.parametrize("classes", [[4], [0, 17]])
+def test_a_class_that_is_not_there_is_refused_with_those_that_are(classes: list[int], upstream: Path) -> None:
+    message = rf"generate.classes: expected labels 0 to 3 \(zero, one, two, three\), found {classes[-1]}"
     with pytest.raises(UserError, match=message):
-        generate.run(params(classes=asked), upstream)
+        generate.run(params(classes=classes), upstream)
     assert not (upstream / "generate").exists()
 
 

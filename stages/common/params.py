@@ -1,16 +1,22 @@
 """Schemas of params.yaml: each stage's section is checked in full before the stage does anything."""
 
+import reprlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from stages.common.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
+MOST_BYTES = 1_000_000
+MOST_LINES = 20
+"""Mistakes of one section that are listed; the rest is counted."""
+MOST_CHARACTERS = 120
+"""Of what the file holds, as shown in a message."""
 
 
 class StageParams(BaseModel):
@@ -26,8 +32,8 @@ def known_name(names: Callable[[], Iterable[str]]) -> AfterValidator:
     """A validator for a name that a registry holds; `names` is asked at each check, and listed in the error."""
 
     def check(name: str) -> str:
-        if name not in (found := sorted(names())):
-            raise ValueError(f"expected one of {', '.join(found)}")
+        if name not in (known := sorted(names())):
+            raise ValueError(f"expected one of {', '.join(known)}")
         return name
 
     return AfterValidator(check)
@@ -36,14 +42,21 @@ def known_name(names: Callable[[], Iterable[str]]) -> AfterValidator:
 def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """All of params.yaml as plain values, read as YAML 1.2, as DVC does (1e-4 is a number).
 
-    Raises UserError if the file is missing, is no YAML, or is no mapping of sections.
+    Raises UserError if the file is missing or too large, is not YAML, or is not a mapping of sections.
     """
+    if not path.exists():
+        raise UserError(f"{path} is missing; `git checkout {path}` brings back the committed one")
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        raise UserError(f"{path}: expected a file of at most {MOST_BYTES // 1000} kB")
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `git checkout {path}` brings back the committed one") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        content = YAML(typ="safe", pure=True).load(path.read_bytes().decode("utf-8"))
+    except OSError:
+        raise
+    except MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path} is not valid YAML: {_one_line(error.problem or error)}{where}") from None
+    except Exception as error:  # whatever the constructors of dates and numbers raise, or RecursionError
+        raise UserError(f"{path} is not valid YAML: {_one_line(error)}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected sections with keys, found {type(content).__name__}")
     return content
@@ -56,7 +69,13 @@ def validate_section(content: dict[str, Any], stage: str, schema: type[P], path:
     try:
         return schema.model_validate(content[stage])
     except ValidationError as error:
-        raise UserError("\n".join(f"{path}: {_explain(stage, schema, one)}" for one in error.errors())) from None
+        mistakes = error.errors()
+    except RecursionError:
+        raise UserError(f"{path}: {stage}: expected values that do not hold themselves") from None
+    lines = [f"{path}: {_explain(stage, schema, mistake)}" for mistake in mistakes[:MOST_LINES]]
+    if len(mistakes) > MOST_LINES:
+        lines.append(f"{path}: {stage}: {len(mistakes) - MOST_LINES} more mistakes")
+    raise UserError("\n".join(lines))
 
 
 def load_params(stage: str, schema: type[P], path: Path = PARAMS_FILE) -> P:
@@ -65,10 +84,36 @@ def load_params(stage: str, schema: type[P], path: Path = PARAMS_FILE) -> P:
 
 
 def _explain(stage: str, schema: type[StageParams], error: Any) -> str:
-    key = ".".join([stage, *(str(part) for part in error["loc"])])
+    key = ".".join([stage, *(printable(str(part)) for part in error["loc"])])
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key; {stage} has the keys {', '.join(schema.model_fields)}"
     if error["type"] == "missing":
         return f"{key}: missing key; {schema.model_fields[error['loc'][0]].description}"
     expected = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"{key}: {expected}, found {error['input']!r}"
+    return f"{key}: {expected}, found {shown(error['input'])}"
+
+
+def printable(text: str) -> str:
+    """The text as a terminal can show it: control characters escaped, the middle of a long one left out."""
+    escaped = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    half = MOST_CHARACTERS // 2
+    return escaped if len(escaped) <= MOST_CHARACTERS else f"{escaped[: half - 3]}...{escaped[-half:]}"
+
+
+def _one_line(message: object) -> str:
+    return printable(" ".join(str(message).split()))
+
+
+def shown(value: object) -> str:
+    """A value of the file as Python writes it, shortened where it is long, deep, or refers to itself."""
+    try:
+        return printable(_SHORT.repr(value))
+    except ValueError:  # an integer of more digits than Python converts
+        return (
+            f"a number of over {2 ** (value.bit_length().bit_length() - 1)} bits" if isinstance(value, int) else "..."
+        )
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist = 3, 6, 12
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80

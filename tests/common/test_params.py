@@ -1,5 +1,6 @@
 """params.yaml: each mistake is one line that names the key, what was expected and what was found."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -119,6 +120,71 @@ def test_bad_file(path: Path, text: str, message: str) -> None:
     error = error_of(path, text)
     assert len(error.splitlines()) == 1
     assert re.match(f"{re.escape(str(path))}:? {message}", error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train_gan: 2020-13-45\n",
+        "train_gan: !!int x\n",
+        "train_gan: !!float []\n",
+        "train_gan: !!timestamp x\n",
+        "train_gan: !!python/object:os.system {}\n",
+        f"train_gan: {'9' * 5000}\n",
+        f"train_gan: {'[' * 500}\n",
+        f"train_gan: {'[' * 5000}{']' * 5000}\n",
+        "train_gan: \x1b]0;title\x07\n",
+        "\x00",
+        f"{'x' * 1_000_000}: 1\n",
+    ],
+    ids=lambda text: text[:24].strip(),
+)
+def test_a_file_that_yaml_cannot_hold_is_one_short_line(path: Path, text: str) -> None:
+    error = error_of(path, text)
+    assert len(error.splitlines()) == 1
+    assert len(error.removeprefix(str(path))) < 200
+    assert error.isprintable()
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdef", "bcdefg", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        (f"{LAUGHS}train_gan:\n  lr: *g\n", "lr"),
+        ("train_gan: &a\n  lr: *a\n", "lr"),
+        ("train_gan:\n  lr: &a [*a]\n", "lr"),
+        (f"train_gan:\n  lr: 0x{'f' * 5000}\n", "lr"),
+        (f"train_gan:\n  lr: {'9' * 4000}\n", "lr"),
+        (f"train_gan:\n  lr: '{'x' * 5000}'\n", "lr"),
+        ("train_gan:\n  lr: 2020-01-01\n", "lr"),
+        ('train_gan:\n  lr: "\\e[2J\\a"\n', "lr"),
+        ('train_gan:\n  "\\e[2J\\a": 1\n', r"\x1b[2J\x07"),
+        ("train_gan:\n  7: 1\n", "7"),
+        (f"train_gan:\n  {'x' * 1000}: 1\n", "x" * 57 + "..." + "x" * 60),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_value_that_no_terminal_could_show_is_shortened(path: Path, lines: str, key: str) -> None:
+    (line,) = [line for line in error_of(path, lines).splitlines() if line.startswith(f"{path}: train_gan.{key}: ")]
+    assert "missing key" not in line
+    assert len(line.removeprefix(str(path))) < 350
+    assert line.isprintable()
+
+
+def test_ever_more_mistakes_are_counted(path: Path) -> None:
+    lines = error_of(path, "train_gan:\n" + "".join(f"  key{number}: 1\n" for number in range(1000))).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == f"{path}: train_gan: {1000 + len(GOOD) - 20} more mistakes"
+
+
+def test_a_pipe_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="expected a file of at most 1000 kB"):
+        load_params("train_gan", Params, path)
 
 
 def test_file_that_is_no_text(path: Path) -> None:

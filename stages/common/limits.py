@@ -1,0 +1,166 @@
+"""Estimates of what params ask for, so that `check` refuses what cannot work before anything is deleted or run.
+
+Pure functions of a few numbers; every bound is far above what works, so that only the impossible is refused.
+"""
+
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 2**30
+MOST_STEPS = 10**9
+"""Steps of one training: months, even at 10 ms a step."""
+SNAPSHOTS_SHARE = 8
+"""Snapshots may take this part of the memory: every process of a training holds them all."""
+FLOAT_BYTES = 4
+IMAGE_COPIES = 2.25
+"""Of images that a stage holds: float32, their levels as uint8, and one float32 copy while they are rounded."""
+TRAINING_COPIES = 3
+"""Of a layer's outputs while a part is trained: forward, backward, and a second time for a gradient penalty."""
+CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""What a container may use, in version 2 and version 1 of Linux's control groups."""
+
+
+def memory_limit(cgroups: tuple[Path, ...] = CGROUP_LIMITS) -> int:
+    """Bytes of memory that a process can get here: of the machine, or of the container if that is less."""
+    import psutil  # noqa: PLC0415 (not needed by the pure functions)
+
+    limits = [psutil.virtual_memory().total]
+    for path in cgroups:
+        try:
+            limits.append(int(path.read_text(encoding="ascii")))
+        except (OSError, ValueError):  # no control groups, or `max`
+            continue
+    return min(limits)
+
+
+def free_disk(folder: Path) -> int:
+    """Free bytes of the disk that holds the folder, or the nearest parent that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def refuse_above(key: str, actual: int, needed: float, limit: float, of: str) -> Iterator[str]:
+    """A line for a key whose value needs more bytes than there are.
+
+    actual: the value; needed, limit: bytes; of: `memory` or `disk`.
+    """
+    if needed > limit:
+        most = "" if needed == math.inf else f", at most about {_float(actual) * limit / needed:.2g}"
+        found = f"{_float(actual):g}"
+        yield f"{key}: needs {_gib(needed)} of {of}, and {_gib(limit)} are there; expected less{most}, found {found}"
+
+
+def images_bytes(num_images: int, channels: int, height: int, width: int) -> float:
+    """Memory of a stage that holds that many images, float32 and as levels."""
+    return _float(num_images) * channels * height * width * FLOAT_BYTES * IMAGE_COPIES
+
+
+def steps(total_kimg: float, batch_size: int) -> float:
+    """Steps that show at least total_kimg thousand images; infinite where a float cannot say it."""
+    return total_kimg * 1000 / _float(batch_size)
+
+
+def snapshots(total_kimg: float, snapshot_kimg: float, batch_size: int) -> float:
+    """Kept states of the averaged generator: one each snapshot_kimg, at most one a step, and the last."""
+    return 1 + min(steps(total_kimg, batch_size), total_kimg / snapshot_kimg)
+
+
+@dataclass(frozen=True)
+class NetCost:
+    """Numbers of a net's parameters and buffers, and of all layers' outputs for one image."""
+
+    parameters: int
+    outputs: int
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Of one state of the net."""
+        return self.parameters * FLOAT_BYTES
+
+
+def net_cost(build: "Callable[[], object]", inputs: "Callable[[], tuple[object, ...]]") -> NetCost | None:
+    """Measure a net without computing it or holding its weights, on torch's meta device.
+
+    build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which BatchNorm needs. Returns
+    None if the net does something that needs real numbers.
+    """
+    import torch  # noqa: PLC0415 (see memory_limit)
+
+    outputs = 0
+
+    def count(_module: object, _arguments: object, output: object) -> None:
+        nonlocal outputs
+        if isinstance(output, torch.Tensor):
+            outputs += output.numel() // 2
+
+    with torch.device("meta"), torch.no_grad():
+        try:
+            net = build()
+            assert isinstance(net, torch.nn.Module)
+            for layer in net.modules():
+                layer.register_forward_hook(count)
+            net(*inputs())
+        except (RuntimeError, NotImplementedError):
+            return None
+    numbers = [tensor.numel() for tensor in (*net.parameters(), *net.buffers())]
+    return NetCost(sum(numbers), outputs)
+
+
+def training_bytes(generator: NetCost, discriminator: NetCost, part_size: int, processes: int) -> float:
+    """Memory of a training: per process both nets with gradients and Adam's two moments, and one part's outputs."""
+    nets = 4 * (generator.parameter_bytes + discriminator.parameter_bytes) + generator.parameter_bytes
+    layers = FLOAT_BYTES * TRAINING_COPIES * part_size * (generator.outputs + discriminator.outputs)
+    return float(processes) * (nets + layers)
+
+
+def net_problems(
+    generator: NetCost, discriminator: NetCost, batch_size: int, shards: int, memory: int
+) -> Iterator[str]:
+    """A line if one process of a training on the CPU cannot hold the nets, or the nets and one part of a batch."""
+    nets = training_bytes(generator, discriminator, 0, processes=1)
+    if nets > memory:
+        size = f"needs {_gib(nets)} of memory for the two nets, and {_gib(memory)} are there"
+        yield f"train_gan.network: {size}; expected less width or a smaller z_dim"
+        return
+    part_size = min(batch_size, 10**30) // shards
+    needed = training_bytes(generator, discriminator, part_size, processes=1)
+    yield from refuse_above("train_gan.batch_size", batch_size, needed, memory, "memory")
+
+
+def training_problems(
+    total_kimg: float, snapshot_kimg: float, batch_size: int, generator_bytes: int, memory: int, disk: int
+) -> Iterator[str]:
+    """A line for each key of a training's length that cannot work.
+
+    generator_bytes: of one state of G; memory, disk: bytes that are there. Snapshots are held in memory, and written
+    again with each checkpoint, of which there are two, and with the outs.
+    """
+    if (actual := steps(total_kimg, batch_size)) > MOST_STEPS:
+        most = MOST_STEPS * _float(batch_size) / 1000
+        yield f"train_gan.total_kimg: {actual:.2g} steps; expected at most {most:g} kimg, found {total_kimg:g}"
+        return
+    if snapshot_kimg < (step_kimg := _float(batch_size) / 1000):
+        yield f"train_gan.snapshot_kimg: expected at least one step, {step_kimg:g} kimg, found {snapshot_kimg:g}"
+        return
+    needed = snapshots(total_kimg, snapshot_kimg, batch_size) * generator_bytes
+    for limit, of, copies in ((memory / SNAPSHOTS_SHARE, "memory", 1), (disk, "disk", 3)):
+        if needed * copies > limit:
+            yield (
+                f"train_gan.snapshot_kimg: needs {_gib(needed * copies)} of {of}, and {_gib(limit)} are for it; "
+                f"expected at least about {copies * total_kimg * generator_bytes / limit:.2g}, "
+                f"found {snapshot_kimg:g}"
+            )
+            return
+
+
+def _float(count: int) -> float:
+    """A count as a float, however many digits it has."""
+    return float(min(count, 10**30))
+
+
+def _gib(count: float) -> str:
+    return f"{count / GIB:.3g} GiB"

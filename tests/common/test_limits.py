@@ -1,0 +1,133 @@
+"""What params ask for, estimated: against counts made by hand, and against what really is allocated."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stages.common import limits
+from stages.common.limits import GIB, NetCost
+
+
+class Net(nn.Module):
+    """Two layers whose sizes one can count on fingers, and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 7)
+        self.norm = nn.BatchNorm1d(7, affine=False)
+        self.last = nn.Linear(7, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.norm(self.first(x)))
+
+
+def test_a_net_is_counted_without_being_made() -> None:
+    parameters = 5 * 7 + 7 + 7 * 3 + (7 + 7 + 1)  # BatchNorm: mean, variance, number of batches
+    outputs = 7 + 7 + 3 + 3  # the last layer's are the net's own too
+    assert limits.net_cost(Net, lambda: (torch.zeros(2, 5),)) == NetCost(parameters, outputs)
+    state = Net().state_dict()
+    assert sum(tensor.numel() for tensor in state.values()) == parameters
+
+
+def test_a_net_that_no_memory_holds_is_counted_too() -> None:
+    cost = limits.net_cost(lambda: nn.Linear(10**7, 10**7, bias=False), lambda: (torch.zeros(2, 10**7),))
+    assert cost == NetCost(10**14, 10**7)
+
+
+def test_a_net_that_needs_numbers_is_not_estimated() -> None:
+    class Branching(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if x.sum() > 0 else -x
+
+    assert limits.net_cost(Branching, lambda: (torch.zeros(2, 5),)) is None
+
+
+def test_images_are_held_as_floats_as_levels_and_once_more() -> None:
+    held = [torch.zeros(3, 1, 8, 8), torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.zeros(3, 1, 8, 8)]
+    assert limits.images_bytes(3, 1, 8, 8) == sum(tensor.numel() * tensor.element_size() for tensor in held)
+
+
+@pytest.mark.parametrize(
+    ("total_kimg", "snapshot_kimg", "batch_size", "expected"),
+    [(512, 32, 256, 17), (1, 1e-320, 100, 11), (1, 0.1, 100, 11), (1, 0.5, 100, 3), (1e306, 1e-320, 1, math.inf)],
+)
+def test_snapshots(total_kimg: float, snapshot_kimg: float, batch_size: int, expected: float) -> None:
+    assert limits.snapshots(total_kimg, snapshot_kimg, batch_size) == pytest.approx(expected)
+
+
+def problems(total_kimg: float = 512, snapshot_kimg: float = 32, batch_size: int = 256) -> list[str]:
+    return list(limits.training_problems(total_kimg, snapshot_kimg, batch_size, 1_650_000, 8 * GIB, 20 * GIB))
+
+
+def test_a_training_that_works_has_no_problem() -> None:
+    assert problems() == []
+    assert problems(total_kimg=10_000) == []
+    assert problems(total_kimg=100, snapshot_kimg=0.256) == []
+
+
+@pytest.mark.parametrize("total_kimg", [1e306, 1e12])
+def test_a_training_without_end_is_refused(total_kimg: float) -> None:
+    (line,) = problems(total_kimg=total_kimg)
+    assert line.startswith("train_gan.total_kimg: ")
+    assert "expected at most 2.56e+08 kimg" in line
+    assert len(line) <= 200
+    assert problems(total_kimg=2.5e8, snapshot_kimg=1e7) == []
+
+
+@pytest.mark.parametrize("snapshot_kimg", [1e-320, 0.0001, 0.25])
+def test_snapshots_between_two_steps_are_refused(snapshot_kimg: float) -> None:
+    (line,) = problems(snapshot_kimg=snapshot_kimg)
+    assert line == f"train_gan.snapshot_kimg: expected at least one step, 0.256 kimg, found {snapshot_kimg:g}"
+
+
+@pytest.mark.parametrize("snapshot_kimg", [0.256, 0.5])
+def test_more_snapshots_than_memory_holds_are_refused_with_what_would_do(snapshot_kimg: float) -> None:
+    (line,) = problems(total_kimg=10_000, snapshot_kimg=snapshot_kimg)
+    assert line.startswith("train_gan.snapshot_kimg: needs ")
+    assert len(line) <= 200
+    least = float(line.split("at least about ")[1].split(",")[0])
+    assert problems(total_kimg=10_000, snapshot_kimg=2 * least) == []
+
+
+def test_a_line_says_what_would_fit() -> None:
+    (line,) = limits.refuse_above(
+        "generate.num_images", 10**9, limits.images_bytes(10**9, 1, 28, 28), 8 * GIB, "memory"
+    )
+    assert line == (
+        "generate.num_images: needs 6.57e+03 GiB of memory, and 8 GiB are there; expected less, at most about 1.2e+06, "
+        "found 1e+09"
+    )
+    assert list(limits.refuse_above("generate.num_images", 5, 8 * GIB, 8 * GIB, "memory")) == []
+
+
+def test_training_grows_with_processes_parts_and_nets() -> None:
+    small, large = NetCost(10, 100), NetCost(1000, 100)
+    assert limits.training_bytes(small, small, 4, 2) == 2 * (4 * (4 * 20 + 10) + 4 * 3 * 4 * 200)
+    assert limits.training_bytes(large, small, 4, 1) > limits.training_bytes(small, large, 4, 1)
+    assert limits.training_bytes(small, small, 8, 1) > limits.training_bytes(small, small, 4, 1)
+
+
+def test_nets_and_batches_that_no_memory_holds_are_told_apart() -> None:
+    small, large = NetCost(1000, 1000), NetCost(10**9, 1000)
+    assert list(limits.net_problems(small, small, 256, 4, 8 * GIB)) == []
+    (line,) = limits.net_problems(large, small, 256, 4, 8 * GIB)
+    assert line.startswith("train_gan.network: needs 18.6 GiB of memory for the two nets, and 8 GiB are there")
+    for batch_size in (4 * 10**6, 4 * 10**400):
+        (line,) = limits.net_problems(small, small, batch_size, 4, 8 * GIB)
+        assert re.match(r"train_gan.batch_size: needs .* of memory, and 8 GiB are there; expected less, at most", line)
+        assert len(line) <= 200
+
+
+def test_a_container_s_limit_counts(tmp_path: Path) -> None:
+    (tmp_path / "limit").write_text("1000\n", encoding="ascii")
+    (tmp_path / "none").write_text("max\n", encoding="ascii")
+    assert limits.memory_limit((tmp_path / "absent", tmp_path / "none", tmp_path / "limit")) == 1000
+    assert limits.memory_limit((tmp_path / "none",)) > 1000
+
+
+def test_free_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert limits.free_disk(tmp_path / "data" / "generate") > 0
