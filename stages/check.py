@@ -69,8 +69,9 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
             problems.append(str(error))
     problems += refused_options(content, params_file)
     if not problems:
-        found = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections))
-        problems = [f"{params_file}: {line}" for line in found]
+        options = architectures.read_options(content, sections["train_gan"].network, params_file)
+        lines = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections, options))
+        problems = [f"{params_file}: {line}" for line in lines]
     problems += [*settings_refused(), *workspace_problems(data, WRITING)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
@@ -105,11 +106,14 @@ def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
 
 
-def too_large(data: Path, sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each key that asks for more memory, disk or time than there is, by an estimate from below."""
+def too_large(data: Path, sections: dict[str, Any], options: StageParams) -> Iterator[str]:
+    """A line for each key that asks for more memory, disk or time than there is, by an estimate from below.
+
+    options: of the chosen network.
+    """
     size, training, memory = sections["normalize"].size, sections["train_gan"], limits.memory_limit()
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track")}
-    generator, discriminator = net_costs(training, size)
+    generator, discriminator = net_costs(training, options, size)
     on_cpu = training.device == "cpu" or (training.device == "auto" and find_device("auto").type == "cpu")
     if generator and discriminator and on_cpu:
         yield from limits.net_problems(generator, discriminator, training.batch_size, training.shards, memory)
@@ -119,18 +123,18 @@ def too_large(data: Path, sections: dict[str, Any]) -> Iterator[str]:
         needed = limits.images_bytes(count, 1, size, size)
         yield from limits.refuse_above(key, count, needed, memory, "memory")
     state = generator.parameter_bytes if generator else 0
-    length = (training.total_kimg, training.snapshot_kimg, training.batch_size)
+    length = (training.total_kimg, training.snapshot_kimg, training.images_per_step)
     yield from limits.training_problems(*length, state, memory, limits.free_disk(data))
 
 
-def net_costs(training: Any, size: int) -> list[limits.NetCost | None]:
+def net_costs(training: train_gan.Params, options: StageParams, size: int) -> list[limits.NetCost | None]:
     """What G and D of those params cost at least: for grey images of that size, of two classes if of any."""
     architecture = architectures.load(training.network)
     arguments = {
         "image_shape": [1, size, size],
         "num_classes": 2 if training.conditional else 0,
         "z_dim": training.z_dim,
-        "width": training.width,
+        **options.model_dump(),
     }
 
     def latents() -> tuple[Tensor, Tensor]:

@@ -98,7 +98,7 @@ def test_missing_section_names_its_keys(stage: str, tmp_path: Path) -> None:
 
 def test_unknown_section(tmp_path: Path) -> None:
     found = refusal(tmp_path, changed("train_gans", {}))
-    assert found == f"params.yaml: train_gans: unknown section; expected {', '.join(check.SCHEMAS)}"
+    assert found == f"params.yaml: train_gans: unknown section; expected {', '.join([*check.SCHEMAS, 'networks'])}"
 
 
 def test_every_value_of_every_section_is_typed(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_wrong_type_is_told_with_what_was_found(key: str, value: Any, tmp_path: 
         ("train_gan.lr_decay", 1.1, "less than or equal to 1"),
         ("train_gan.betas", [0.9], "at least 2 items"),
         ("train_gan.betas", [0.5, 0.9, 0.99], "at most 2 items"),
-        ("train_gan.r1_gamma", -1.0, "greater than or equal to 0"),
+        ("train_gan.lr_decay", -1.0, "greater than or equal to 0"),
         ("train_gan.ema_halflife_kimg", -1.0, "greater than or equal to 0"),
         ("train_gan.precision", "float16", "'float32' or 'bfloat16'"),
         ("train_gan.seed", -1, "greater than or equal to 0"),

@@ -1,9 +1,9 @@
 """Schemas of params.yaml: each stage's section is checked in full before the stage does anything."""
 
 import reprlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -84,13 +84,32 @@ def load_params(stage: str, schema: type[P], path: Path = PARAMS_FILE) -> P:
 
 
 def _explain(stage: str, schema: type[StageParams], error: Any) -> str:
-    key = ".".join([stage, *(printable(str(part)) for part in error["loc"])])
+    location = [part for part in error["loc"] if part != "[key]"]  # by which pydantic marks a wrong name of an entry
+    parts = [stage, *(printable(str(part)) for part in location)]
+    key, owner = ".".join(parts), _owner(schema, location)
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {stage} has the keys {', '.join(schema.model_fields)}"
+        return f"{key}: unknown key; {'.'.join(parts[:-1])} has the keys {', '.join(owner.model_fields)}"
     if error["type"] == "missing":
-        return f"{key}: missing key; {schema.model_fields[error['loc'][0]].description}"
+        return f"{key}: missing key; {owner.model_fields[location[-1]].description}"
     expected = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     return f"{key}: {expected}, found {shown(error['input'])}"
+
+
+def _owner(schema: type[BaseModel], location: list[Any]) -> type[BaseModel]:
+    """The model that the last key of a location belongs to: the schema itself, or one that stands in its fields."""
+    owner = schema
+    for part in location[:-1]:
+        field = owner.model_fields.get(part) if isinstance(part, str) else None
+        owner = next(_models(field.annotation), owner) if field else owner
+    return owner
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of, such as those of the entries of a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def printable(text: str) -> str:

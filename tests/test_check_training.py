@@ -1,0 +1,69 @@
+"""What check says of penalties, and of the section that holds the options of networks."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_check import MISSING, changed, refusal, run
+
+
+@pytest.mark.parametrize(
+    "penalties",
+    [
+        {},
+        {"r1": 0},
+        {"r1": 1},
+        {"r2": 1.5, "wgan_gp": 10.0},
+        {"r1": {"weight": 1.0, "part": 0.25, "interval": 4}, "r2": 1.0},
+    ],
+)
+def test_penalties_are_weights_or_weights_with_part_and_interval(penalties: dict[str, Any], tmp_path: Path) -> None:
+    run(tmp_path, changed("train_gan.penalties", penalties))
+
+
+@pytest.mark.parametrize(
+    ("penalties", "expected"),
+    [
+        ({"r3": 1.0}, "train_gan.penalties.r3: expected one of dragan, r1, r2, wgan_gp, found 'r3'"),
+        ({"r1": -1.0}, "train_gan.penalties.r1.weight: expected greater than or equal to 0, found -1.0"),
+        ({"r1": "abc"}, "train_gan.penalties.r1: expected a weight, or weight, part and interval, found 'abc'"),
+        ({"r1": True}, "train_gan.penalties.r1: expected a weight, or weight, part and interval, found True"),
+        (
+            {"r1": {"weight": 1.0, "part": 0.0, "interval": 1}},
+            "train_gan.penalties.r1.part: expected greater than 0, found 0.0",
+        ),
+        (
+            {"r1": {"weight": 1.0, "part": 1.0, "interval": 0}},
+            "train_gan.penalties.r1.interval: expected greater than or equal to 1, found 0",
+        ),
+        (
+            {"r1": {"weight": 1.0, "part": 1.0, "every": 4, "interval": 1}},
+            "train_gan.penalties.r1.every: unknown key; train_gan.penalties.r1 has the keys weight, part, interval",
+        ),
+    ],
+)
+def test_wrong_penalties_are_one_line(penalties: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, changed("train_gan.penalties", penalties)) == f"params.yaml: {expected}"
+
+
+def test_missing_keys_of_a_penalty_are_described(tmp_path: Path) -> None:
+    lines = refusal(tmp_path, changed("train_gan.penalties", {"r1": {"weight": 1.0}})).splitlines()
+    assert [line.split(": ")[1:3] for line in lines] == [
+        ["train_gan.penalties.r1.interval", "missing key; D's steps between two uses; the weight is multiplied by it"],
+        ["train_gan.penalties.r1.part", "missing key; share of each part of the batch that it is taken on"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("networks", MISSING, "section networks.dcgan is missing; it needs the keys width"),
+        ("networks", {}, "section networks.dcgan is missing; it needs the keys width"),
+        ("networks.dcgan.width", 0, "networks.dcgan.width: expected greater than or equal to 1, found 0"),
+        ("networks.dcgan.depth", 3, "networks.dcgan.depth: unknown key; networks.dcgan has the keys width"),
+        ("networks.dcgam", {}, "networks.dcgam: unknown network; expected dcgan"),
+    ],
+)
+def test_options_of_networks(key: str, value: Any, expected: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, changed(key, value)) == f"params.yaml: {expected}"
