@@ -1,8 +1,8 @@
-"""How fast the parts of a batch are trained by 1, 2 or 4 processes, beside one process with as many threads as cores.
+"""The speed of training with 1, 2 or 4 processes, compared with one process that has a thread for each core.
 
-All run the step of the stage train_gan, with the params of params.yaml, on the CPU, each in its own processes, started
-as the stage starts them. Rounds are interleaved: each runs every contender once, so that what else the machine does
-meets all alike; ratios compare times of one round.
+All contenders run the training step of the stage train_gan with the committed params, on the CPU, in processes started
+as the stage starts them. The rounds are interleaved: each runs every contender once, so that other load on the machine
+affects all alike. Ratios compare times of the same round.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TIMEOUT_S = 600
 
 @dataclass(frozen=True)
 class Contender:
-    """Who trains: so many processes of so many threads, a batch in so many parts."""
+    """A number of processes, the threads of each, and the number of parts of a batch."""
 
     name: str
     processes: int
@@ -40,21 +40,21 @@ class Contender:
 
 @dataclass(frozen=True)
 class Timing:
-    """What one contender took in one round: seconds before the first step, milliseconds a step."""
+    """Of one contender in one round: seconds before the first step, and milliseconds a step."""
 
     startup_s: float
     step_ms: float
 
 
 Rounds = dict[str, list[Timing]]
-"""Of each contender, by name, its timings round by round."""
+"""The timings of each contender, by its name, one for each round."""
 
 
 def contenders(shards: int, cores: int) -> list[Contender]:
-    """The rivals, one process with a thread for each core, whole batch and parts in turn; then the team's sizes."""
+    """First the rivals (one process, a thread for each core, whole batch or parts one by one), then teams by size."""
     rivals = [
         Contender(f"1 process, threads {cores}, batch whole", 1, cores, 1),
-        Contender(f"1 process, threads {cores}, {shards} parts in turn", 1, cores, shards),
+        Contender(f"1 process, threads {cores}, {shards} parts one by one", 1, cores, shards),
     ]
     return rivals + [
         Contender(f"team of {count}, 1 thread each, {shards} parts", count, 1, shards)
@@ -64,7 +64,7 @@ def contenders(shards: int, cores: int) -> list[Contender]:
 
 
 def run_rounds(all_contenders: list[Contender], repeats: int, warm_up: int, steps: int) -> Rounds:
-    """Every contender once a round; each round begins with another one."""
+    """Run every contender once a round; each round starts with a different one."""
     rounds: Rounds = {contender.name: [] for contender in all_contenders}
     for number in range(repeats):
         first = number % len(all_contenders)
@@ -76,7 +76,7 @@ def run_rounds(all_contenders: list[Contender], repeats: int, warm_up: int, step
 
 
 def run_once(contender: Contender, warm_up: int, steps: int) -> Timing:
-    """Start the contender's processes and wait for what they measure. Raises UserError if they fail."""
+    """Start the contender's processes and wait for their measurement. Raises UserError if they fail."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "timing.json"
         task = Task(contender.processes, contender.threads, contender.shards, warm_up, steps, time.time(), str(result))
@@ -93,20 +93,20 @@ def run_once(contender: Contender, warm_up: int, steps: int) -> Timing:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise UserError(f"{contender.name}: no end after {TIMEOUT_S} s; ask for fewer --steps") from None
+            raise UserError(f"{contender.name}: not finished after {TIMEOUT_S} s; try fewer --steps") from None
         if done.returncode or not result.exists():
             raise UserError(f"{contender.name}: exit code {done.returncode}\n{done.stderr.strip()}")
         return Timing(**json.loads(result.read_text(encoding="ascii")))
 
 
 def paired_ratios(times: Sequence[float], rival: Sequence[float]) -> tuple[float, float]:
-    """The rival's time over ours, above 1 where we are faster: of the medians, and the median over rounds."""
+    """The rival's time divided by ours, above 1 if we are faster: ratio of the medians, and median of the ratios."""
     ratios = [other / own for own, other in zip(times, rival, strict=True)]
     return statistics.median(rival) / statistics.median(times), statistics.median(ratios)
 
 
 def report(rounds: Rounds, batch_size: int) -> str:
-    """A Markdown table: a row for each contender, the first of which is the rival."""
+    """A Markdown table with a row for each contender; the first is the rival."""
     rival = [timing.step_ms for timing in next(iter(rounds.values()))]
     rows = []
     for name, timings in rounds.items():
@@ -131,20 +131,20 @@ def report(rounds: Rounds, batch_size: int) -> str:
 def main() -> None:
     """Run the rounds and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="rounds (at least 1; 5 for figures to be quoted)")
-    parser.add_argument("--warm-up", type=int, default=10, help="steps before time is taken")
-    parser.add_argument("--steps", type=int, default=50, help="steps of which the mean time is taken")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds (at least 1; use 5 for figures to publish)")
+    parser.add_argument("--warm-up", type=int, default=10, help="steps before the measurement")
+    parser.add_argument("--steps", type=int, default=50, help="steps measured; the mean time is reported")
     options = parser.parse_args()
     cores = available_cores()
     try:
         if options.repeats < 1 or options.steps < 1:
-            raise UserError("expected at least 1 repeat and 1 step")
+            raise UserError(f"expected at least 1 repeat and 1 step, found {options.repeats} and {options.steps}")
         section = load_params(STAGE, Params, ROOT / "params.yaml").model_dump()
         rounds = run_rounds(contenders(section["shards"], cores), options.repeats, options.warm_up, options.steps)
     except UserError as error:
         sys.exit(f"bench: {error}")
     print(f"{cores} cores, {options.repeats} rounds of {options.steps} steps of {section['batch_size']} images each;")
-    print("median (least - most) over the rounds; speed: as a multiple of the first row's\n")
+    print("median (minimum - maximum) over the rounds; speed relative to the first row\n")
     print(report(rounds, section["batch_size"]))
 
 

@@ -1,6 +1,6 @@
-"""Measures training steps in one process, or in several that the launcher starts as it does for the stage.
+"""Measure training steps in one process, or in several started as the stage starts them.
 
-Run by bench.py, which says what to measure in the environment variable TASK, as JSON.
+bench.py runs this and passes the task as JSON in the environment variable TASK.
 """
 
 import gzip
@@ -24,15 +24,15 @@ from stages.train_gan import build_loop, read_settings
 TASK = "GAN_BENCH_TASK"
 DIGITS = Path(__file__).parents[1] / "tests" / "digits"
 COUNT = 50_000
-"""Training digits of the real dataset: the few of the tests are repeated to so many."""
+"""Number of training digits in the real dataset; the few digits of the tests are repeated to reach it."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one process, or team, is to measure.
+    """A measurement by one process or team.
 
-    processes: that share the parts; threads: of each; shards: parts of a batch; warm_up, steps: before and while time
-    is taken; started: time.time() when the first process was started; result: the file to write.
+    processes: how many share the parts; threads: of each process; shards: parts of a batch; warm_up, steps: before and
+    during the measurement; started: time.time() at the start of the first process; result: the file to write.
     """
 
     processes: int
@@ -50,7 +50,7 @@ class Task:
 
 
 def repeated_digits() -> ImageSet:
-    """The digits of the tests, repeated: what a step costs does not depend on what they show."""
+    """The digits of the tests, repeated: the cost of a step does not depend on their content."""
     images, labels = (
         torch.from_numpy(decode(gzip.decompress((DIGITS / f"train-{kind}-ubyte.gz").read_bytes())))
         for kind in ("images-idx3", "labels-idx1")
@@ -71,7 +71,7 @@ def measure(loop: Loop, task: Task) -> dict[str, float]:
 
 
 def work(task: Task, team: Team) -> None:
-    """Build what the stage trains, measure it, and let process 0 write down what it took."""
+    """Build the training of the stage and measure it; process 0 writes the result."""
     params, options = read_settings()
     params = params.model_copy(update={"shards": task.shards})
     loop = build_loop(params, options, repeated_digits(), torch.device("cpu"), team, [])
@@ -82,7 +82,7 @@ def work(task: Task, team: Team) -> None:
 
 
 def main() -> None:
-    """Take the same way to one or several processes as the stage train_gan."""
+    """Run the task in this process, or start several, as the stage train_gan does."""
     task = Task.read()
     make_deterministic()
     torch.set_num_threads(task.threads)

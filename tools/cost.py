@@ -1,6 +1,6 @@
-"""What stages of a finished run cost: `make cost STAGES="evaluate usefulness"`.
+"""Time and memory of the stages of a finished run: `make cost STAGES="evaluate usefulness"`.
 
-Each runs once more, on what lies in data/, but writes into a temporary folder: nothing in the project changes.
+Each stage runs once more on the files in data/, but writes into a temporary folder, so nothing in the project changes.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tools.tables import markdown
 
 ROOT = Path(__file__).parents[1]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem not in ("__init__", "check"))
-"""All but check, which is for the project's own folder."""
+"""All but check, which reads files that a temporary folder lacks."""
 MIB = 2**20
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 """The unit of ru_maxrss."""
@@ -27,7 +27,7 @@ MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds from start to end, seconds of all cores, and the most memory that one process held, in MiB."""
+    """Seconds from start to end, CPU seconds of all processes, and peak memory of the largest process in MiB."""
 
     wall_s: float
     cpu_s: float
@@ -35,7 +35,7 @@ class Cost:
 
 
 def measure(stage: str, root: Path, folder: Path) -> Cost:
-    """Run that stage of the project at root in the folder. Raises UserError if it fails."""
+    """Run a stage of the project at root in the folder. Raises UserError if it fails."""
     (folder / "params.yaml").symlink_to(root / "params.yaml")
     (folder / "data").mkdir()
     for upstream in (root / "data").iterdir():
@@ -48,19 +48,19 @@ def measure(stage: str, root: Path, folder: Path) -> Cost:
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise UserError(f"{stage} ended with {process.returncode}; what it said stands above")
+        raise UserError(f"{stage} failed (exit code {process.returncode}); see its message above")
     return Cost(time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss * MAXRSS_BYTES / MIB)
 
 
 def report(costs: dict[str, Cost]) -> str:
-    """A Markdown table, a row a stage."""
+    """A Markdown table with a row for each stage."""
     rows = [[name, f"{c.wall_s:.0f}", f"{c.cpu_s:.0f}", f"{c.peak_mib:.0f}"] for name, c in costs.items()]
-    return markdown(["stage", "seconds", "seconds of all cores", "peak MiB"], rows)
+    return markdown(["stage", "seconds", "CPU seconds", "peak MiB"], rows)
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tools.cost", description="What stages of a finished run cost")
+    parser = argparse.ArgumentParser(prog="python -m tools.cost", description="Time and memory of stages")
     parser.add_argument("stages", nargs="+", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
     costs = {}
     try:

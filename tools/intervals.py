@@ -1,4 +1,4 @@
-"""Where one further run should fall, given a few: two-sided prediction intervals by Student's t."""
+"""Two-sided prediction intervals by Student's t: where a further run should fall, given a few."""
 
 import math
 import statistics
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def t_probability(t: float, degrees: int) -> float:
-    """How likely |T| < t is, for Student's T with so many degrees of freedom.
+    """The probability that |T| < t, for Student's T with this number of degrees of freedom.
 
     The finite sums of Abramowitz and Stegun (1964), equations 26.7.3 and 26.7.4.
     """
@@ -22,7 +22,7 @@ def t_probability(t: float, degrees: int) -> float:
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """The t that |T| stays below with that probability, in [0, 1)."""
+    """The t for which |T| < t has this probability, which is in [0, 1)."""
     low, high = 0.0, 1.0
     while t_probability(high, degrees) < probability:
         high *= 2
@@ -33,9 +33,9 @@ def t_quantile(probability: float, degrees: int) -> float:
 
 
 def prediction_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Where one further draw from the same normal distribution falls with that confidence, from at least two draws.
+    """The interval that holds a further draw from the same normal distribution with this confidence.
 
-    mean -+ t s sqrt(1 + 1/n): the draw's own scatter and the mean's.
+    values: at least two draws. mean -+ t s sqrt(1 + 1/n) covers the scatter of the new draw and of the mean.
     """
     n, mean = len(values), statistics.fmean(values)
     reach = t_quantile(confidence, n - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / n)

@@ -22,13 +22,13 @@ CLEAR = 3
 """A floor is clearly above zero if it is more than this many of its standard errors."""
 SECTIONS = ("download", "normalize", "train_classifier", "train_gan", "generate", "evaluate")
 SEEDED = ("train_classifier", "train_gan")
-"""Stages whose seed is varied: another environment changes what both train."""
+"""Stages whose seed varies, because another environment changes the results of both trainings."""
 
 NETWORKS = "networks"
 """The section with the options of each network."""
 
 Details = dict[str, dict[str, Any]]
-"""What data/evaluate/details.json says of each metric."""
+"""The entry of each metric in data/evaluate/details.json."""
 
 
 def comparable_params(params: dict[str, Any]) -> dict[str, Any]:
@@ -47,14 +47,14 @@ def comparable_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(entry: dict[str, Any] | None, by: str) -> float | None:
-    """A metric's ratio to the floor, or its difference from it; None where it has none."""
+    """A metric's ratio to the floor, or its difference from it; None if it is undefined."""
     if entry is None or entry["value"] is None or entry["floor"] is None:
         return None
     return entry["ratio"] if by == "ratio" else entry["value"] - entry["floor"]
 
 
 def summarise(runs: list[Details]) -> dict[str, dict[str, Any]]:
-    """Of each metric that has a value in every run: all values, mean, standard deviation and prediction interval."""
+    """Values, mean, standard deviation and prediction interval of each metric that is defined in every run."""
     names = [name for name in runs[0] if all(measure(run.get(name), "difference") is not None for run in runs)]
     summary = {}
     for name in names:
@@ -81,7 +81,7 @@ def read_spread(root: Path) -> dict[str, Any]:
 
 
 def is_of_other_params(spread: dict[str, Any], params: dict[str, Any]) -> bool:
-    """Whether a value that the spread was measured with is another one now.
+    """Whether a value that the spread was measured with has changed.
 
     A key that was added since is not compared: a new hyper-parameter does not make the spread void.
     """
@@ -94,7 +94,7 @@ def is_of_other_params(spread: dict[str, Any], params: dict[str, Any]) -> bool:
 
 
 def judge(again: Record, spread: dict[str, Any]) -> tuple[Verdict, str]:
-    """The verdict on the metrics of a run, and a table of them."""
+    """The verdict on the metrics of a run, and a table."""
     if is_of_other_params(spread, again.params):
         reason = f"{SPREAD.as_posix()} was measured with other params; `make spread` measures it for these"
         return Verdict(False, reason), ""

@@ -1,6 +1,6 @@
-"""What a run left, and what it proves beside another: the same bytes, or at least metrics as alike as seeds are.
+"""Records of runs, and what two of them prove: the same bytes, or a difference and its reason.
 
-Pure functions of two records, one of the committed state and one of a run of all its stages in a clean clone.
+Pure functions of two records, one of the committed state and one of a new run of all its stages in a clean clone.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ ENVIRONMENT = "data/train_gan/environment.json"
 DETAILS = "data/evaluate/details.json"
 GENERATOR = "data/train_gan/generator.safetensors"
 DESCRIBED = "generator_sha256"
-"""The entry of environment.json that is of the result, not of the environment."""
+"""The entry of environment.json that describes the result, not the environment."""
 
 
 @dataclass(frozen=True)
 class Out:
-    """An out as dvc.lock records it; size in bytes, of a folder with all its files."""
+    """An out as dvc.lock records it. size: bytes; of a folder, all its files."""
 
     stage: str
     md5: str
@@ -33,9 +33,10 @@ class Out:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run left: its outs by path, the hashes of its other inputs, environment.json and the metrics' details.
+    """What a run left behind.
 
-    inputs: code, params and files by stage and name; stale: Git-tracked outs whose bytes are not those in dvc.lock.
+    outs: by path; inputs: hashes of code, params and files, by stage and name; environment: environment.json; metrics:
+    the details of the evaluation; params: all of params.yaml; stale: outs in Git whose bytes dvc.lock does not record.
     """
 
     outs: dict[str, Out]
@@ -48,17 +49,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a run was reproduced, and in one line why."""
+    """Whether a run was reproduced, and the reason in one line."""
 
     passed: bool
     reason: str
 
 
 def read_record(root: Path) -> Record:
-    """The record of the state that stands in that folder. Raises UserError if it has no dvc.lock that can be read."""
+    """The record of the run in a folder. Raises UserError if dvc.lock is missing or not valid."""
     lock, params = (_read_yaml(root / name) for name in (LOCK, "params.yaml"))
     locked = {stage: content.get("outs", []) for stage, content in lock.get("stages", {}).items()}
-    outs = {one["path"]: Out(stage, one["md5"], one["size"]) for stage, found in locked.items() for one in found}
+    outs = {out["path"]: Out(stage, out["md5"], out["size"]) for stage, entries in locked.items() for out in entries}
     if not outs:
         raise UserError(f"{LOCK} records no outs; `dvc repro` fills it, then commit it")
     details = _read_json(root / DETAILS) or {}
@@ -73,13 +74,13 @@ def read_record(root: Path) -> Record:
 
 
 def different_outs(committed: Record, again: Record) -> list[str]:
-    """The paths of all outs that only one of the two has, or that have other bytes."""
+    """The paths of all outs that differ, or that only one of the two has."""
     paths = {*committed.outs, *again.outs}
     return sorted(path for path in paths if committed.outs.get(path) != again.outs.get(path))
 
 
 def outs_table(committed: Record, again: Record) -> str:
-    """Every out of either run: same or different, and its size in both."""
+    """All outs of both runs: same or different, and their sizes."""
     different = different_outs(committed, again)
     both = committed.outs | again.outs
     rows = [
@@ -95,7 +96,7 @@ def outs_table(committed: Record, again: Record) -> str:
 
 
 def environment_fields(record: Record) -> dict[str, str]:
-    """What environment.json says of the environment, its nested entries by dotted names."""
+    """The environment in environment.json, nested entries by dotted names."""
     fields: dict[str, str] = {}
 
     def collect(prefix: str, value: Any) -> None:
@@ -110,7 +111,7 @@ def environment_fields(record: Record) -> dict[str, str]:
 
 
 def different_fields(committed: Record, again: Record) -> list[str]:
-    """Which parts of the environment differ."""
+    """The names of the parts of the environment that differ."""
     before, after = environment_fields(committed), environment_fields(again)
     return [name for name in before | after if before.get(name, "-") != after.get(name, "-")]
 
@@ -127,14 +128,14 @@ def environments_table(committed: Record, again: Record) -> str:
 
 
 def changed_inputs(committed: Record, again: Record) -> list[str]:
-    """Code, params and files whose hashes in dvc.lock are not those of the state that it is committed with."""
+    """Code, params and files whose hashes in dvc.lock differ from those of the commit that holds it."""
     names = {*committed.inputs, *again.inputs}
     changed = {name for name in names if committed.inputs.get(name) != again.inputs.get(name)}
     return sorted({name.partition(":")[2] for name in changed})
 
 
 def bytes_verdict(committed: Record, again: Record) -> Verdict | None:
-    """The verdict if the bytes and environments alone give one; None if metrics have to be judged."""
+    """The verdict if bytes and environments are enough for one; None if the metrics have to be judged."""
     if committed.stale:
         return Verdict(False, f"committed with other bytes than {LOCK} records: {', '.join(committed.stale)}")
     different, count = different_outs(committed, again), len(committed.outs)

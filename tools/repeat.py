@@ -1,4 +1,4 @@
-"""Repeat the pipeline up to evaluate with other seeds, in a clean clone: what seeds.py and spread.py share."""
+"""Run the pipeline up to evaluate with other seeds in a clean clone, for seeds.py and spread.py."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from tools.proof import Record, read_record
 from tools.repository import git
 
 LEAST_SEEDS = 2
-"""What a standard deviation needs."""
+"""A standard deviation needs two values."""
 
 
 @contextlib.contextmanager
 def clone_of_head(root: Path) -> Iterator[Path]:
-    """A clean clone of the committed state in which DVC can save experiments, which are commits of somebody."""
+    """A clean clone of the committed state. It has a user name, because DVC saves experiments as commits."""
     with clean_clone(root, find_commit(root, "HEAD")) as clone:
         git(clone, "config", "user.name", "-", throw_away=True)
         git(clone, "config", "user.email", "-", throw_away=True)
@@ -23,17 +23,17 @@ def clone_of_head(root: Path) -> Iterator[Path]:
 
 
 def run_seed(clone: Path, seed: int, stages: tuple[str, ...], changes: list[str]) -> Record:
-    """Run up to evaluate with that seed in those stages, and params changed as KEY=VALUE. Returns what the run left.
+    """Run up to evaluate with the seed in these stages and with params changed as KEY=VALUE. Returns the run's record.
 
     Raises UserError if the run fails.
     """
     changed = [*changes, *(f"{stage}.seed={seed}" for stage in stages)]
     if code := run_dvc(clone, "exp", "run", *(f"--set-param={change}" for change in changed), "evaluate"):
-        raise UserError(f"seed {seed}: the run failed (exit code {code}); what it said stands above")
+        raise UserError(f"seed {seed}: the run failed (exit code {code}); see its message above")
     return read_record(clone)
 
 
 def check_seeds(count: int) -> None:
-    """Raises UserError if there are too few for a spread."""
+    """Raises UserError if the count is too small for a spread."""
     if count < LEAST_SEEDS:
         raise UserError(f"expected at least {LEAST_SEEDS} seeds, found {count}")

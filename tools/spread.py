@@ -1,7 +1,7 @@
-"""How far metrics scatter over seeds: `make spread` runs everything up to `evaluate` for five seeds.
+"""Measure how far metrics scatter over seeds: `make spread` runs everything up to `evaluate` with five seeds.
 
-Writes tools/spread.json, by which verify.py judges a run in another environment. The seed of both trainings is varied,
-because another environment changes both; measure again when params, or the code of a stage up to evaluate, change.
+Writes tools/spread.json, by which verify.py judges a run in another environment. The seeds of both trainings vary,
+because another environment changes both. Measure again when params change, or the code of a stage up to evaluate.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def spread(root: Path, seeds: int) -> None:
     content = {
         "confidence": CONFIDENCE,
         "environment": environment,
-        "metrics": summarise([one.metrics for one in records]),
+        "metrics": summarise([run.metrics for run in records]),
         "params": comparable_params(record.params),
         "seeds": list(range(1, seeds + 1)),
     }
@@ -37,7 +37,7 @@ def spread(root: Path, seeds: int) -> None:
 def main() -> None:
     """Measure the spread of the committed state."""
     parser = argparse.ArgumentParser(prog="python -m tools.spread", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5, help="how many runs, at least 2")
+    parser.add_argument("--seeds", type=int, default=5, help="number of runs, at least 2")
     seeds = parser.parse_args().seeds
     with interruptible():
         try:

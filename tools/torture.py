@@ -1,17 +1,16 @@
 """Kill the training at random moments, let `dvc repro` finish it, and compare every file: `make torture KILLS=100`.
 
-In a temporary clone with a tiny profile, train_gan runs once undisturbed. Then, again and again from nothing, a run
-of `dvc repro` is ended with SIGKILL: DVC, the stage, one of its workers or all of them, while they start, train, write
-a checkpoint, write the outs, or while DVC takes the outs over. Now and then a bit of the newest checkpoint is turned
-over. Whatever `dvc repro` then makes must have the bytes of the undisturbed run, with the same number of processes
-or with another; and nothing must be left behind, process or file.
+In a temporary clone with a tiny profile, train_gan first runs undisturbed. Then, again and again from the beginning,
+a run of `dvc repro` is ended with SIGKILL. The victim is DVC, the stage, one of its workers or all of them; the moment
+is during start, training, the writing of a checkpoint or of the outs, or while DVC takes over the outs. Sometimes a bit
+of the newest checkpoint is flipped. The next `dvc repro`, with the same number of processes or another, has to produce
+the bytes of the undisturbed run, and no process or file may be left behind.
 """
 
 import argparse
 import contextlib
 import hashlib
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -26,6 +25,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from tools.clone import Clone, tiny_clone
+from tools.kills import Plan, choose, descendants, exists_in, is_stage, wait_until
 from tools.profiles import TRAINING, combined, network_width
 
 REPRO = (sys.executable, "-m", "dvc", "repro", "--single-item", "train_gan")
@@ -33,45 +33,18 @@ PROFILE = combined(TRAINING, {"train_gan": {"total_kimg": 2.4, "snapshot_kimg": 
 """60 steps over two epochs and a half; with CHECKPOINT_KIMG, 11 checkpoints before the end."""
 CHECKPOINT_KIMG = "0.2"
 OUTS = ("history.csv", "generator.safetensors", "discriminator.safetensors", "snapshots.safetensors")
-MOMENTS = ("start", "training", "checkpoint", "outs")
-KINDS = [
-    *((victim, moment) for moment in MOMENTS for victim in ("dvc", "stage", "worker", "all")),
-    *((victim, "taking over") for victim in ("dvc", "all")),
-]
-"""Who is killed, and when: while DVC takes the outs over there is no stage any more."""
 TRIES = 4
 ORPHANS_S = 15.0
-"""How long those that are left may take to notice that they are."""
-POLL_S = 0.0005
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One kill: who, when (and how far into that moment, in [0, 1)), and what is done to the checkpoint after it."""
-
-    victim: str
-    moment: str
-    when: float
-    processes: int
-    processes_after: int
-    turn_a_bit: bool
-    hasty: bool
-    """Whether the next `dvc repro` starts at once, beside those that have not noticed yet that they must end."""
-
-    @classmethod
-    def draw(cls, seed: int, number: int) -> "Plan":
-        """The plan of that number: a function of both. All kinds come in turn, in an order that changes each time."""
-        turn, place = divmod(number, len(KINDS))
-        victim, moment = random.Random(f"{seed} {turn}").sample(KINDS, len(KINDS))[place]
-        rng = random.Random(f"{seed} {number} details")
-        processes = 2 if victim == "worker" else rng.choice((1, 1, 2))
-        after = rng.choice((1, 1, 2))
-        return cls(victim, moment, rng.random(), processes, after, rng.random() < 0.3, rng.random() < 0.5)
+"""How long the processes of a killed run may take to notice it and end."""
 
 
 @dataclass
 class Outcome:
-    """What came of a plan; problems is empty if all is as it must be."""
+    """What happened; problems is empty if nothing went wrong.
+
+    caught_writing: whether a half-written file was left; turned: whether a bit of a checkpoint was flipped; resumed:
+    whether the next run continued from a checkpoint.
+    """
 
     plan: Plan
     caught_writing: bool
@@ -81,7 +54,7 @@ class Outcome:
 
 
 class Torture:
-    """The clone, what an undisturbed run makes there, and how long that takes."""
+    """A clone, the files that an undisturbed run writes there, and how long that takes."""
 
     def __init__(self, clone: Clone) -> None:
         self.clone, self.root = clone, clone.root
@@ -92,7 +65,7 @@ class Torture:
         self.reference = self._result()
 
     def durations(self, processes: int) -> dict[str, float]:
-        """Seconds before training, of training, and until DVC ends, in an undisturbed run of so many processes."""
+        """Seconds before training, of training, and until DVC ends, in an undisturbed run."""
         if processes not in self._durations:
             self._durations[processes] = self._undisturbed(processes)
         return self._durations[processes]
@@ -117,25 +90,25 @@ class Torture:
             if self._kill(plan, durations):
                 break
         else:
-            return Outcome(plan, False, False, False, ["the moment to kill was always missed"])
+            return Outcome(plan, False, False, False, ["the moment to kill was missed every time"])
         caught = any(self.root.rglob("*.partial"))
         turned = plan.turn_a_bit and self._turn_a_bit(plan)
-        # Those that are still ending may yet remove it, with the last of the outs.
+        # Processes that are still ending may yet write the last out and remove the checkpoint.
         must_resume = not self._stages_running() and len(self._checkpoints()) > turned
         problems: list[str] = []
         printed = self._repeat(plan.processes_after, problems)
         resumed = "resuming from the checkpoint" in printed
         if must_resume and not resumed:
-            problems.append("training began anew, beside a checkpoint that was whole")
+            problems.append("training started from the beginning although a sound checkpoint existed")
         if printed and self._result() != self.reference:
             different = {name for name, _ in self.reference.items() ^ self._result().items()}
-            problems.append(f"other bytes: {', '.join(sorted(different))}")
+            problems.append(f"different bytes: {', '.join(sorted(different))}")
         problems += [f"left behind: {path.relative_to(self.root)}" for path in self._litter()]
         problems += [f"still runs: {process}" for process in self._stages_running()]
         return Outcome(plan, caught, turned, resumed, problems)
 
     def _kill(self, plan: Plan, durations: dict[str, float]) -> bool:
-        """Start a run and end it as planned. Returns whether it was still there to be ended."""
+        """Start a run and kill it as planned. Returns whether it was still running by then."""
         with self._started(plan.processes) as dvc:
             begun = time.monotonic()
             if plan.moment == "start":
@@ -143,7 +116,7 @@ class Torture:
                 wait_until(lambda: time.monotonic() > deadline and bool(choose(plan, dvc.pid)), dvc)
             else:
                 wait_until(self._is_training, dvc)
-            # Looked up before the moment, for that may be shorter than looking them up.
+            # Looked up before the moment, which may be shorter than looking them up takes.
             victims = choose(plan, dvc.pid)
             wait_until(self._moment(plan, durations), dvc)
             in_time = dvc.poll() is None
@@ -159,7 +132,7 @@ class Torture:
         return in_time
 
     def _moment(self, plan: Plan, durations: dict[str, float]) -> Callable[[], bool]:
-        """Tells whether it has come."""
+        """A function that says whether the plan's moment has come."""
         now = time.monotonic()
         if plan.moment == "training":
             return lambda: time.monotonic() > now + plan.when * durations["training"]
@@ -168,22 +141,22 @@ class Torture:
             return lambda: exists_in(self.root / ".checkpoints", name, f"{name}.partial")
         if plan.moment == "outs":
             name = OUTS[int(plan.when * len(OUTS))]
-            if name == "history.csv":  # written at each checkpoint as well: the last pictures come with the outs
+            if name == "history.csv":  # also written at each checkpoint; the last picture is not
                 return (self.out / "samples" / "final.png").exists
             return lambda: exists_in(self.out, name, f"{name}.partial")
         if plan.moment == "taking over":
             ready: list[float] = []
 
-            def come() -> bool:
+            def has_come() -> bool:
                 if not ready and (self.out / "environment.json").exists():
                     ready.append(time.monotonic() + plan.when * durations["taking over"])
                 return bool(ready) and time.monotonic() > ready[0]
 
-            return come
+            return has_come
         return lambda: True
 
     def _turn_a_bit(self, plan: Plan) -> bool:
-        """Of the newest checkpoint, if there is one."""
+        """Flip a bit of the newest checkpoint. Returns whether there was one."""
         paths = self._checkpoints()
         if not paths:
             return False
@@ -194,11 +167,11 @@ class Torture:
         return True
 
     def _checkpoints(self) -> list[Path]:
-        """The newest last."""
+        """All checkpoints, the newest last."""
         return sorted((self.root / ".checkpoints").glob("*/step_*.checkpoint"))
 
     def _repeat(self, processes: int, problems: list[str]) -> str:
-        """Run `dvc repro` until it succeeds. Returns what it printed then, or "" after too many tries."""
+        """Run `dvc repro` until it succeeds. Returns what it printed, or "" if it failed TRIES times."""
         for number in range(TRIES):
             with self._started(processes) as dvc:
                 dvc.wait()
@@ -212,7 +185,7 @@ class Torture:
 
     @contextlib.contextmanager
     def _started(self, processes: int) -> Iterator[subprocess.Popen[bytes]]:
-        """A running `dvc repro` of train_gan, all that it prints in the log; the block ends when it does."""
+        """A running `dvc repro` of train_gan whose output goes to the log; the block ends when it has ended."""
         environment = self.clone.environment | {
             "GAN_PROCESSES": str(processes),
             "GAN_CHECKPOINT_KIMG": CHECKPOINT_KIMG,
@@ -240,22 +213,22 @@ class Torture:
         (self.root / "dvc.lock").write_bytes(self.lock_before)
 
     def _result(self) -> dict[str, str]:
-        """The hash of each file of the stage, and what dvc.lock says of its outs."""
-        found = {
+        """The hash of each file of the stage, and the hashes of its outs in dvc.lock."""
+        hashes = {
             path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in self.out.rglob("*")
             if path.is_file() and path.name != ".gitignore"
         }
         lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text(encoding="utf-8"))
         outs = lock["stages"].get("train_gan", {}).get("outs", [])
-        return found | {f"dvc.lock: {out['path']}": out["md5"] for out in outs}
+        return hashes | {f"dvc.lock: {out['path']}": out["md5"] for out in outs}
 
     def _litter(self) -> list[Path]:
         partial = (self.root / "data").rglob("*.partial")
         return [*partial, *(path for path in (self.root / ".checkpoints").rglob("*") if path.is_file())]
 
     def _stages_running(self) -> list[psutil.Process]:
-        """Those of this clone."""
+        """The processes of train_gan that run in this clone."""
         return [process for process in psutil.process_iter() if is_stage(process) and self._is_here(process)]
 
     def _is_here(self, process: psutil.Process) -> bool:
@@ -264,55 +237,15 @@ class Torture:
         return False
 
 
-def wait_until(come: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    """Return when the moment has come, or the process is gone."""
-    while not come() and process.poll() is None:
-        time.sleep(POLL_S)
-
-
-def exists_in(folder: Path, *names: str) -> bool:
-    """Whether the folder, or one in it, holds a file of one of these names."""
-    return any(path.name in names for path in folder.glob("*/*")) or any((folder / name).exists() for name in names)
-
-
-def descendants(number: int) -> list[psutil.Process]:
-    """The process and all that it has started, itself first; nothing if it is gone."""
-    try:
-        process = psutil.Process(number)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def is_stage(process: psutil.Process) -> bool:
-    """Whether the process is the stage train_gan or one of its workers."""
-    with contextlib.suppress(psutil.Error):
-        return "stages.train_gan" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def choose(plan: Plan, dvc: int) -> list[psutil.Process]:
-    """Whom the plan kills, of those that are there by now; nothing if that process is not there."""
-    family = descendants(dvc)
-    if plan.victim == "all":
-        return family
-    if plan.victim == "dvc":
-        return family[:1]
-    stages = [process for process in family if is_stage(process)]
-    if plan.victim == "stage":
-        return stages[:1]
-    return [random.Random(plan.when).choice(stages[1:])] if stages[1:] else []
-
-
 def report(outcomes: list[Outcome]) -> str:
-    """A line for each kind of kill, and the sum."""
+    """A line for each kind of kill, and the totals."""
     tried: Counter[tuple[str, str]] = Counter((o.plan.victim, o.plan.moment) for o in outcomes)
     good = Counter((o.plan.victim, o.plan.moment) for o in outcomes if not o.problems)
     lines = [f"{v:7} killed, {m:12}: {good[v, m]} of {tried[v, m]} identical" for v, m in sorted(tried)]
     for text, chosen in (
         ("left a half-written file", [o for o in outcomes if o.caught_writing]),
-        ("went on from a checkpoint", [o for o in outcomes if o.resumed]),
-        ("had a bit of the newest checkpoint turned over", [o for o in outcomes if o.turned]),
+        ("continued from a checkpoint", [o for o in outcomes if o.resumed]),
+        ("had a bit of the newest checkpoint flipped", [o for o in outcomes if o.turned]),
         ("were followed by dvc repro at once", [o for o in outcomes if o.plan.hasty]),
     ):
         lines.append(f"{len(chosen)} {text}")
@@ -321,7 +254,7 @@ def report(outcomes: list[Outcome]) -> str:
 
 
 def torture(plans: dict[int, Plan], prepare: Callable[[Clone], None] = lambda clone: None) -> list[Outcome]:
-    """Carry out the plans, one after the other, each told in a line. prepare: what is done to the clone first."""
+    """Carry out the plans one after the other and print a line for each. prepare: changes the clone first."""
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         clone = tiny_clone(Path(folder), PROFILE)
@@ -339,12 +272,14 @@ def torture(plans: dict[int, Plan], prepare: Callable[[Clone], None] = lambda cl
 def main() -> None:
     """Exit code 0 if every file was identical after every kill."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100, help="how many (default: 100)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first, to repeat one (default: 0)")
-    parser.add_argument("--seed", type=int, default=1, help="of who is killed and when (default: 1)")
+    parser.add_argument("--kills", type=int, default=100, help="number of kills (default: 100)")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first kill, to repeat a single one (default: 0)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the plans (default: 1)")
     arguments = parser.parse_args()
     if os.name != "posix":
-        sys.exit("torture: only where there is SIGKILL")
+        sys.exit("torture: this needs SIGKILL, which only POSIX systems have")
     numbers = range(arguments.first, arguments.first + arguments.kills)
     outcomes = torture({number: Plan.draw(arguments.seed, number) for number in numbers})
     print(report(outcomes))

@@ -78,7 +78,7 @@ def test_one_measurement_for_real(processes: int, monkeypatch: pytest.MonkeyPatc
     assert timing.step_ms > 0
 
 
-def test_a_failure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "ROOT", Path("/"))  # without this project's modules
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with pytest.raises(UserError, match=r"team: exit code 1\n.*tools"):

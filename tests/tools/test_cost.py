@@ -35,9 +35,9 @@ def test_a_stage_runs_in_another_folder_and_is_measured(project: Path, tmp_path:
     assert 100 < cost.peak_mib < 10_000  # torch alone is some hundreds
 
 
-def test_a_stage_that_fails_is_told(project: Path, tmp_path: Path) -> None:
+def test_a_stage_that_fails_is_reported(project: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    with pytest.raises(UserError, match="track ended with 1"):
+    with pytest.raises(UserError, match="track failed"):
         measure("track", project, tmp_path / "elsewhere")
 
 

@@ -1,4 +1,4 @@
-"""`make seeds` and `make spread` for real: two seeds of a tiny profile, and whether what they tell is of those runs."""
+"""`make seeds` and `make spread` for real, with two seeds of a tiny profile: their figures are those of the runs."""
 
 import json
 import re
@@ -26,17 +26,17 @@ def rows_of(table: str) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 def test_two_seeds_of_two_settings_are_compared(tiny: Clone) -> None:
-    """The second one draws nothing but threes, of the same generators."""
+    """The second setting draws only threes, from the same generators."""
     before = tiny.must("git", "status", "--porcelain")
     printed = tiny.must(sys.executable, "-m", "tools.seeds", "--seeds", "2", "generate.classes=[3]")
-    told = printed[printed.index("\n2 seeds of the committed setting") :]
-    titles = ("the committed setting", r"generate\.classes=\[3\]", "the two beside each other")
-    one, other, both = (rows_of(part) for part in re.split("|".join(titles), told)[1:])
-    assert one.keys() == other.keys() == both.keys() >= {"fd_classifier", "coverage", "class_imbalance"}
-    assert float(one["fd_classifier"][1]) > 0  # another seed is another GAN
-    assert both["fd_classifier"][:2] == [one["fd_classifier"][0], other["fd_classifier"][0]]
+    tables = printed[printed.index("\n2 seeds of the committed setting") :]
+    titles = ("the committed setting", r"generate\.classes=\[3\]", "\ncomparison\n")
+    first, second, both = (rows_of(part) for part in re.split("|".join(titles), tables)[1:])
+    assert first.keys() == second.keys() == both.keys() >= {"fd_classifier", "coverage", "class_imbalance"}
+    assert float(first["fd_classifier"][1]) > 0  # another seed is another GAN
+    assert both["fd_classifier"][:2] == [first["fd_classifier"][0], second["fd_classifier"][0]]
     assert {cells[-1] for cells in both.values()} <= {"differs", "within the spread"}
-    assert one["fd_classifier"][0] != other["fd_classifier"][0]
+    assert first["fd_classifier"][0] != second["fd_classifier"][0]
     assert tiny.must("git", "status", "--porcelain") == before
 
 
@@ -66,7 +66,7 @@ def test_one_seed_has_no_spread(tool: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_setting_that_cannot_run_is_told_by_its_seed(tiny: Clone) -> None:
+def test_a_setting_that_fails_is_named_by_its_seed(tiny: Clone) -> None:
     done = tiny.run(sys.executable, "-m", "tools.seeds", "--seeds", "2", "train_gan.batch_size=101")
     assert done.returncode == 1
     assert "expected batch_size to be a multiple of shards" in done.stdout + done.stderr

@@ -23,7 +23,7 @@ def test_difference_after_welch_is_scipys_with_degrees_rounded_down() -> None:
 
 
 def test_settings_differ_where_the_interval_leaves_out_zero() -> None:
-    table = seeds.table_of_two({"a": ONE, "b": ONE, "c": ONE}, {"a": OTHER, "b": ONE[::-1], "d": OTHER})
+    table = seeds.table_of_difference({"a": ONE, "b": ONE, "c": ONE}, {"a": OTHER, "b": ONE[::-1], "d": OTHER})
     rows = [line for line in table.splitlines() if line.startswith(("| a", "| b"))]
     assert "differs" in rows[0]
     assert "within the spread" in rows[1]
@@ -35,7 +35,7 @@ def test_identical_runs_have_no_spread() -> None:
     assert seeds.welch_reach([2.0, 2.0], [2.0, 2.0]) == 0
 
 
-def test_table_of_one_setting() -> None:
-    row = seeds.table_of_one({"fd": ONE}).splitlines()[-1]
+def test_table_of_setting_setting() -> None:
+    row = seeds.table_of_setting({"fd": ONE}).splitlines()[-1]
     assert "1.05" in row
     assert f"{statistics.stdev(ONE):.4g}" in row

@@ -1,4 +1,4 @@
-"""`make torture`, short: a few kills for real, and that it notices what it is there for."""
+"""`make torture` in short: a few real kills, and that it notices faults."""
 
 import dataclasses
 
@@ -6,7 +6,8 @@ import pytest
 
 from tests.faults import inject
 from tools.clone import Clone
-from tools.torture import KINDS, Outcome, Plan, report, torture
+from tools.kills import KINDS, Plan
+from tools.torture import Outcome, report, torture
 
 KILL = Plan("all", "training", when=0.6, processes=1, processes_after=1, turn_a_bit=False, hasty=True)
 SHORT = [
@@ -16,11 +17,11 @@ SHORT = [
 ]
 
 
-def test_whatever_is_killed_the_bytes_are_the_same() -> None:
+def test_the_bytes_are_the_same_after_any_kill() -> None:
     outcomes = torture(dict(enumerate(SHORT)))
     assert [outcome.problems for outcome in outcomes] == [[]] * len(SHORT)
-    # A stage whose DVC is killed among the outs may write the last of them, and be done with its checkpoint, before it
-    # notices: torture itself demands that a checkpoint, where one is left, is gone on from.
+    # A stage whose DVC is killed among the outs may write the last one and remove its checkpoint before it notices.
+    # torture itself demands that a run continues from a checkpoint if one is left.
     assert [outcome.resumed for outcome in outcomes][:2] == [True, True]
     assert [outcome.turned for outcome in outcomes] == [False, True, False]
 
@@ -41,7 +42,7 @@ def test_what_a_checkpoint_lacks_is_noticed(fault: str) -> None:
     (outcome,) = torture({0: KILL}, prepare)
     assert outcome.resumed
     (problem,) = outcome.problems
-    assert problem.startswith("other bytes: ")
+    assert problem.startswith("different bytes: ")
     assert "data/train_gan/generator.safetensors" in problem
 
 
@@ -56,7 +57,7 @@ def test_plans_are_functions_of_seed_and_number_and_take_all_kinds_in_turn() -> 
 
 def test_report_counts_by_kind() -> None:
     good = Outcome(KILL, caught_writing=True, turned=False, resumed=True, problems=[])
-    bad = dataclasses.replace(good, caught_writing=False, problems=["other bytes: x"])
+    bad = dataclasses.replace(good, caught_writing=False, problems=["different bytes: x"])
     lines = report([good, bad, good]).splitlines()
     assert lines[0] == "all     killed, training    : 2 of 3 identical"
     assert "2 left a half-written file" in lines
