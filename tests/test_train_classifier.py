@@ -80,8 +80,8 @@ def test_keeps_the_epoch_that_validation_likes_best(
     monkeypatch.setattr(train_classifier, "score", score)
     classifier = Classifier([1, 28, 28], 10, 2, 64)
     initialise(classifier, 0, "test")
-    _, found = train_classifier.best_epoch(classifier, train, train, params(epochs=3, batch_size=500))
-    assert_close(found, states[best - 1], rtol=0, atol=0)
+    _, actual = train_classifier.best_epoch(classifier, train, train, params(epochs=3, batch_size=500))
+    assert_close(actual, states[best - 1], rtol=0, atol=0)
     assert not torch.equal(states[0]["head.weight"], states[1]["head.weight"])
 
 
@@ -138,8 +138,8 @@ def test_validation_digits_of_another_shape_are_refused_by_name(normalized: Path
     digits = load_image_set(normalized / "normalize" / validation)
     images = torch.nn.functional.pad(digits.images, pad, value=-1)
     save_image_set(data / "normalize" / validation, images, digits.labels, digits.classes)
-    found = list(images.shape[1:])
-    message = rf"{validation}: expected .* \[1, 28, 28\], as in .*{train}, found {re.escape(str(found))}; .*normalize"
+    shape = re.escape(str(list(images.shape[1:])))
+    message = rf"{validation}: expected .* \[1, 28, 28\], as in .*{train}, found {shape}; .*normalize"
     with pytest.raises(UserError, match=message):
         train_classifier.run(params(), data)
     assert not (data / "train_classifier").exists()

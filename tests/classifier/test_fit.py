@@ -10,11 +10,11 @@ from stages.classifier.fit import shifted
 def test_shifts_move_each_image_by_itself_and_let_background_in(pixels: int) -> None:
     """Against torch.roll on a wide border: every image must equal one of all allowed shifts of it."""
     images = torch.rand(60, 2, 6, 5, generator=torch.Generator().manual_seed(0)) * 0.9
-    found = shifted(images, pixels, seed=1, step=0)
-    assert found.shape == images.shape
+    actual = shifted(images, pixels, seed=1, step=0)
+    assert actual.shape == images.shape
     wide = torch.nn.functional.pad(images, [pixels] * 4, value=-1)
     seen = set()
-    for image, border in zip(found, wide, strict=True):
+    for image, border in zip(actual, wide, strict=True):
         matches = [
             (down, right)
             for down in range(-pixels, pixels + 1)

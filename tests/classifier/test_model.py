@@ -45,7 +45,7 @@ ARGUMENTS = classifier().arguments
 
 
 @pytest.mark.parametrize(
-    ("tensors", "meta", "found"),
+    ("tensors", "meta", "reason"),
     [
         (classifier().state_dict(), {}, "'arguments'"),
         (classifier().state_dict(), {"arguments": {"width": 2}}, "image_shape"),
@@ -55,6 +55,6 @@ ARGUMENTS = classifier().arguments
         (classifier().state_dict() | {"extra": torch.zeros(1)}, {"arguments": ARGUMENTS}, "extra"),
     ],
 )
-def test_what_makes_no_classifier_is_refused(tensors: dict[str, Tensor], meta: dict[str, Any], found: str) -> None:
-    with pytest.raises(UserError, match=f"^file.st: expected the arguments and weights.*{re.escape(found)}"):
+def test_what_makes_no_classifier_is_refused(tensors: dict[str, Tensor], meta: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UserError, match=f"^file.st: expected the arguments and weights.*{re.escape(reason)}"):
         classifier_from(tensors, meta, "file.st")

@@ -62,6 +62,13 @@ def test_a_figure_that_has_everything_has_no_excuses() -> None:
     assert entry.undefined == {}
 
 
+@pytest.mark.parametrize(("value", "floor"), [(Score(3.0), score(1.5, 0, 0)), (score(3.0, 0, 0), Score(1.5))])
+def test_interval_needs_the_influences_of_both(value: Score, floor: Score) -> None:
+    entry = metric_entry(value, floor, Score(1.0), Resampler(1))
+    assert (entry.ratio, entry.ratio_interval) == (2.0, None)
+    assert entry.undefined == {"ratio_interval": NO_INFLUENCES}
+
+
 def test_an_open_interval_says_so() -> None:
     entry = metric_entry(score(3.0, 0, 0, 0), score(0.1, -1, 0, 1), Score(1.0), Resampler(1))
     assert (entry.ratio_interval or [0, 0])[1] is None

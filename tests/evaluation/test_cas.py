@@ -12,7 +12,7 @@ from stages.metrics.resampling import RESAMPLES, halved
 def shares(purpose: str, right: float, n: int = 400) -> Tensor:
     """The shares of n test digits that three classifiers of accuracy `right` recognise."""
     rights = draws.uniform(0, purpose, 0, (3, n)) < right
-    return shares_recognised([torch.nonzero(~one).squeeze(1).tolist() for one in rights], n)
+    return shares_recognised([torch.nonzero(~each).squeeze(1).tolist() for each in rights], n)
 
 
 def test_shares_by_hand() -> None:
@@ -49,11 +49,11 @@ def test_digits_that_are_hard_for_both_count_for_neither() -> None:
 def test_each_half_has_both_figures() -> None:
     samples, real = shares("samples", 0.8, 401), shares("real", 0.95, 401)
     entry = cas_entry(samples, real, seed=1)
-    one, other = halved(1, 401)
-    assert (len(one), len(other)) == (201, 200)
-    assert sorted([*one.tolist(), *other.tolist()]) == list(range(401))
-    assert entry.halves == [samples[one].mean().item(), samples[other].mean().item()]
-    assert entry.floor_halves == [real[one].mean().item(), real[other].mean().item()]
+    first, other = halved(1, 401)
+    assert (len(first), len(other)) == (201, 200)
+    assert sorted([*first.tolist(), *other.tolist()]) == list(range(401))
+    assert entry.halves == [samples[first].mean().item(), samples[other].mean().item()]
+    assert entry.floor_halves == [real[first].mean().item(), real[other].mean().item()]
 
 
 @pytest.mark.parametrize("real", [0.0, 1.0])

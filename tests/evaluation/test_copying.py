@@ -24,19 +24,19 @@ def beside_training() -> tuple[Comparison, Comparison]:
         draws.normal(0, "test", 0, (40, 3)),
     ]
     samples, real, test = (
-        Embedded(one, torch.arange(len(one)) % 3, None, near)
-        for one, near in zip(sets, closeness(training, *sets), strict=True)
+        Embedded(each, torch.arange(len(each)) % 3, None, near)
+        for each, near in zip(sets, closeness(training, *sets), strict=True)
     )
     return Comparison(test, samples, 3, k=1), Comparison(test, real, 3, k=1)
 
 
 def test_memorisation_tells_distances_and_what_is_near() -> None:
     samples, floor = beside_training()
-    found = memorisation(NAMES, Comparisons(samples, floor, None)).content()
-    assert found["copies"] == {"samples": 2, "floor": 0, "test": 0}
+    actual = memorisation(NAMES, Comparisons(samples, floor, None)).content()
+    assert actual["copies"] == {"samples": 2, "floor": 0, "test": 0}
     assert samples.reference.closeness is not None
     distances = samples.reference.closeness.distances
-    percentiles = found["distance_percentiles"]
+    percentiles = actual["distance_percentiles"]
     assert percentiles["percent"] == [0, 0.1, 1, 10, 50, 90, 100]
     for place, expected in ((0, distances.min()), (4, distances.sort().values[20]), (6, distances.max())):
         assert percentiles["test"][place] == expected
@@ -44,7 +44,7 @@ def test_memorisation_tells_distances_and_what_is_near() -> None:
     few = "fewer than 8 images of this class on one side"
     nothing = {"value": None, "floor": None, "halves": None}
     undefined = {"value": few, "floor": few, "halves": "too few test digits to halve them"}
-    assert found["cells"] == [{"class": name, **nothing, "undefined": undefined} for name in NAMES]  # three of each
+    assert actual["cells"] == [{"class": name, **nothing, "undefined": undefined} for name in NAMES]  # three of each
 
 
 def test_cells_stand_beside_real_digits_and_halves() -> None:
@@ -58,5 +58,5 @@ def test_cells_stand_beside_real_digits_and_halves() -> None:
 
 def test_memorisation_without_training_digits_says_so() -> None:
     comparison = Comparison(DIGITS, SAMPLES, len(NAMES), k=1)
-    found = memorisation(NAMES, Comparisons(comparison, comparison, None)).content()
-    assert found == {"undefined": "not compared with the training digits"}
+    actual = memorisation(NAMES, Comparisons(comparison, comparison, None)).content()
+    assert actual == {"undefined": "not compared with the training digits"}

@@ -58,11 +58,11 @@ def test_named_weights_are_those_in_use_and_grey_is_shown_as_rgb(
     name_weights(weights, monkeypatch)
     monkeypatch.setattr(inception, "BLOCK_SIZE", 2)
     levels = torch.arange(2 * 28 * 28).remainder(256).to(torch.uint8).view(2, 1, 28, 28)
-    found = inception.inception_features(inception.load_inception(), levels.float() / 127.5 - 1)
+    actual = inception.inception_features(inception.load_inception(), levels.float() / 127.5 - 1)
     with torch.no_grad():
         expected = network(levels.repeat(1, 3, 1, 1))[0]
-    assert found.shape == (2, 2048)
-    assert_close(found, expected)
+    assert actual.shape == (2, 2048)
+    assert_close(actual, expected)
 
 
 def test_other_weights_are_refused(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def drawn_apart() -> Comparison:
 
     sets = overlapping("candidate", 70, 1.3), overlapping("reference", 90, 1.0)
     near = closeness(overlapping("training", 200, 1.0).features, *(each.features for each in sets))
-    candidate, reference = (dataclasses.replace(each, closeness=one) for each, one in zip(sets, near, strict=True))
+    candidate, reference = (dataclasses.replace(each, closeness=own) for each, own in zip(sets, near, strict=True))
     return Comparison(reference, candidate, 5, k=3)
 
 
@@ -141,12 +141,12 @@ def test_figures_that_cannot_be_negative_say_so() -> None:
 
 def test_standard_error_of_the_imbalance_is_its_spread_over_draws() -> None:
     """Draws of three classes with shares 0.5, 0.3, 0.2: far from equal, so that no class crosses its share."""
-    found = []
+    scores_of_draws = []
     for trial in range(300):
         drawn = draws.uniform(0, "classes", trial, (200,))
         recognised = (drawn > 0.5).long() + (drawn > 0.8).long()
         images = Embedded(torch.zeros(200, 6), recognised, None)
-        found.append(METRICS["class_imbalance"](Comparison(images, images, 3, k=1)))
-    values = torch.tensor([one.value for one in found])
-    errors = torch.tensor([one.standard_error for one in found])
+        scores_of_draws.append(METRICS["class_imbalance"](Comparison(images, images, 3, k=1)))
+    values = torch.tensor([each.value for each in scores_of_draws])
+    errors = torch.tensor([each.standard_error for each in scores_of_draws])
     torch.testing.assert_close(errors.mean(), values.std(), rtol=0.1, atol=0)

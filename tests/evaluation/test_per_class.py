@@ -39,16 +39,16 @@ def details(samples: Embedded, halves: Comparison | None = HALVES) -> list[dict[
 
 def test_each_class_is_compared_at_the_count_that_both_have() -> None:
     classes = details(SAMPLES)
-    assert [one["class"] for one in classes] == NAMES
-    assert [one["num_images"] for one in classes] == [20, 20, 2]
-    assert [(one["asked"], one["recognised"]) for one in classes] == [(25, 25), (20, 20), (2, 2)]
+    assert [each["class"] for each in classes] == NAMES
+    assert [each["num_images"] for each in classes] == [20, 20, 2]
+    assert [(each["asked"], each["recognised"]) for each in classes] == [(25, 25), (20, 20), (2, 2)]
     for label in (0, 1):
-        reference, samples, real = (one.features[one.recognised == label] for one in (REFERENCE, SAMPLES, REAL))
-        one, other = (half.features[half.recognised == label] for half in (HALVES.reference, HALVES.candidate))
+        reference, samples, real = (each.features[each.recognised == label] for each in (REFERENCE, SAMPLES, REAL))
+        half, other = (half.features[half.recognised == label] for half in (HALVES.reference, HALVES.candidate))
         fd, kd = (classes[label]["metrics"][name] for name in ("fd_classifier", "kd_classifier"))
         assert fd["value"] == frechet_distance(reference, samples[:20])
         assert fd["floor"] == frechet_distance(reference, real[:20])
-        assert fd["halves"] == frechet_distance(one, other)
+        assert fd["halves"] == frechet_distance(half, other)
         assert fd["ratio"] == fd["value"] / fd["floor"]
         assert fd["ratio_interval"][0] < fd["ratio"]
         assert kd["value"] == kernel_distance(reference, samples[:20]).value
@@ -75,7 +75,7 @@ def test_accuracy_counts_all_images_labelled_as_a_class() -> None:
     accuracy = classes[0]["metrics"]["gan_test_accuracy"]
     assert (accuracy["value"], accuracy["floor"], accuracy["halves"]) == (20 / 25, 1, 1)
     assert accuracy["ratio_interval"][0] < 0.8 < accuracy["ratio_interval"][1]
-    assert [one["recognised"] for one in classes] == [20, 25, 2]
+    assert [each["recognised"] for each in classes] == [20, 25, 2]
 
 
 def test_the_label_counts_and_without_labels_the_recognised_class() -> None:
@@ -83,10 +83,10 @@ def test_the_label_counts_and_without_labels_the_recognised_class() -> None:
     swapped = dataclasses.replace(SAMPLES, labels=(SAMPLES.labels + 1) % CLASSES)
     unlabelled = dataclasses.replace(SAMPLES, labels=None)
     straight, wrong, recognised = (details(samples) for samples in (SAMPLES, swapped, unlabelled))
-    fd = [[one["metrics"]["fd_classifier"] for one in classes] for classes in (straight, wrong, recognised)]
+    fd = [[each["metrics"]["fd_classifier"] for each in classes] for classes in (straight, wrong, recognised)]
     assert fd[0] == fd[2]
     assert fd[1][1]["value"] > 50 > fd[0][1]["value"]
-    assert [one["asked"] for one in recognised] == [0, 0, 0]
+    assert [each["asked"] for each in recognised] == [0, 0, 0]
     accuracy = recognised[0]["metrics"]["gan_test_accuracy"]
     assert accuracy["value"] is None
     assert "unconditional" in accuracy["undefined"]["value"]
@@ -110,10 +110,10 @@ def test_interval_of_a_class_holds_the_usual_ratio(shift: float) -> None:
         sets = [draws.normal(trial, name, 0, (150, 8)) for name in ("test", "samples", "real")]
         sets[1] = sets[1] + shift
         labels = torch.zeros(150, dtype=torch.int64)
-        reference, samples, real = (Embedded(one, labels, labels) for one in sets)
-        against, floor = (Comparison(reference, one, 1, k=1, seed=trial) for one in (samples, real))
-        (found,) = class_details(["cat"], Comparisons(against, floor, None))
-        entry = found.metrics["fd_classifier"]
+        reference, samples, real = (Embedded(each, labels, labels) for each in sets)
+        against, floor = (Comparison(reference, each, 1, k=1, seed=trial) for each in (samples, real))
+        (only,) = class_details(["cat"], Comparisons(against, floor, None))
+        entry = only.metrics["fd_classifier"]
         assert entry.ratio is not None
         assert entry.ratio_interval is not None
         intervals.append(entry.ratio_interval)

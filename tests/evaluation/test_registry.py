@@ -57,9 +57,9 @@ def copied(whole: Embedded) -> Embedded:
 
 
 def beside_training(candidate: Embedded, reference: Embedded) -> Comparison:
-    found = closeness(digits("training", 3000).features, candidate.features, reference.features)
+    nearness = closeness(digits("training", 3000).features, candidate.features, reference.features)
     candidate, reference = (
-        dataclasses.replace(one, closeness=near) for one, near in zip((candidate, reference), found, strict=True)
+        dataclasses.replace(each, closeness=near) for each, near in zip((candidate, reference), nearness, strict=True)
     )
     return Comparison(reference, candidate, NUM_CLASSES, k=5)
 
@@ -92,11 +92,11 @@ def test_damage_is_seen_in_the_right_direction(
     damage: Callable[[Embedded], Embedded], expected: dict[str, str]
 ) -> None:
     before, after = scores(digits("candidate")), scores(damage(digits("candidate")))
-    found = {}
+    actual = {}
     for name in expected:
         change = after[name] - before[name]
-        found[name] = STAY if math.isclose(change, 0, abs_tol=0.05) else RISE if change > 0 else FALL
-    assert found == expected
+        actual[name] = STAY if math.isclose(change, 0, abs_tol=0.05) else RISE if change > 0 else FALL
+    assert actual == expected
 
 
 def test_sizes_of_known_damages() -> None:
@@ -107,19 +107,19 @@ def test_sizes_of_known_damages() -> None:
 
 
 def test_copies_of_training_digits_shout() -> None:
-    found = scores(copied(digits("candidate")))
-    assert found["c_t"] < -8
-    assert found["authenticity"] == 0
+    actual = scores(copied(digits("candidate")))
+    assert actual["c_t"] < -8
+    assert actual["authenticity"] == 0
     assert abs(scores(digits("candidate"))["c_t"]) < 1
 
 
 def test_identical_sets() -> None:
     reference = digits("reference")
-    found = scores(reference, reference)
-    assert found["precision"] == found["recall"] == found["coverage"] == found["gan_test_accuracy"] == 1
-    assert found["density"] == 6 / 5
-    assert found["kd_classifier"] < 0  # unbiased: the pairs (x, x) count across the sets, not within
-    exact = [found[name] for name in ("fd_classifier", "class_imbalance", "c_t")]
+    actual = scores(reference, reference)
+    assert actual["precision"] == actual["recall"] == actual["coverage"] == actual["gan_test_accuracy"] == 1
+    assert actual["density"] == 6 / 5
+    assert actual["kd_classifier"] < 0  # unbiased: the pairs (x, x) count across the sets, not within
+    exact = [actual[name] for name in ("fd_classifier", "class_imbalance", "c_t")]
     torch.testing.assert_close(exact, [0.0, 0.0, 0.0], rtol=0, atol=1e-9)
 
 
@@ -139,26 +139,26 @@ def test_four_metrics_share_one_comparison_of_distances(monkeypatch: pytest.Monk
 
 
 def undefined(comparison: Comparison) -> dict[str, str]:
-    found = {name: metric(comparison) for name, metric in METRICS.items()}
-    return {name: str(score.undefined) for name, score in found.items() if score.value is None}
+    values = {name: metric(comparison) for name, metric in METRICS.items()}
+    return {name: str(score.undefined) for name, score in values.items() if score.value is None}
 
 
 def test_without_labels_gan_test_accuracy_is_undefined() -> None:
     unlabelled = dataclasses.replace(digits("candidate", 40), labels=None)
-    found = undefined(beside_training(unlabelled, digits("reference", 100)))
-    assert found.keys() == {"gan_test_accuracy", "c_t"}
-    assert "no class was asked for" in found["gan_test_accuracy"]
-    assert found["c_t"] == "no class has 8 samples and 8 test digits"
+    actual = undefined(beside_training(unlabelled, digits("reference", 100)))
+    assert actual.keys() == {"gan_test_accuracy", "c_t"}
+    assert "no class was asked for" in actual["gan_test_accuracy"]
+    assert actual["c_t"] == "no class has 8 samples and 8 test digits"
 
 
 def test_without_training_digits_copying_is_undefined() -> None:
-    found = undefined(Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, 5))
-    assert found == dict.fromkeys(("c_t", "authenticity", "near_training"), "not compared with the training digits")
+    actual = undefined(Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, 5))
+    assert actual == dict.fromkeys(("c_t", "authenticity", "near_training"), "not compared with the training digits")
 
 
 def test_too_few_samples_leave_fd_infinity_undefined() -> None:
-    found = undefined(beside_training(digits("candidate", 34), digits("reference", 1000)))
-    assert found["fd_infinity"] == "6 features need 35 samples, found 34"
+    actual = undefined(beside_training(digits("candidate", 34), digits("reference", 1000)))
+    assert actual["fd_infinity"] == "6 features need 35 samples, found 34"
 
 
 def constant(n: int) -> Embedded:
@@ -172,7 +172,7 @@ def test_constant_images_of_one_class_have_finite_values(reference: Embedded, ca
     for name, metric in METRICS.items():
         score = metric(comparison)
         assert (score.value is None) == (score.undefined is not None), name
-        assert all(math.isfinite(one) for one in (score.value, score.standard_error) if one is not None), name
+        assert all(math.isfinite(each) for each in (score.value, score.standard_error) if each is not None), name
 
 
 BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "compare with real digits"}
@@ -207,9 +207,9 @@ def test_near_training_counts_what_is_nearer_than_one_percent_of_the_references(
     whole, copies = digits("candidate"), copied(digits("candidate"))
     rows = torch.arange(1000)
     features = torch.where((rows < 30)[:, None], copies.features, whole.features)
-    found = scores(dataclasses.replace(whole, features=features))["near_training"]
+    actual = scores(dataclasses.replace(whole, features=features))["near_training"]
     assert scores(whole)["near_training"] == pytest.approx(0.01, abs=0.008)
-    assert found == pytest.approx(0.03 + scores(whole)["near_training"], abs=0.004)
+    assert actual == pytest.approx(0.03 + scores(whole)["near_training"], abs=0.004)
 
 
 def test_select_takes_everything_of_an_image_along() -> None:

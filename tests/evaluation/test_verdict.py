@@ -40,9 +40,9 @@ def memorisation(cat: float = 4.0) -> Memorisation:
 
 
 def class_tests(p_value: float | None = 0.9) -> ClassTests:
-    one = Undefined(undefined="there is one class alone")
-    test = one if p_value is None else ClassTest(statistic=1.0, degrees=1, p_value=p_value)
-    others = dict.fromkeys(set(ClassTests.model_fields) - {"against_balanced"}, one)
+    undefined = Undefined(undefined="there is one class alone")
+    test = undefined if p_value is None else ClassTest(statistic=1.0, degrees=1, p_value=p_value)
+    others = dict.fromkeys(set(ClassTests.model_fields) - {"against_balanced"}, undefined)
     return ClassTests(against_balanced=test, **others)
 
 

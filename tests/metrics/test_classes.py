@@ -57,26 +57,26 @@ HISTOGRAMS = [[100, 100, 100], [90, 110, 100], [300, 0, 0], [1010, 980, 1003, 10
 
 @pytest.mark.parametrize("counts", HISTOGRAMS)
 def test_balance_agrees_with_scipy(counts: list[int]) -> None:
-    found = balance_test(torch.tensor(counts))
+    actual = balance_test(torch.tensor(counts))
     expected = scipy.stats.chisquare(counts)
-    assert found is not None
-    torch.testing.assert_close([found.statistic, found.p_value], [*map(float, expected)], rtol=1e-9, atol=1e-300)
-    assert found.degrees == len(counts) - 1
+    assert actual is not None
+    torch.testing.assert_close([actual.statistic, actual.p_value], [*map(float, expected)], rtol=1e-9, atol=1e-300)
+    assert actual.degrees == len(counts) - 1
 
 
 @pytest.mark.parametrize(
-    ("one", "two"), [([90, 110, 100], [100, 100, 120]), ([5, 7, 0], [50, 20, 0]), ([300, 0, 0], [100, 100, 100])]
+    ("first", "second"), [([90, 110, 100], [100, 100, 120]), ([5, 7, 0], [50, 20, 0]), ([300, 0, 0], [100, 100, 100])]
 )
-def test_same_classes_agrees_with_scipy(one: list[int], two: list[int]) -> None:
+def test_same_classes_agrees_with_scipy(first: list[int], second: list[int]) -> None:
     """Which refuses classes that neither set has."""
-    found = same_classes_test(torch.tensor(one), torch.tensor(two))
-    table = [[a, b] for a, b in zip(one, two, strict=True) if a + b]
+    actual = same_classes_test(torch.tensor(first), torch.tensor(second))
+    table = [[a, b] for a, b in zip(first, second, strict=True) if a + b]
     expected = scipy.stats.chi2_contingency(table, correction=False)
-    assert found is not None
+    assert actual is not None
     torch.testing.assert_close(
-        [found.statistic, found.p_value], [float(expected.statistic), float(expected.pvalue)], rtol=1e-9, atol=1e-300
+        [actual.statistic, actual.p_value], [float(expected.statistic), float(expected.pvalue)], rtol=1e-9, atol=1e-300
     )
-    assert found.degrees == expected.dof
+    assert actual.degrees == expected.dof
 
 
 def test_a_dropped_class_is_significant_and_chance_is_not() -> None:

@@ -35,8 +35,8 @@ def test_scaled_and_shifted_features_have_a_closed_form(scale: float, shift: flo
     reference = normal("reference", 100, F)
     mean, cov = moments(reference)
     expected = ((scale - 1) * mean + shift).square().sum() + (scale - 1) ** 2 * cov.trace()
-    found = frechet_distance(reference, scale * reference + shift)
-    torch.testing.assert_close(found, expected.item(), rtol=1e-10, atol=1e-10)
+    actual = frechet_distance(reference, scale * reference + shift)
+    torch.testing.assert_close(actual, expected.item(), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("purposes", [("a", "b"), ("b", "a"), ("a", "c")])
@@ -45,8 +45,8 @@ def test_covariances_that_do_not_commute_agree_with_scipy(purposes: tuple[str, s
     assert not torch.allclose(cov_1 @ cov_2, cov_2 @ cov_1)
     root = scipy.linalg.sqrtm((cov_1 @ cov_2).numpy())
     expected = (mean_1 - mean_2).square().sum() + cov_1.trace() + cov_2.trace() - 2 * root.trace().real
-    found = frechet_distance_of_moments(mean_1, cov_1, mean_2, cov_2)
-    torch.testing.assert_close(found, expected.item(), rtol=1e-10, atol=0)
+    actual = frechet_distance_of_moments(mean_1, cov_1, mean_2, cov_2)
+    torch.testing.assert_close(actual, expected.item(), rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize("rank", [1, 3, F])
@@ -58,8 +58,8 @@ def test_singular_covariances_keep_their_digits(rank: int) -> None:
     cov_1, cov_2 = (basis @ values.diag() @ basis.T for values in (values_1, values_2))
     zero = torch.zeros(F, dtype=torch.float64)
     expected = (values_1.sqrt() - values_2.sqrt()).square().sum().item()
-    found = frechet_distance_of_moments(zero, cov_1, zero, cov_2)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
+    actual = frechet_distance_of_moments(zero, cov_1, zero, cov_2)
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("rows", [2, F, 100])
@@ -73,9 +73,9 @@ def test_constant_features_have_a_distance_too() -> None:
 
 
 def test_one_feature_is_enough() -> None:
-    one, two = normal("one", 50, 1), 3 * normal("two", 60, 1)
-    expected = (one.mean() - two.mean()) ** 2 + (one.std() - two.std()) ** 2
-    torch.testing.assert_close(frechet_distance(one, two), expected.item(), rtol=1e-10, atol=0)
+    first, second = normal("one", 50, 1), 3 * normal("two", 60, 1)
+    expected = (first.mean() - second.mean()) ** 2 + (first.std() - second.std()) ** 2
+    torch.testing.assert_close(frechet_distance(first, second), expected.item(), rtol=1e-10, atol=0)
 
 
 def test_agrees_with_torch_fidelity(features: tuple[Tensor, Tensor], fidelity: dict[str, float]) -> None:
@@ -117,9 +117,9 @@ def test_standard_error_is_the_spread_of_repeated_draws(shift: float, low: float
     def draw(purpose: str, index: int, rows: int) -> Tensor:
         return draws.normal(1, purpose, index, (rows, 4))
 
-    found = [frechet_estimate(draw("x", i, 100), draw("y", i, 150) + shift) for i in range(400)]
-    spread = torch.tensor([one.value for one in found]).std().item()
-    mean_square = sum(one.standard_error**2 for one in found) / len(found)
+    estimates = [frechet_estimate(draw("x", i, 100), draw("y", i, 150) + shift) for i in range(400)]
+    spread = torch.tensor([each.value for each in estimates]).std().item()
+    mean_square = sum(each.standard_error**2 for each in estimates) / len(estimates)
     assert low < math.sqrt(mean_square) / spread < high
 
 
@@ -131,8 +131,8 @@ def test_infinity_is_nearer_to_the_closed_form_than_the_distance(shift: float) -
     expected = frechet_distance_of_moments(*moments(reference), mean, cov)
     torch.testing.assert_close(expected, F * shift**2, rtol=0.1, atol=0.1)  # the closed form, but for the reference
     candidates = [draws.normal(2, "few", i, (300, F)) + shift for i in range(100)]
-    plain = torch.tensor([frechet_distance(reference, one) for one in candidates]) - expected
-    extrapolated = torch.tensor([frechet_infinity(reference, one, seed=1).value for one in candidates]) - expected
+    plain = torch.tensor([frechet_distance(reference, each) for each in candidates]) - expected
+    extrapolated = torch.tensor([frechet_infinity(reference, each, seed=1).value for each in candidates]) - expected
     assert extrapolated.mean().abs() < plain.mean() / 5
     assert extrapolated.mean().abs() < 4 * extrapolated.std() / math.sqrt(len(candidates))
     assert extrapolated.square().mean() < plain.square().mean()
@@ -151,19 +151,19 @@ def test_infinity_is_the_line_through_the_distances_of_equal_parts() -> None:
 
 
 def test_infinity_is_as_sure_as_its_standard_error_says() -> None:
-    found = [frechet_infinity(normal(f"x{i}", 200, 4), normal(f"y{i}", 300, 4) + 1, seed=1) for i in range(200)]
-    spread = torch.tensor([one.value for one in found]).std().item()
-    mean_square = sum(one.standard_error**2 for one in found) / len(found)
+    estimates = [frechet_infinity(normal(f"x{i}", 200, 4), normal(f"y{i}", 300, 4) + 1, seed=1) for i in range(200)]
+    spread = torch.tensor([each.value for each in estimates]).std().item()
+    mean_square = sum(each.standard_error**2 for each in estimates) / len(estimates)
     assert 0.85 < math.sqrt(mean_square) / spread < 1.2
 
 
 def test_infinity_needs_more_images_than_features_in_the_smallest_part() -> None:
     assert least_for_infinity(128) == 5 * 129
-    found = frechet_infinity(normal("reference", 100, F), normal("candidate", least_for_infinity(F), F), seed=1)
-    assert math.isfinite(found.value)
-    assert math.isfinite(found.standard_error)
+    actual = frechet_infinity(normal("reference", 100, F), normal("candidate", least_for_infinity(F), F), seed=1)
+    assert math.isfinite(actual.value)
+    assert math.isfinite(actual.standard_error)
 
 
 def test_constant_features_have_influences_too() -> None:
-    found = frechet_estimate(torch.zeros(5, F), torch.full((7, F), 2.0))
-    assert (found.value, found.standard_error) == (4.0 * F, 0)
+    actual = frechet_estimate(torch.zeros(5, F), torch.full((7, F), 2.0))
+    assert (actual.value, actual.standard_error) == (4.0 * F, 0)

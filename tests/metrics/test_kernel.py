@@ -56,9 +56,9 @@ def test_leaving_one_out_is_computing_without_it() -> None:
 @pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 1.0, 1.6), (0.5, 0.9, 1.15)])
 def test_standard_error_is_the_spread_of_repeated_draws(shift: float, low: float, high: float) -> None:
     """400 draws: right for sources that differ, on the large side, as said, for equal ones."""
-    found = [kernel_distance(normal("x", 40, i), normal("y", 60, i) + shift) for i in range(400)]
-    spread = torch.tensor([one.value for one in found]).std().item()
-    mean_square = sum(one.standard_error**2 for one in found) / len(found)
+    estimates = [kernel_distance(normal("x", 40, i), normal("y", 60, i) + shift) for i in range(400)]
+    spread = torch.tensor([each.value for each in estimates]).std().item()
+    mean_square = sum(each.standard_error**2 for each in estimates) / len(estimates)
     assert low < math.sqrt(mean_square) / spread < high
 
 
@@ -70,8 +70,8 @@ def test_is_unbiased_for_equal_sources() -> None:
 
 def test_grows_with_the_shift_beyond_its_error() -> None:
     x = normal("x", 200)
-    found = [kernel_distance(x, normal("y", 200) + shift) for shift in (0.0, 0.5, 1.0)]
-    for smaller, larger in itertools.pairwise(found):
+    estimates = [kernel_distance(x, normal("y", 200) + shift) for shift in (0.0, 0.5, 1.0)]
+    for smaller, larger in itertools.pairwise(estimates):
         assert larger.value - smaller.value > 3 * larger.standard_error
 
 
@@ -88,5 +88,5 @@ def test_no_tensor_outgrows_a_block(largest_tensor: Callable[[Callable[[], objec
 
 
 def test_constant_features_have_a_value() -> None:
-    found = kernel_distance(torch.ones(5, F), torch.ones(6, F))
-    assert (found.value, found.standard_error) == (0, 0)
+    actual = kernel_distance(torch.ones(5, F), torch.ones(6, F))
+    assert (actual.value, actual.standard_error) == (0, 0)

@@ -55,10 +55,10 @@ def test_spacing_leaves_out_the_digit_itself_and_no_copy_of_it(make: Callable[[s
 
 def test_distances_are_those_of_the_features() -> None:
     training, samples = normal("training", 60), normal("samples", 20)
-    found = closeness(training, samples)[0]
+    actual = closeness(training, samples)[0]
     expected, places = torch.cdist(samples.double(), training.double()).min(dim=1)
-    torch.testing.assert_close(found.distances, expected, rtol=1e-5, atol=1e-5)
-    assert found.rows.equal(places)
+    torch.testing.assert_close(actual.distances, expected, rtol=1e-5, atol=1e-5)
+    assert actual.rows.equal(places)
 
 
 def test_authenticity_agrees_with_its_definition() -> None:
@@ -66,10 +66,10 @@ def test_authenticity_agrees_with_its_definition() -> None:
     training, samples = normal("training", 40), 1.2 * normal("samples", 60)
     t, s = training.tolist(), samples.tolist()
     expected = []
-    for one in s:
-        nearest = min(range(len(t)), key=lambda i: math.dist(one, t[i]))
+    for sample in s:
+        nearest = min(range(len(t)), key=lambda i: math.dist(sample, t[i]))
         spacing = min(math.dist(t[nearest], other) for i, other in enumerate(t) if i != nearest)
-        expected.append(math.dist(one, t[nearest]) > spacing)
+        expected.append(math.dist(sample, t[nearest]) > spacing)
     assert closeness(training, samples)[0].authentic.tolist() == expected
     assert 0.1 < sum(expected) / len(expected) < 0.9
 
@@ -80,11 +80,11 @@ def test_copies_are_not_authentic_even_of_repeated_training_digits() -> None:
 
 
 def test_closeness_of_several_sets_is_that_of_each() -> None:
-    training, one, two = normal("training", 40), normal("one", 10), normal("two", 15)
-    together = closeness(training, one, two)
-    for found, alone in zip(together, (closeness(training, one)[0], closeness(training, two)[0]), strict=True):
-        assert found.authentic.equal(alone.authentic)
-        torch.testing.assert_close(found.distances, alone.distances, rtol=1e-4, atol=1e-5)
+    training, first, second = normal("training", 40), normal("one", 10), normal("two", 15)
+    together = closeness(training, first, second)
+    for actual, alone in zip(together, (closeness(training, first)[0], closeness(training, second)[0]), strict=True):
+        assert actual.authentic.equal(alone.authentic)
+        torch.testing.assert_close(actual.distances, alone.distances, rtol=1e-4, atol=1e-5)
     chosen = together[1].select(torch.tensor([4, 2]))
     assert chosen.distances.equal(together[1].distances[[4, 2]])
     assert chosen.spacing.equal(together[1].spacing[[4, 2]])
@@ -104,10 +104,10 @@ def test_rank_sum_statistic_agrees_with_scipy(n: int, m: int, ties: bool) -> Non
     x = x - 0.5
     if ties:
         x, y = (2 * x).round(), (2 * y).round()
-    found = rank_sum_statistic(x, y)
+    actual = rank_sum_statistic(x, y)
     expected = scipy.stats.mannwhitneyu(x, y, alternative="less", method="asymptotic", use_continuity=False)
-    assert found < 0
-    torch.testing.assert_close(scipy.stats.norm.cdf(found).item(), expected.pvalue.item(), rtol=1e-9, atol=0)
+    assert actual < 0
+    torch.testing.assert_close(scipy.stats.norm.cdf(actual).item(), expected.pvalue.item(), rtol=1e-9, atol=0)
 
 
 def test_equal_values_speak_neither_way() -> None:
@@ -138,19 +138,19 @@ def test_c_t_agrees_with_its_definition() -> None:
     samples, digits = draws.uniform(0, "s", 0, (80,)), draws.uniform(0, "d", 0, (90,)) + 0.1
     sample_cells, digit_cells = draws.integers(0, "sc", 0, 4, (80,)), draws.integers(0, "dc", 0, 3, (90,))
     sample_cells[sample_cells == 2] = torch.where(torch.arange(int((sample_cells == 2).sum())) < 5, 2, 1)  # too few
-    found = three_sample_test(close(samples), close(digits), sample_cells, digit_cells, 5)
-    assert found is not None
-    assert [cell is None for cell in found.cells] == [False, False, True, True, True]
-    torch.testing.assert_close(found.value, slow_c_t(samples, digits, sample_cells, digit_cells, 8), rtol=1e-9, atol=0)
+    actual = three_sample_test(close(samples), close(digits), sample_cells, digit_cells, 5)
+    assert actual is not None
+    assert [cell is None for cell in actual.cells] == [False, False, True, True, True]
+    torch.testing.assert_close(actual.value, slow_c_t(samples, digits, sample_cells, digit_cells, 8), rtol=1e-9, atol=0)
 
 
 def copy_test(
     training: Tensor, samples: Tensor, digits: Tensor, sample_cells: Tensor, digit_cells: Tensor, num_cells: int
 ) -> CopyTest:
     near, far = closeness(training, samples, digits)
-    found = three_sample_test(near, far, sample_cells, digit_cells, num_cells)
-    assert found is not None
-    return found
+    actual = three_sample_test(near, far, sample_cells, digit_cells, num_cells)
+    assert actual is not None
+    return actual
 
 
 def test_c_t_of_samples_that_are_no_copies_has_mean_0_and_its_own_deviation() -> None:
@@ -158,12 +158,12 @@ def test_c_t_of_samples_that_are_no_copies_has_mean_0_and_its_own_deviation() ->
     values, deviations = [], []
     for index in range(300):
         training, samples, digits = (normal(name, 60, index) for name in ("training", "samples", "digits"))
-        cells = [(one[:, 0] > 0).long() + 2 * (one[:, 1] > 0) for one in (samples, digits)]
-        found = copy_test(training, samples, digits, cells[0], cells[1], 4)
-        values.append(found.value)
-        deviations.append(found.null_deviation)
+        cells = [(each[:, 0] > 0).long() + 2 * (each[:, 1] > 0) for each in (samples, digits)]
+        actual = copy_test(training, samples, digits, cells[0], cells[1], 4)
+        values.append(actual.value)
+        deviations.append(actual.null_deviation)
     spread = torch.tensor(values)
-    expected = math.sqrt(sum(one**2 for one in deviations) / len(deviations))
+    expected = math.sqrt(sum(each**2 for each in deviations) / len(deviations))
     assert spread.mean().abs() < 4 * expected / math.sqrt(300)
     assert 0.9 < spread.std().item() / expected < 1.1
 
@@ -173,19 +173,19 @@ def test_c_t_is_far_below_0_for_copies_and_far_above_for_noise(noise: float, low
     training, digits = normal("training", 400), normal("digits", 200)
     samples = training[:200] + noise * normal("noise", 200)
     nowhere = torch.zeros(200, dtype=torch.int64)
-    found = copy_test(training, samples, digits, nowhere, nowhere, 1)
-    assert low < found.value < high
+    actual = copy_test(training, samples, digits, nowhere, nowhere, 1)
+    assert low < actual.value < high
 
 
 def test_c_t_sees_copies_of_one_class_in_its_cell() -> None:
     """Which all cells together would hide."""
     training, samples, digits = (normal(name, 400) for name in ("training", "samples", "digits"))
-    cells = [(one[:, 0] > 1.3).long() for one in (training, samples, digits)]
+    cells = [(each[:, 0] > 1.3).long() for each in (training, samples, digits)]
     samples[cells[1] == 1] = training[cells[0] == 1][: int(cells[1].sum())] + 0.01
-    found = copy_test(training, samples, digits, cells[1], cells[2], 2)
-    assert found.cells[0] is not None
-    assert found.cells[1] is not None
-    assert found.cells[1] < -5 < -2 < found.cells[0]
+    actual = copy_test(training, samples, digits, cells[1], cells[2], 2)
+    assert actual.cells[0] is not None
+    assert actual.cells[1] is not None
+    assert actual.cells[1] < -5 < -2 < actual.cells[0]
 
 
 def test_too_few_in_every_cell_have_no_c_t() -> None:

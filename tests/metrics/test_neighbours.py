@@ -34,9 +34,9 @@ def slow_neighbourhoods(reference: Tensor, candidate: Tensor, k: int) -> Neighbo
     return Neighbourhoods(in_x_ball.sum(dim=0), in_x_ball.any(dim=1), in_y_ball.any(dim=1), k)
 
 
-def assert_same(found: Neighbourhoods, expected: Neighbourhoods) -> None:
+def assert_same(actual: Neighbourhoods, expected: Neighbourhoods) -> None:
     for name in ("balls_around", "covered", "recalled"):
-        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=0)
+        torch.testing.assert_close(getattr(actual, name), getattr(expected, name), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("k", [1, 3, 9])
@@ -53,33 +53,39 @@ def test_agrees_with_prdc_in_this_direction_only(name: str, k: int, features: tu
     """Exactly, because no distance equals a radius here: prdc takes open balls."""
     reference, candidate = features
     expected = prdc.compute_prdc(reference.numpy(), candidate[:150].numpy(), nearest_k=k)[name]
-    found, swapped = neighbourhoods(reference, candidate[:150], k), neighbourhoods(candidate[:150], reference, k)
-    torch.testing.assert_close(getattr(neighbours, name)(found).value, float(expected), rtol=1e-12, atol=0)
+    actual, swapped = neighbourhoods(reference, candidate[:150], k), neighbourhoods(candidate[:150], reference, k)
+    torch.testing.assert_close(getattr(neighbours, name)(actual).value, float(expected), rtol=1e-12, atol=0)
     assert abs(getattr(neighbours, name)(swapped).value - expected) > 0.05
 
 
 @pytest.mark.parametrize("name", ["precision", "recall"])
 def test_agrees_with_torch_fidelity(name: str, features: tuple[Tensor, Tensor], fidelity: dict[str, float]) -> None:
     """To the rounding of torch-fidelity's mean, which is float32."""
-    found = getattr(neighbours, name)(neighbourhoods(*features, k=3)).value
-    torch.testing.assert_close(found, fidelity[name], rtol=1e-6, atol=0)
+    actual = getattr(neighbours, name)(neighbourhoods(*features, k=3)).value
+    torch.testing.assert_close(actual, fidelity[name], rtol=1e-6, atol=0)
     assert abs(fidelity["precision"] - fidelity["recall"]) > 0.05  # else this would not tell the direction
+
+
+def shares(sets: Neighbourhoods) -> list[float]:
+    return [metric(sets).value for metric in (neighbours.precision, neighbours.recall, neighbours.coverage)]
 
 
 def test_identical_sets() -> None:
     x = normal("x", 50, 5)
-    found = neighbourhoods(x, x, k=4)
-    assert neighbours.precision(found).value == neighbours.recall(found).value == neighbours.coverage(found).value == 1
-    assert neighbours.density(found).value == (4 + 1) / 4  # closed balls: each holds its k neighbours and its centre
+    actual = neighbourhoods(x, x, k=4)
+    assert (
+        neighbours.precision(actual).value == neighbours.recall(actual).value == neighbours.coverage(actual).value == 1
+    )
+    assert neighbours.density(actual).value == (4 + 1) / 4  # closed balls: each holds its k neighbours and its centre
 
 
 def test_repeated_points_hold_each_other() -> None:
     """All at one place, radius 0: every ball holds every candidate there, none elsewhere."""
     x = normal("x", 1, 128).expand(10, 128)
     same, other = neighbourhoods(x, x[:6], k=3), neighbourhoods(x, x[:6] + 1e-3, k=3)
-    assert neighbours.precision(same).value == neighbours.recall(same).value == neighbours.coverage(same).value == 1
+    assert shares(same) == [1, 1, 1]
     assert neighbours.density(same).value == 10 / 3
-    assert neighbours.precision(other).value == neighbours.recall(other).value == neighbours.coverage(other).value == 0
+    assert shares(other) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("block_rows", [1, 7, 64, 1000])

@@ -33,11 +33,11 @@ def test_counts_draw_every_image_of_each_resampling_with_replacement() -> None:
 
 
 def test_draws_depend_on_seed_and_set_alone() -> None:
-    one, again, other = Resampler(1), Resampler(1), Resampler(2)
+    first, again, other = Resampler(1), Resampler(1), Resampler(2)
     again.counts("validation", 20)  # an order of calls that differs changes nothing
-    assert one.counts("samples", 20).equal(again.counts("samples", 20))
-    assert not one.counts("samples", 20).equal(one.counts("validation", 20))
-    assert not one.counts("samples", 20).equal(other.counts("samples", 20))
+    assert first.counts("samples", 20).equal(again.counts("samples", 20))
+    assert not first.counts("samples", 20).equal(first.counts("validation", 20))
+    assert not first.counts("samples", 20).equal(other.counts("samples", 20))
 
 
 def test_for_means_it_is_the_bootstrap_itself() -> None:
@@ -47,8 +47,8 @@ def test_for_means_it_is_the_bootstrap_itself() -> None:
     drawn = draws.integers(3, "evaluate.resamples.samples", 0, 40, (RESAMPLES, 40))
     drawn_real = draws.integers(3, "evaluate.resamples.validation", 0, 60, (RESAMPLES, 60))
     ratios = (parts[drawn].double().mean(dim=1) / real[drawn_real].double().mean(dim=1)).sort().values
-    found = resampler.ratio_interval(mean_over_candidates(parts), mean_over_candidates(real))
-    torch.testing.assert_close(found, ratios[[25, -26]].tolist())
+    actual = resampler.ratio_interval(mean_over_candidates(parts), mean_over_candidates(real))
+    torch.testing.assert_close(actual, ratios[[25, -26]].tolist())
 
 
 def test_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -66,8 +66,8 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
 def test_figure_and_floor_share_the_draws_of_the_references() -> None:
     """What hangs on the references alone cancels in the ratio."""
     parts = draws.uniform(0, "parts", 0, (100,))
-    found = Resampler(1).ratio_interval(mean_over_references(parts), mean_over_references(2 * parts))
-    torch.testing.assert_close(found, [0.5, 0.5])
+    actual = Resampler(1).ratio_interval(mean_over_references(parts), mean_over_references(2 * parts))
+    torch.testing.assert_close(actual, [0.5, 0.5])
     apart = Resampler(1).ratio_interval(mean_over_candidates(parts), mean_over_candidates(2 * parts))
     assert apart[0] is not None
     assert apart[1] is not None
