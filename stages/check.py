@@ -65,8 +65,8 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
         except UserError as error:
             problems.append(str(error))
     if not problems:
-        refused = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections))
-        problems = [f"{params_file}: {line}" for line in refused]
+        found = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections))
+        problems = [f"{params_file}: {line}" for line in found]
     problems += [*settings_refused(), *workspace_problems(data, WRITING)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
