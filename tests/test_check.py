@@ -286,6 +286,7 @@ def test_damaged_nets_to_start_from_are_refused_before_anything_is_deleted(tmp_p
         ("track.num_images", 10**9),
         ("track.num_images", 10**400),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_what_no_machine_can_do_is_refused_in_one_short_line(key: str, value: Any, tmp_path: Path) -> None:
     lines = [line for line in refusal(tmp_path, changed(key, value)).splitlines() if f" {key}: " in line]
