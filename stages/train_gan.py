@@ -21,6 +21,7 @@ from stages.common.unchanged import Unchanged
 from stages.gan import architectures, environment
 from stages.gan import team as teams
 from stages.gan.checkpoints import Checkpoints, run_key
+from stages.gan.images_shown import IMAGES_PER_STEP
 from stages.gan.initial import initial_files, load_net
 from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
 from stages.gan.loop import Host, Loop
@@ -29,8 +30,6 @@ from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Trainer
 
 STAGE = "train_gan"
-IMAGES_PER_STEP = "batch_size"
-"""Under which name snapshots.safetensors says how many real images a step shows, from the time before d_steps."""
 
 
 class Params(Settings):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stages.common.blocks import in_blocks
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
-from stages.common.images import ImageSet, to_levels
+from stages.common.images import ImageSet, to_colours, to_levels
 from stages.common.runtime import inception_weights, show_progress
 from stages.evaluation.embedded import Embedded
 
@@ -55,7 +55,7 @@ def load_inception() -> nn.Module:
 
 def inception_features(inception: nn.Module, images: Tensor) -> Tensor:
     """Features float32 [N, 2048] of images float32 [N, C, H, W] in [-1, 1]; C is 1 (grey, shown as RGB) or 3."""
-    colours = to_levels(images).expand(-1, 3, -1, -1)
+    colours = to_colours(to_levels(images))
     return in_blocks(lambda block: inception(block)[0], colours, size=BLOCK_SIZE, threads=available_cores())
 
 

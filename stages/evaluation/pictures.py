@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from stages.common.images import to_levels
+from stages.common.images import to_colours, to_levels
 from stages.evaluation.embedded import Embedded
 from stages.evaluation.scores import NO_LABELS
 from stages.metrics.classes import confusion_matrix
@@ -58,7 +58,7 @@ def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], t
         rows += [blank if image is None else pixels[image : image + 1] for image in chosen]
         rows += [blank if image is None else training[near.rows[image]][None] for image in chosen]
         captions.append(["-" if image is None else f"{near.distances[image]:.2f}" for image in chosen])
-    grid = make_grid(to_levels(torch.cat(rows)), nrow=len(names), padding=PADDING, pad_value=255)
+    grid = make_grid(to_colours(to_levels(torch.cat(rows))), nrow=len(names), padding=PADDING, pad_value=255)
     return _draw_nearest(grid, names, list(sets), captions, tuple(training.shape[2:]))
 
 

@@ -9,8 +9,17 @@ import numpy as np
 import torch
 
 CPUINFO = Path("/proc/cpuinfo")
-LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
-"""Variables that make torch's libraries use fewer instructions than the processor has, which gives other bytes."""
+LIMITS = (
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ATEN_CPU_CAPABILITY",
+    "OPENBLAS_CORETYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+)
+"""Variables that make libraries use other instructions than the processor's best, which may give other bytes."""
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from stages.common.files import csv_text
 from stages.gan.settings import Settings
 from stages.gan.trainer import FIGURES
 
@@ -43,4 +44,4 @@ class History:
     def csv(self) -> str:
         """All complete rows as CSV, six digits a figure."""
         table = pd.DataFrame(self.rows, columns=["kimg", *FIGURES])
-        return str(table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+        return csv_text(table)

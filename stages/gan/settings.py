@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.common.params import StageParams, known_name
+from stages.gan.images_shown import kimg_shown
 from stages.gan.losses import LOSSES
 from stages.gan.optimizers import OPTIMIZERS
 from stages.gan.penalties import PENALTIES
@@ -81,7 +82,7 @@ class Settings(StageParams):
 
     def kimg_shown(self, steps: int) -> float:
         """The same in thousands."""
-        return self.images_shown(steps) / 1000
+        return kimg_shown(steps, self.images_per_step)
 
     @property
     def total_steps(self) -> int:

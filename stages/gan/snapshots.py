@@ -1,4 +1,4 @@
-"""The averaged generator at several moments of a training, read from the file that train_gan keeps them in."""
+"""The file that holds the averaged generator at several moments of a training."""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +9,15 @@ from torch import Tensor
 
 from stages.common.files import read_tensors, require_equal
 from stages.common.images import ImageSet
+from stages.gan.images_shown import IMAGES_PER_STEP, kimg_shown
 from stages.gan.sampler import Sampler, sampler_from
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """kimg: thousands of real images shown to D so far; tensors: the state_dict of G; meta: the file's description."""
+    """The averaged generator at one moment.
+
+    kimg: thousands of real images shown to D so far; tensors: the state_dict of G; meta: the file's description."""
 
     kimg: float
     tensors: dict[str, Tensor]
@@ -36,7 +39,7 @@ def read_snapshots(path: Path, digits: ImageSet) -> list[Snapshot]:
     image_shape = arguments.get("image_shape") if isinstance(arguments, dict) else None
     unnumbered = [name for name in tensors if not re.match(r"\d+\.", name)]
     require_equal(path, "tensors without a number of steps", unnumbered, [])
-    require_equal(path, "type of batch_size", type(meta.get("batch_size")).__name__, "int")
+    require_equal(path, f"type of {IMAGES_PER_STEP}", type(meta.get(IMAGES_PER_STEP)).__name__, "int")
     require_equal(path, "image shape", image_shape, digits.image_shape)
     require_equal(path, "classes", meta.get("classes"), digits.classes)
     by_steps: dict[int, dict[str, Tensor]] = {}
@@ -44,6 +47,6 @@ def read_snapshots(path: Path, digits: ImageSet) -> list[Snapshot]:
         steps, _, own_name = name.partition(".")
         by_steps.setdefault(int(steps), {})[own_name] = tensor
     return [
-        Snapshot(steps * meta["batch_size"] / 1000, generator, meta, path)
+        Snapshot(kimg_shown(steps, meta[IMAGES_PER_STEP]), generator, meta, path)
         for steps, generator in sorted(by_steps.items(), key=lambda item: item[0])
     ]
