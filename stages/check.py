@@ -1,7 +1,7 @@
 """Refuse a bad params.yaml before DVC deletes or runs anything else, and name the versions that decide bytes.
 
-Every other stage depends on what this one writes. A changed parameter leaves that file as it was, so nothing
-reruns for it; an upgrade of a library that decides bytes changes it, so that everything computed reruns.
+Every other stage depends on the file that this stage writes. A changed parameter leaves that file as it was, so that
+nothing else reruns; an upgrade of a library that decides bytes changes it, so that everything computed from it reruns.
 """
 
 import re
@@ -95,9 +95,9 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
 
 
 def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each thing that params name and that is missing or damaged: device, nets to start from, weights.
+    """A line for each missing or damaged thing that params name: the device, networks to start from, weights.
 
-    Whether the nets are those of the params, train_gan finds out.
+    Whether those networks fit the params is checked by train_gan.
     """
     yield from refusals(partial(find_device, sections["train_gan"].device))
     for path in initial_files(data, sections["train_gan"].init_from):
@@ -128,7 +128,7 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams) -> Ite
 
 
 def net_costs(training: train_gan.Params, options: StageParams, size: int) -> list[limits.NetCost | None]:
-    """What G and D of those params cost at least: for grey images of that size, of two classes if of any."""
+    """A lower bound of what G and D of those params cost: for grey images of that size, with two classes or none."""
     architecture = architectures.load(training.network)
     arguments = {
         "image_shape": [1, size, size],
@@ -155,7 +155,7 @@ def settings_refused() -> list[str]:
 
 
 def refusals(attempt: Callable[[], object]) -> list[str]:
-    """What the attempt is refused with, or nothing."""
+    """The message of the attempt's UserError, if it raises one."""
     try:
         attempt()
     except UserError as error:
@@ -164,33 +164,33 @@ def refusals(attempt: Callable[[], object]) -> list[str]:
 
 
 def contradictions(sections: dict[str, Any]) -> Iterator[str]:
-    """What no section shows by itself: a line for each key that asks for what another one does not give."""
+    """A line for each key that needs more than a key of another section provides."""
     classes = registry.load(sections["download"].dataset).classes
     kept: Any = sections["normalize"].classes
     kept = range(len(classes)) if kept == "all" else kept
-    asked: Any = sections["generate"].classes
-    asked = range(len(kept)) if asked == "all" else asked
-    for key, labels, known in (("normalize", kept, classes), ("generate", asked, kept)):
+    drawn: Any = sections["generate"].classes
+    drawn = range(len(kept)) if drawn == "all" else drawn
+    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
         if unknown := [label for label in labels if label >= len(known)]:
             yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {', '.join(map(str, unknown))}"
     limit = sections["normalize"].limit
     for stage, images in (("train_classifier", limit), ("baseline", min(limit, sections["generate"].num_images))):
-        if (found := sections[stage].batch_size) > images:
-            yield f"{stage}.batch_size: expected at most the {images} images there are, found {found}"
+        if (batch_size := sections[stage].batch_size) > images:
+            yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
     compared = min(sections["evaluate"].num_images, sections["generate"].num_images)
     for stage, images in (("evaluate", compared), ("track", sections["track"].num_images)):
-        if (found := sections[stage].neighbours) >= images:
-            yield f"{stage}.neighbours: expected less than the {images} images compared, found {found}"
+        if (neighbours := sections[stage].neighbours) >= images:
+            yield f"{stage}.neighbours: expected less than the {images} images compared, found {neighbours}"
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
     """The locked version of each library in DECIDE_BYTES. Raises UserError if the lock pins one not exactly once."""
     versions = {}
     for name in DECIDE_BYTES:
-        found = re.findall(rf"^{name}==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
-        if len(found) != 1:
-            raise UserError(f"{lock}: expected one line {name}==..., found {len(found)}; `make lock` writes the lock")
-        versions[name] = found[0]
+        pins = re.findall(rf"^{name}==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+        if len(pins) != 1:
+            raise UserError(f"{lock}: expected one line {name}==..., found {len(pins)}; `make lock` writes the lock")
+        versions[name] = pins[0]
     return versions
 
 

@@ -29,7 +29,7 @@ P = TypeVar("P", bound=StageParams)
 
 
 def known_name(names: Callable[[], Iterable[str]]) -> AfterValidator:
-    """A validator for a name that a registry holds; `names` is asked at each check, and listed in the error."""
+    """A validator for a name that a registry holds; `names` is called at each check, and listed in the error."""
 
     def check(name: str) -> str:
         if name not in (known := sorted(names())):
@@ -96,7 +96,7 @@ def _explain(stage: str, schema: type[StageParams], error: Any) -> str:
 
 
 def _owner(schema: type[BaseModel], location: list[Any]) -> type[BaseModel]:
-    """The model that the last key of a location belongs to: the schema itself, or one that stands in its fields."""
+    """The model that the last key of a location belongs to: the schema itself, or a model within its fields."""
     owner = schema
     for part in location[:-1]:
         field = owner.model_fields.get(part) if isinstance(part, str) else None

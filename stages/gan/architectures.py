@@ -1,6 +1,6 @@
 """The registry of architectures: the listing of the folder networks. Only the chosen module is imported.
 
-A file whose name begins with an underscore is no architecture; what networks share stands in layers.py.
+A file whose name begins with an underscore is no architecture; what networks share is in layers.py.
 """
 
 import importlib

@@ -59,7 +59,7 @@ class Settings(StageParams):
         float, Field(ge=0, description="half-life of the average of G, in thousands of images")
     ]
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="of convolutions and matrix products")]
-    history_steps: Annotated[int, Field(ge=1, description="steps averaged in one row of the history")]
+    history_steps: Annotated[int, Field(ge=1, description="steps averaged in a row of the history")]
     snapshot_kimg: Annotated[
         float, Field(gt=0, description="thousands of images between two kept states of G's average")
     ]
