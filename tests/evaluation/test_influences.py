@@ -77,7 +77,7 @@ MEANS: dict[str, tuple[str, Part]] = {
 WITHOUT_INFLUENCES = {"c_t"}
 
 
-@pytest.mark.parametrize("name", METRICS.keys() - WITHOUT_INFLUENCES - {"fd_infinity"})
+@pytest.mark.parametrize("name", sorted(METRICS.keys() - WITHOUT_INFLUENCES - {"fd_infinity"}))
 def test_influences_are_those_of_the_right_images(name: str) -> None:
     """Of means over images the parts less their mean, and none on the other set; of others those of the jackknife."""
     comparison = drawn_apart()
