@@ -36,7 +36,7 @@ def _refuse_unknown(details: Details, usefulness: CasDetails) -> None:
     keys = ("value", "floor", "ratio", "ratio_interval")
     figures = {f"{name}.{key}": getattr(entry, key) for name, entry in entries.items() for key in keys}
     for name, accuracy in (("samples", usefulness.samples), ("real_digits", usefulness.real_digits.accuracy)):
-        figures[f"cas of {name}: standard_deviation"] = accuracy.standard_deviation
+        figures[f"cas.{name}.standard_deviation"] = accuracy.standard_deviation
     if unknown := [name for name, value in figures.items() if value is None]:
         raise UserError(f"the run in data/ has no {unknown[0]}: too few images or seeds; run the committed params")
 

@@ -37,7 +37,7 @@ def read_snapshots(path: Path, digits: ImageSet) -> list[Snapshot]:
     tensors, meta = read_tensors(path)
     arguments = meta.get("arguments")
     image_shape = arguments.get("image_shape") if isinstance(arguments, dict) else None
-    unnumbered = [name for name in tensors if not re.match(r"\d+\.", name)]
+    unnumbered = sorted(name for name in tensors if not re.match(r"\d+\.", name))
     require_equal(path, "tensors without a number of steps", unnumbered, [])
     require_equal(path, f"type of {IMAGES_PER_STEP}", type(meta.get(IMAGES_PER_STEP)).__name__, "int")
     require_equal(path, "image shape", image_shape, digits.image_shape)

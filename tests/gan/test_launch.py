@@ -255,7 +255,7 @@ def test_a_host_name_that_does_not_resolve_does_no_harm(project: Project) -> Non
     assert "generator.safetensors" in files
 
 
-@pytest.mark.parametrize("interface", ["ib0", "^lo,docker"])
+@pytest.mark.parametrize("interface", ["ib0", pytest.param("^lo,docker", marks=pytest.mark.slow)])
 def test_the_network_of_a_users_cluster_does_not_matter_to_a_team_on_one_machine(
     interface: str, project: Project
 ) -> None:
