@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
-from stages.common import limits
+from stages.checking import limits
+from stages.checking.workspace import workspace_problems
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, printable, read_params_file, validate_section
@@ -27,7 +28,6 @@ from stages.common.runtime import (
     show_progress,
 )
 from stages.common.unchanged import Unchanged
-from stages.common.workspace import workspace_problems
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception
 from stages.gan import architectures
@@ -43,7 +43,6 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
 }
-WRITING = ["check", *SCHEMAS, "usefulness"]
 """The stages, each of which writes a folder under data/."""
 LOCK = Path("requirements.txt")
 DECIDE_BYTES = ("numpy", "torch")
@@ -72,7 +71,7 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
         options = architectures.read_options(content, sections["train_gan"].network, params_file)
         lines = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections, options))
         problems = [f"{params_file}: {line}" for line in lines]
-    problems += [*settings_refused(), *workspace_problems(data, WRITING)]
+    problems += [*settings_refused(), *workspace_problems(data)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
     write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})
@@ -107,7 +106,7 @@ def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
 
 
 def too_large(data: Path, sections: dict[str, Any], options: StageParams) -> Iterator[str]:
-    """A line for each key that asks for more memory, disk or time than there is, by an estimate from below.
+    """A line for each key that needs more memory, disk or time than there is, by a lower bound (of grey images).
 
     options: of the chosen network.
     """
@@ -130,12 +129,8 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams) -> Ite
 def net_costs(training: train_gan.Params, options: StageParams, size: int) -> list[limits.NetCost | None]:
     """A lower bound of what G and D of those params cost: for grey images of that size, with two classes or none."""
     architecture = architectures.load(training.network)
-    arguments = {
-        "image_shape": [1, size, size],
-        "num_classes": 2 if training.conditional else 0,
-        "z_dim": training.z_dim,
-        **options.model_dump(),
-    }
+    num_classes = 2 if training.conditional else 0
+    arguments = architectures.net_arguments([1, size, size], num_classes, training.z_dim, options)
 
     def latents() -> tuple[Tensor, Tensor]:
         return torch.zeros(2, training.z_dim), torch.zeros(2, dtype=torch.long)
@@ -143,10 +138,11 @@ def net_costs(training: train_gan.Params, options: StageParams, size: int) -> li
     def images() -> tuple[Tensor, Tensor]:
         return torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.long)
 
-    return [
-        limits.net_cost(partial(architecture.Generator, **arguments), latents),
-        limits.net_cost(partial(architecture.Discriminator, **arguments), images),
-    ]
+    with architectures.refused_options(training.network):
+        return [
+            limits.net_cost(partial(architecture.Generator, **arguments), latents),
+            limits.net_cost(partial(architecture.Discriminator, **arguments), images),
+        ]
 
 
 def settings_refused() -> list[str]:

@@ -100,7 +100,8 @@ def build_loop(
     params: Params, options: StageParams, digits: ImageSet, device: torch.device, team: Team, initial: list[Path]
 ) -> Loop:
     """Both networks, from draws or from the files of an earlier run, and all that trains them, on the device."""
-    arguments = net_arguments(params, options, digits)
+    num_classes = len(digits.classes) if params.conditional else 0
+    arguments = architectures.net_arguments(digits.image_shape, num_classes, params.z_dim, options)
     players = architectures.build_players(params.network, arguments, params.seed)
     for path, net in zip(initial, players, strict=False):
         load_net(path, net, params.network, arguments)
@@ -108,16 +109,6 @@ def build_loop(
     trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team)
     meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
     return Loop.start(trainer, meta, digits)
-
-
-def net_arguments(params: Params, options: StageParams, digits: ImageSet) -> dict[str, object]:
-    """The arguments of G and D: the shape and the classes come from the digits."""
-    return {
-        "image_shape": list(digits.images.shape[1:]),
-        "num_classes": len(digits.classes) if params.conditional else 0,
-        "z_dim": params.z_dim,
-        **options.model_dump(),
-    }
 
 
 def write_curves(folder: Path, loop: Loop) -> None:

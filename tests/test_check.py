@@ -12,7 +12,7 @@ import torch
 from ruamel.yaml import YAML
 
 from stages import check
-from stages.common import limits
+from stages.checking import limits
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.datasets import registry

@@ -50,7 +50,7 @@ def test_wrong_penalties_are_one_line(penalties: dict[str, Any], expected: str, 
 def test_missing_keys_of_a_penalty_are_described(tmp_path: Path) -> None:
     lines = refusal(tmp_path, changed("train_gan.penalties", {"r1": {"weight": 1.0}})).splitlines()
     assert sorted(line.split(": ")[1:3] for line in lines) == [
-        ["train_gan.penalties.r1.interval", "missing key; D's steps between two uses; the weight is multiplied by it"],
+        ["train_gan.penalties.r1.interval", "missing key; taken at every n-th step of D, with the weight times n"],
         ["train_gan.penalties.r1.part", "missing key; share of each part of the batch that it is taken on"],
     ]
 

@@ -174,7 +174,7 @@ def test_device_that_is_not_there_is_refused_at_once(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UserError, match=rf"train_gan\.device: {device} is not there; this machine has cpu"):
+    with pytest.raises(UserError, match=rf"train_gan\.device: {device} is not available; this machine has cpu"):
         run(upstream, device=device)
     assert not (upstream / "train_gan").exists()
 

@@ -1,6 +1,6 @@
 """Estimates of what params ask for, so that `check` refuses what cannot work before anything is deleted or run.
 
-Pure functions of a few numbers; every bound is far above what works, so that only the impossible is refused.
+Pure functions of a few numbers; bounds are generous: only settings that cannot possibly work are refused.
 """
 
 import math
@@ -59,14 +59,14 @@ def images_bytes(num_images: int, channels: int, height: int, width: int) -> flo
     return _float(num_images) * channels * height * width * FLOAT_BYTES * IMAGE_COPIES
 
 
-def steps(total_kimg: float, batch_size: int) -> float:
+def steps(total_kimg: float, images_per_step: int) -> float:
     """Steps that show at least total_kimg thousand images; infinite where a float cannot say it."""
-    return total_kimg * 1000 / _float(batch_size)
+    return total_kimg * 1000 / _float(images_per_step)
 
 
-def snapshots(total_kimg: float, snapshot_kimg: float, batch_size: int) -> float:
+def snapshots(total_kimg: float, snapshot_kimg: float, images_per_step: int) -> float:
     """Kept states of the averaged generator: one each snapshot_kimg, at most one a step, and the last."""
-    return 1 + min(steps(total_kimg, batch_size), total_kimg / snapshot_kimg)
+    return 1 + min(steps(total_kimg, images_per_step), total_kimg / snapshot_kimg)
 
 
 @dataclass(frozen=True)
@@ -132,21 +132,21 @@ def net_problems(
 
 
 def training_problems(
-    total_kimg: float, snapshot_kimg: float, batch_size: int, generator_bytes: int, memory: int, disk: int
+    total_kimg: float, snapshot_kimg: float, images_per_step: int, generator_bytes: int, memory: int, disk: int
 ) -> Iterator[str]:
     """A line for each key of a training's length that cannot work.
 
-    generator_bytes: of one state of G; memory, disk: bytes that are there. Snapshots are held in memory, and written
+    generator_bytes: of one state of G; memory, disk: available bytes. Snapshots are held in memory, and written
     again with each checkpoint, of which there are two, and with the outs.
     """
-    if (actual := steps(total_kimg, batch_size)) > MOST_STEPS:
-        most = MOST_STEPS * _float(batch_size) / 1000
+    if (actual := steps(total_kimg, images_per_step)) > MOST_STEPS:
+        most = MOST_STEPS * _float(images_per_step) / 1000
         yield f"train_gan.total_kimg: {actual:.2g} steps; expected at most {most:g} kimg, found {total_kimg:g}"
         return
-    if snapshot_kimg < (step_kimg := _float(batch_size) / 1000):
+    if snapshot_kimg < (step_kimg := _float(images_per_step) / 1000):
         yield f"train_gan.snapshot_kimg: expected at least one step, {step_kimg:g} kimg, found {snapshot_kimg:g}"
         return
-    needed = snapshots(total_kimg, snapshot_kimg, batch_size) * generator_bytes
+    needed = snapshots(total_kimg, snapshot_kimg, images_per_step) * generator_bytes
     for limit, of, copies in ((memory / SNAPSHOTS_SHARE, "memory", 1), (disk, "disk", 3)):
         if needed * copies > limit:
             yield (

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def workspace_problems(data: Path, stages: list[str]) -> Iterator[str]:
+def workspace_problems(data: Path) -> Iterator[str]:
     """A line for each reason for which DVC would lose what the stages write into `data`."""
-    yield from links_out(data, stages)
+    yield from links_out(data)
     if dvc_root := os.environ.get("DVC_ROOT"):
         yield from shallow_history(Path(dvc_root), data.parent)
 
 
-def links_out(data: Path, stages: list[str]) -> Iterator[str]:
+def links_out(data: Path) -> Iterator[str]:
     """A line for the first folder that is a link to a place outside the project: DVC refuses outs there at the end."""
     root = data.parent.resolve()
-    for path in (data, *(data / stage for stage in stages)):
+    folders = sorted(path for path in data.iterdir() if path.name != "init") if data.is_dir() else []  # no outs there
+    for path in (data, *folders):
         if path.is_symlink() and not path.resolve().is_relative_to(root):
             yield (
                 f"{path} links to {path.resolve()}, where DVC keeps no outs: make it a folder, and move the cache: "

@@ -89,7 +89,7 @@ def find_device(name: str) -> "torch.device":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
     if not present[name]:
         have = ", ".join(kind for kind, there in present.items() if there)
-        raise UserError(f"train_gan.device: {name} is not there; this machine has {have}: set one of them, or auto")
+        raise UserError(f"train_gan.device: {name} is not available; this machine has {have}: set one of them, or auto")
     return torch.device(name)
 
 

@@ -1,8 +1,8 @@
 """What a stage depends on must not change while it runs.
 
 DVC reads params and hashes dependencies when a stage has ended, so it would record an edit made in the meantime beside
-results of the state before it. Each stage therefore compares what dvc.yaml lists for it between its start and its end.
-Without dvc.yaml nothing is recorded, and there is nothing to compare.
+results of the state before it. Each stage therefore compares what dvc.yaml lists for it between its start, when its
+modules are loaded, and its end. Without dvc.yaml nothing is recorded, and there is nothing to compare.
 """
 
 import hashlib
@@ -43,16 +43,25 @@ class Unchanged:
     def _causes(self) -> dict[str, str]:
         """The content of each section of params.yaml, and the SHA-256 of each file, that dvc.yaml lists."""
         entry, params = self._listed()
-        causes = {}
+        causes: dict[str, str] = {}
         for key in entry.get("params", []):
-            whole = isinstance(key, dict)  # `params.yaml:` with nothing behind it names all sections
-            section = "" if whole else _resolved(key, params)
-            value = params if whole else _lookup(params, section)
-            causes[f"{PARAMS_FILE} {section}".strip()] = json.dumps(value, sort_keys=True, default=str)
+            causes |= self._params_of(key, params)
         for dependency in entry.get("deps", []):
             for path in self._files(self.root / _resolved(dependency, params)):
                 causes[path.relative_to(self.root).as_posix()] = self._digest(path)
         return causes
+
+    def _params_of(self, entry: str | dict[str, list[str] | None], params: dict[str, Any]) -> dict[str, str]:
+        """The content of one entry under params: a section of params.yaml, or a file with sections or all of it."""
+        if isinstance(entry, str):
+            section = _resolved(entry, params)
+            return {f"{PARAMS_FILE} {section}": json.dumps(_lookup(params, section), sort_keys=True, default=str)}
+        ((file, sections),) = entry.items()
+        if file != PARAMS_FILE.as_posix():
+            return {file: self._digest(self.root / file)} if (self.root / file).is_file() else {}
+        if sections is None:
+            return {file: json.dumps(params, sort_keys=True, default=str)}
+        return {name: text for section in sections for name, text in self._params_of(section, params).items()}
 
     def _listed(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The stage's entry in dvc.yaml, and params.yaml; nothing where there is no such entry, or neither is valid."""
@@ -81,7 +90,7 @@ class Unchanged:
 
 
 def _is_ignored(name: str) -> bool:
-    """Whether a file or folder of that name is nobody's input: compiled code, and files of desktops and editors."""
+    """Whether a file or folder of that name is not an input: compiled code, and files of desktops and editors."""
     return name == "__pycache__" or name.startswith(".")
 
 

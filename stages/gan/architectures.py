@@ -4,12 +4,15 @@ A file whose name begins with an underscore is no architecture; what networks sh
 """
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from torch import nn
 
+from stages.common.errors import UserError
 from stages.common.initialise import initialise
 from stages.common.params import PARAMS_FILE, StageParams, validate_section
 
@@ -22,8 +25,9 @@ class Architecture(Protocol):
     """What a module in networks/ holds.
 
     Options: the schema of its section in params.yaml. Generator and Discriminator take image_shape ([C, H, W]),
-    num_classes (0 for an unconditional GAN), z_dim, and each of the options, by these names. A network that needs
-    other initial weights than `initialise` gives has a method initialise(seed: int, purpose: str) -> None.
+    num_classes (0 for an unconditional GAN), z_dim, and each of the options, by these names, and raise ValueError for
+    values that do not go together. A network that needs other initial weights than `initialise` gives has a method
+    initialise(seed: int, purpose: str) -> None.
     """
 
     Options: type[StageParams]
@@ -33,7 +37,7 @@ class Architecture(Protocol):
 
 def names() -> list[str]:
     """The names of all architectures, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
 
 
 def load(name: str) -> Architecture:
@@ -50,16 +54,34 @@ def read_options(content: dict[str, Any], name: str, path: Path = PARAMS_FILE) -
     return validate_section(by_key, f"{SECTION}.{name}", load(name).Options, path)
 
 
+def net_arguments(image_shape: list[int], num_classes: int, z_dim: int, options: StageParams) -> dict[str, Any]:
+    """What Generator and Discriminator are called with, and what their files say of them."""
+    return {"image_shape": image_shape, "num_classes": num_classes, "z_dim": z_dim, **options.model_dump()}
+
+
 def build_generator(network: str, arguments: dict[str, Any]) -> nn.Module:
     """An untrained G of that architecture."""
     return load(network).Generator(**arguments)
 
 
 def build_players(network: str, arguments: dict[str, Any], seed: int) -> tuple[nn.Module, nn.Module]:
-    """G and D of that architecture with their initial weights, a function of the seed."""
+    """G and D of that architecture with their initial weights, a function of the seed.
+
+    Raises UserError if the architecture refuses the arguments or has a layer that nobody initialises.
+    """
     architecture = load(network)
-    players = architecture.Generator(**arguments), architecture.Discriminator(**arguments)
-    for name, net in zip("GD", players, strict=True):
-        initialise_net = getattr(net, "initialise", None) or partial(initialise, net)
-        initialise_net(seed, f"train_gan.{name}")
+    with refused_options(network):
+        players = architecture.Generator(**arguments), architecture.Discriminator(**arguments)
+        for name, net in zip("GD", players, strict=True):
+            initialise_net = getattr(net, "initialise", None) or partial(initialise, net)
+            initialise_net(seed, f"train_gan.{name}")
     return players
+
+
+@contextmanager
+def refused_options(network: str) -> Iterator[None]:
+    """Raises UserError for what a network raises that cannot be built with its options."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{SECTION}.{network}: {' '.join(str(error).split())[:200]}") from None

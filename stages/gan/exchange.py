@@ -1,6 +1,6 @@
 """How the processes of a team exchange their sums. Both ways copy bits and add nothing.
 
-There are two exchanges per step. Shared memory saves the time that all_gather spends on sockets.
+There is one exchange per update, of D or G. Shared memory saves the time that all_gather spends on sockets.
 """
 
 import math

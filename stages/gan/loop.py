@@ -1,4 +1,4 @@
-"""A training from its first step to its last: history, pictures, snapshots, checkpoints and requests to stop.
+"""Runs the training loop: history, pictures, snapshots, checkpoints and requests to stop.
 
 Knows no path under data/: it publishes curves and pictures through a function.
 """
@@ -39,7 +39,7 @@ class Loop:
 
     @classmethod
     def start(cls, trainer: Trainer, meta: dict[str, Any], digits: ImageSet) -> "Loop":
-        """Before the first step; digits: for the picture of real ones."""
+        """A loop that has taken no step yet; digits: the real images to show beside the samples."""
         return cls(trainer, meta, History(trainer.settings), pictures={"real.png": real_grid(digits)})
 
     @property
@@ -89,6 +89,7 @@ class Loop:
                     self._stop_here(host, name)
                 if self.steps_done % host.checkpoint_steps == 0:
                     host.save(self)
+        self.trainer.require_finite()
 
     def resume(self, host: "Host") -> None:
         """Load the newest checkpoint of this run into every process of the team, if process 0 has one."""

@@ -41,7 +41,8 @@ PENALTIES = {
     "r2": Penalty("fake", half),
     # Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3.
     "wgan_gp": Penalty("between", from_one),
-    # Kodali et al. 2017, "On convergence and stability of GANs", section 2.3, with noise as in the authors' code.
+    # Kodali et al. 2017, "On convergence and stability of GANs", section 2.3, with noise as in the authors' code; the
+    # standard deviation is that of a part of the batch.
     "dragan": Penalty("near", from_one),
 }
 
@@ -55,7 +56,7 @@ def squared_gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3))
 
 
-def penalised_images(penalty: Penalty, real_images: Tensor, fake_images: Tensor, uniform: Tensor) -> Tensor:
+def penalty_points(penalty: Penalty, real_images: Tensor, fake_images: Tensor, uniform: Tensor) -> Tensor:
     """The images [B, C, H, W] at which the gradient is taken.
 
     uniform: draws in [0, 1), [B, 1 + C * H * W]: the first of a row mixes, the others are the noise.

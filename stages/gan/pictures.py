@@ -1,4 +1,4 @@
-"""Grids of digits while a GAN trains, a column for each class: samples of the same latents, and real digits beside."""
+"""Grids of digits during training, a column for each class: samples from fixed latents, and real digits likewise."""
 
 import torch
 from torch import Tensor, nn

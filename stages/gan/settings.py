@@ -17,7 +17,7 @@ class PenaltyTerm(StageParams):
 
     weight: Annotated[float, Field(ge=0, description="factor of the penalty; 0 leaves it out")]
     part: Annotated[float, Field(gt=0, le=1, description="share of each part of the batch that it is taken on")]
-    interval: Annotated[int, Field(ge=1, description="D's steps between two uses; the weight is multiplied by it")]
+    interval: Annotated[int, Field(ge=1, description="taken at every n-th step of D, with the weight times n")]
 
 
 def _spelled_out(value: Any) -> Any:
@@ -54,7 +54,9 @@ class Settings(StageParams):
         list[Annotated[float, Field(ge=0, lt=1)]],
         Field(min_length=2, max_length=2, description="decay rates of the gradient's mean and square"),
     ]
-    lr_decay: Annotated[float, Field(ge=0, le=1, description="last learning rate as a part of the first; linear")]
+    lr_decay: Annotated[
+        float, Field(ge=0, le=1, description="final learning rate as a fraction of the initial one; linear decay")
+    ]
     ema_halflife_kimg: Annotated[
         float, Field(ge=0, description="half-life of the average of G, in thousands of images")
     ]

@@ -1,4 +1,4 @@
-"""The file that holds the averaged generator at several moments of a training."""
+"""The file that holds the averaged generator at several points during training."""
 
 import re
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ process computes which part. Every draw is a function of seed, purpose and index
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,19 +20,21 @@ from stages.gan.ema import ema_decay, frozen_copy, update_ema
 from stages.gan.losses import LOSSES
 from stages.gan.optimizers import OPTIMIZERS, load_optimizer_state, optimizer_state
 from stages.gan.parts import PartResult, flatten
-from stages.gan.penalties import PENALTIES, Penalty, penalised_images, squared_gradient_norms
+from stages.gan.penalties import PENALTIES, Penalty, penalty_points, squared_gradient_norms
 from stages.gan.settings import PenaltyTerm, Settings
 from stages.gan.team import Team
 
+DuePenalty = tuple[Penalty, PenaltyTerm]
+"""A penalty that is taken in this step of D, and how."""
 FIGURES_D = ("d_loss", "real_logits", "fake_logits", "penalty")
 FIGURES_G = ("g_loss",)
 FIGURES = (*FIGURES_D, "d_grad_norm", *FIGURES_G, "g_grad_norm")
-"""What a step reports, in this order: means over the batch, and norms of the two gradients. The figure `penalty` is the
-squared gradient norm that the penalties see, before their weights; the sum if there are several."""
+"""What a step reports, in this order: means over the batch, and norms of the two gradients. The figure `penalty` is
+the sum of the squared gradient norms that the penalties see; one that is taken every n-th step counts n times."""
 
 
 class NotFiniteError(ArithmeticError):
-    """A loss, gradient or weight is no longer a finite number."""
+    """A loss, gradient, statistic or weight is not a finite number."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,14 @@ class Trainer:
     def step(self, step: int) -> Tensor:
         """Train on the batches of that step (0 is the first). Returns FIGURES as float32 [7], on the device.
 
-        Raises NotFiniteError, with the weights as they were before the update, if a gradient or figure is not finite.
+        Raises NotFiniteError if a gradient or figure is not finite; that network then keeps its weights.
         """
         self._set_learning_rates(step)
         # Teach D: d_steps batches of real images beside fresh samples.
         d_figures, batches = [], range(step * self.settings.d_steps, (step + 1) * self.settings.d_steps)
         for batch in batches:
-            d_results = [self._d_part(part, batch) for part in self._parts(batch, "d", batch)]
+            due = self._penalties_due(batch)
+            d_results = [self._d_part(part, due) for part in self._parts(batch, "d", batch, due)]
             d_figures.append(self._update(self.D, self.opt_d, d_results))
         # Teach G by what D now says of fresh samples.
         g_results = [self._g_part(part) for part in self._parts(batches[-1], "g", step)]
@@ -94,26 +97,26 @@ class Trainer:
         update_ema(self.ema, self.G, self._ema_decay(step))
         return torch.cat([torch.stack(d_figures).mean(dim=0), g_figures])
 
-    def _d_part(self, part: Part, batch: int) -> PartResult:
-        """One part's share of D's step."""
+    def _d_part(self, part: Part, due: Sequence[DuePenalty]) -> PartResult:
+        """One part's share of D's step, with the penalties that are due."""
         with torch.no_grad(), kept_buffers(self.G), self._autocast():
             fake_images = self.G(part.z, part.y)
-        due = [(penalty, term) for penalty, term in self.penalties if term.weight and batch % term.interval == 0]
         whole = {penalty.at for penalty, term in due if term.part == 1}
         real_images = part.real_images.detach().requires_grad_("real" in whole)
         fake_images = fake_images.requires_grad_("fake" in whole)
         with kept_buffers(self.D), self._autocast():
             real_logits, fake_logits = self.D(real_images, part.y).float(), self.D(fake_images, part.y).float()
             d_loss = self.loss.discriminator(real_logits, fake_logits)
+            statistics = copied_statistics(self.D)  # of real and fake images, not of those beside them
             judged = {"real": (real_logits, real_images), "fake": (fake_logits, fake_images)}
             objective, norms = d_loss, torch.zeros_like(d_loss[:1])
             for penalty, term in due:
                 squares = self._squared_norms(penalty, term, part, judged)
                 objective = objective + spread(term.weight * term.interval * penalty.of(squares), len(d_loss))
-                norms = norms + squares.detach().mean()
+                norms = norms + term.interval * squares.detach().mean()
             gradients = torch.autograd.grad(objective.mean(), list(self.D.parameters()))
             means = [x.detach().mean() for x in (d_loss, real_logits, fake_logits, norms)]
-            return PartResult(gradients, copied_statistics(self.D), torch.stack(means))
+            return PartResult(gradients, statistics, torch.stack(means))
 
     def _g_part(self, part: Part) -> PartResult:
         """One part's share of G's step."""
@@ -135,7 +138,7 @@ class Trainer:
         """
         if penalty.at in judged and term.part == 1:
             return squared_gradient_norms(*judged[penalty.at])
-        points = penalised_images(penalty, judged["real"][1], judged["fake"][1], part.uniform)
+        points = penalty_points(penalty, judged["real"][1], judged["fake"][1], part.uniform)
         points = points[: math.ceil(term.part * len(points))].detach().requires_grad_()
         return squared_gradient_norms(self.D(points, part.y[: len(points)]).float(), points)
 
@@ -152,18 +155,21 @@ class Trainer:
             buffer.copy_(statistic)
         return torch.cat([mean.figures, norm.reshape(1)])
 
-    def _parts(self, batch: int, player: str, draw: int) -> list[Part]:
-        """Of the parts of that batch of real images, those that this process computes, with latents of that draw."""
+    def _parts(self, batch: int, player: str, draw: int, due: Sequence[DuePenalty] = ()) -> list[Part]:
+        """This process's parts of a batch: real images of that batch, latents of that draw, what penalties need."""
         settings, device = self.settings, self.images.device
         rows = self.order.rows(batch).to(device)
         z = draws.normal(settings.seed, f"train_gan.z.{player}", draw, (settings.batch_size, settings.z_dim))
-        tensors = self.images[rows], self.labels[rows], z.to(device), self._uniform(batch).to(device)
+        tensors = self.images[rows], self.labels[rows], z.to(device), self._uniform(batch, due).to(device)
         mine = slice(self.team.parts.start, self.team.parts.stop)
         return [Part(*part) for part in zip(*(tensor.chunk(settings.shards)[mine] for tensor in tensors), strict=True)]
 
-    def _uniform(self, batch: int) -> Tensor:
-        """Draws for penalties beside real and fake images, [B, 1 + C * H * W]; [B, 0] if there are none."""
-        drawn = any(penalty.at in ("between", "near") for penalty, _ in self.penalties)
+    def _penalties_due(self, batch: int) -> list[DuePenalty]:
+        return [(penalty, term) for penalty, term in self.penalties if term.weight and batch % term.interval == 0]
+
+    def _uniform(self, batch: int, due: Sequence[DuePenalty]) -> Tensor:
+        """Draws for penalties beside real and fake images, [B, 1 + C * H * W]; [B, 0] if none of these is due."""
+        drawn = any(penalty.at in ("between", "near") for penalty, _ in due)
         width = 1 + self.images[0].numel() if drawn else 0
         return draws.uniform(self.settings.seed, "train_gan.penalty", batch, (self.settings.batch_size, width))
 
@@ -181,8 +187,14 @@ class Trainer:
         shown = self.settings.kimg_shown(1)
         return ema_decay(shown, step * shown, self.settings.ema_halflife_kimg)
 
+    def require_finite(self) -> None:
+        """Raises NotFiniteError if the last update left a weight or statistic that is not finite."""
+        for name, net in self._nets().items():
+            if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
+                raise NotFiniteError(f"{name}'s weights")
+
     def state(self) -> dict[str, Tensor]:
-        """All that a later step depends on, by name: weights, buffers and average, and what the optimisers keep."""
+        """All that a later step depends on, by name: weights, buffers and average, and the optimisers' state."""
         states = {name: net.state_dict() for name, net in self._nets().items()}
         states |= {name: optimizer_state(optimizer) for name, optimizer in self._optimizers().items()}
         return {f"{name}.{key}": tensor for name, tensors in states.items() for key, tensor in tensors.items()}

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.common import limits
-from stages.common.limits import GIB, NetCost
+from stages.checking import limits
+from stages.checking.limits import GIB, NetCost
 
 
 class Net(nn.Module):

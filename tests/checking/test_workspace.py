@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.common.workspace import links_out, shallow_history, workspace_problems
-
-STAGES = ["check", "train_gan"]
+from stages.checking.workspace import links_out, shallow_history, workspace_problems
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def test_a_folder_on_another_disk_is_refused(folder: str, project: Path) -> None
     if folder == "data":
         (project / "data").rmdir()
     (project / folder).symlink_to(project.parent / "disk")
-    (line,) = links_out(project / "data", STAGES)
+    (line,) = links_out(project / "data")
     assert line.startswith(f"{project / folder} links to {project.parent / 'disk'}, where DVC keeps no outs")
     assert "`dvc config --local cache.type symlink`" in line
 
@@ -33,7 +31,7 @@ def test_folders_links_inside_the_project_and_the_cache_s_own_links_pass(project
     (project / "data" / "check").symlink_to(project / "elsewhere")
     (project / "data" / "train_gan").mkdir()
     (project / "data" / "train_gan" / "generator.safetensors").symlink_to(project.parent / "disk" / "cached")
-    assert list(links_out(project / "data", STAGES)) == []
+    assert list(links_out(project / "data")) == []
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -53,9 +51,9 @@ def test_a_shallow_clone_is_refused_in_dvc_s_copy_alone(project: Path, monkeypat
     assert "`git fetch --unshallow`" in line
     assert list(shallow_history(clone, clone)) == []
     monkeypatch.setenv("DVC_ROOT", str(clone))
-    assert list(workspace_problems(copy / "data", STAGES)) == [line]
+    assert list(workspace_problems(copy / "data")) == [line]
     git(clone, "fetch", "--quiet", "--unshallow")
-    assert list(workspace_problems(copy / "data", STAGES)) == []
+    assert list(workspace_problems(copy / "data")) == []
 
 
 def test_without_git_nothing_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_device(monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, name: st
 def test_absent_device(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UserError, match=rf"train_gan\.device: {name} is not there; this machine has cpu: set one"):
+    with pytest.raises(UserError, match=rf"train_gan\.device: {name} is not available; this machine has cpu: set one"):
         runtime.find_device(name)
 
 

@@ -110,6 +110,24 @@ def test_a_stage_may_depend_on_every_section(root: Path) -> None:
         unchanged.confirm()
 
 
+@pytest.mark.parametrize(
+    ("entry", "edited", "named"),
+    [
+        ("params.yaml: [other]", "params.yaml", "params.yaml other"),
+        ("more.yaml: [x]", "more.yaml", "more.yaml"),
+    ],
+)
+def test_sections_may_be_listed_by_their_file(entry: str, edited: str, named: str, root: Path) -> None:
+    (root / "more.yaml").write_text("x: 0.2\n", encoding="utf-8")
+    replace("dvc.yaml", "- params.yaml:", f"- {entry}")(root)
+    unchanged = Unchanged("all", root)
+    replace("params.yaml", "lr: 0.1", "lr: 0.3")(root)
+    unchanged.confirm()
+    replace(edited, "0.2", "0.4")(root)
+    with pytest.raises(UserError, match=f"^{named} changed"):
+        unchanged.confirm()
+
+
 def test_without_a_pipeline_there_is_nothing_to_confirm(tmp_path: Path) -> None:
     Unchanged("first", tmp_path).confirm()
 

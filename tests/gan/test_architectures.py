@@ -160,8 +160,17 @@ def test_a_network_may_own_its_initial_weights(tmp_path: Path, monkeypatch: pyte
     G, _ = architectures.build_players("own", {}, seed=5)
     assert G.get_parameter("scale").tolist() == [5.0 + len("train_gan.G")] * 3
     monkeypatch.setattr(architectures, "load", lambda _: SimpleNamespace(Generator=OwnScale, Discriminator=Scale))
-    with pytest.raises(TypeError, match="no rule to initialise Scale"):
+    with pytest.raises(UserError, match=r"^networks.half: no rule to initialise Scale"):
         architectures.build_players("half", {}, seed=5)
+
+
+def test_options_that_a_network_refuses_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> nn.Module:
+        raise ValueError("expected width to be a multiple of heads")
+
+    monkeypatch.setattr(architectures, "load", lambda _: SimpleNamespace(Generator=refuse, Discriminator=refuse))
+    with pytest.raises(UserError, match=r"^networks.attention: expected width to be a multiple of heads$"):
+        architectures.build_players("attention", {}, seed=0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from stages.common import draws
 from stages.gan.optimizers import OPTIMIZERS
-from stages.gan.penalties import PENALTIES, penalised_images
-from stages.gan.trainer import FIGURES, Trainer
+from stages.gan.penalties import PENALTIES, penalty_points
+from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
 from tests.gan.test_losses import REFERENCES
 from tests.gan.test_trainer import BATCH, BETAS, SEED, data, latents, players, r1_penalty, trainer
 
@@ -31,7 +31,7 @@ def expected_d_gradient(penalty: str, weight: float, part: float, shards: int) -
     size = BATCH // shards
     for start in range(0, BATCH, size):
         rows = torch.arange(start, start + size)
-        at = penalised_images(PENALTIES[penalty], real[rows], fake[rows], uniform[rows])
+        at = penalty_points(PENALTIES[penalty], real[rows], fake[rows], uniform[rows])
         chosen = at[: math.ceil(part * size)]
         squares = r1_penalty(D, chosen, y[rows][: len(chosen)])
         objective = objective + weight * PENALTIES[penalty].of(squares).mean() / shards
@@ -49,10 +49,34 @@ def test_penalties_on_a_part_of_each_part_and_with_an_interval(penalty: str, par
 
 def test_between_its_intervals_a_penalty_is_left_out() -> None:
     term = {"weight": 2.0, "part": 1.0, "interval": 3}
-    made, without = (trainer(players(), penalties=penalties, lr_d=1e-9) for penalties in ({"r1": term}, {}))
-    norms = [made.step(step)[FIGURES.index("penalty")].item() for step in range(4)]
+    terms = ({"r1": term}, {"r1": term | {"interval": 1}}, {})
+    made, always, without = (trainer(players(), penalties=penalties, lr_d=1e-9) for penalties in terms)
+    figure = FIGURES.index("penalty")
+    norms = [made.step(step)[figure].item() for step in range(4)]
     assert [norm > 0 for norm in norms] == [True, False, False, True]
-    assert without.step(0)[FIGURES.index("penalty")].item() == 0
+    assert norms[0] == pytest.approx(3 * always.step(0)[figure].item(), rel=1e-5)  # so that means over steps compare
+    assert without.step(0)[figure].item() == 0
+
+
+def test_penalties_beside_the_images_leave_the_statistics_of_d_alone() -> None:
+    """Its BatchNorm sees real and fake images, whatever penalties look at beside them."""
+    statistics = []
+    for penalties in ({}, {"wgan_gp": 1.0}, {"r1": {"weight": 1.0, "part": 0.5, "interval": 1}}):
+        G, D = players()
+        D.body.insert(1, nn.BatchNorm2d(5))  # type: ignore[operator, union-attr]
+        made = trainer((G, D), penalties=penalties, lr_d=1e-9)
+        made.step(0)
+        statistics.append([buffer.clone() for buffer in made.D.buffers()])
+    assert_close(statistics[1], statistics[0], rtol=0, atol=0)
+    assert_close(statistics[2], statistics[0], rtol=0, atol=0)
+
+
+def test_an_update_that_overflows_in_the_last_step_is_noticed() -> None:
+    made = trainer(players())
+    made.require_finite()
+    next(made.G.parameters()).detach().view(-1)[0] = math.inf
+    with pytest.raises(NotFiniteError, match="^G's weights"):
+        made.require_finite()
 
 
 def test_two_penalties_add_up_in_any_order_of_params() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from stages.gan.penalties import PENALTIES, penalised_images, squared_gradient_norms
+from stages.gan.penalties import PENALTIES, penalty_points, squared_gradient_norms
 
 NORMS = torch.tensor([0.0, 0.5, 1.0, 3.0])
 # What each penalty gives for gradients of these norms; a new one is tested by an entry here.
@@ -38,7 +38,7 @@ def test_a_flat_d_gives_a_finite_slope(name: str) -> None:
 
 def test_images_that_the_gradient_is_taken_at() -> None:
     real, fake, uniform = torch.full((3, 1, 2, 2), 1.0), torch.zeros(3, 1, 2, 2), torch.full((3, 5), 0.25)
-    at = {name: penalised_images(penalty, real, fake, uniform) for name, penalty in PENALTIES.items()}
+    at = {name: penalty_points(penalty, real, fake, uniform) for name, penalty in PENALTIES.items()}
     assert torch.equal(at["r1"], real)
     assert torch.equal(at["r2"], fake)
     assert_close(at["wgan_gp"], torch.full_like(real, 0.25))
@@ -49,7 +49,7 @@ def test_noise_of_dragan_is_half_the_spread_of_the_images() -> None:
     real = torch.linspace(-1, 1, 12).view(3, 1, 2, 2)
     noise = torch.linspace(0, 1, 12).view(3, 4)
     uniform = torch.cat([torch.full((3, 1), 0.5), noise], dim=1)
-    moved = penalised_images(PENALTIES["dragan"], real, torch.zeros_like(real), uniform) - real
+    moved = penalty_points(PENALTIES["dragan"], real, torch.zeros_like(real), uniform) - real
     deviation = math.sqrt(real.double().var().item())
     assert_close(moved.flatten(1), noise * (deviation / 2))
 

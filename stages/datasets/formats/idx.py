@@ -54,8 +54,10 @@ def read_labels(path: Path) -> "Tensor":
 
 
 def encode(values: npt.NDArray[np.generic]) -> bytes:
-    """An array of one of the TYPES as the content of an IDX file."""
-    kind = next(kind for kind, dtype in TYPES.items() if np.dtype(dtype) == values.dtype.newbyteorder(">"))
+    """An array of one of the TYPES as the content of an IDX file. Raises ValueError for another type."""
+    kinds = (kind for kind, dtype in TYPES.items() if np.dtype(dtype) == values.dtype.newbyteorder(">"))
+    if (kind := next(kinds, None)) is None:
+        raise ValueError(f"IDX has no type {values.dtype}")
     header = struct.pack(f">4B{values.ndim}I", 0, 0, kind, values.ndim, *values.shape)
     return header + values.astype(TYPES[kind]).tobytes()
 
