@@ -37,25 +37,25 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 def changed_files(clone: Clone) -> set[str]:
-    listed = clone.must("git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    listed = clone.run_checked("git", "status", "--porcelain", "--untracked-files=all").splitlines()
     return {line[3:] for line in listed}
 
 
 def test_the_recipes_touch_the_files_that_they_name(clone: Clone) -> None:
-    clone.must(sys.executable, "-m", "tools.deps")
+    clone.run_checked(sys.executable, "-m", "tools.deps")
     assert changed_files(clone) == {step.path for step in STEPS}
 
 
 def test_style_is_kept(clone: Clone) -> None:
     paths = [step.path for step in STEPS if step.path.endswith(".py")]
-    clone.must("ruff", "check", "--fix", "--quiet", *paths)
-    clone.must("ruff", "format", "--quiet", *paths)
+    clone.run_checked("ruff", "check", "--fix", "--quiet", *paths)
+    clone.run_checked("ruff", "format", "--quiet", *paths)
 
 
 def test_the_tests_of_what_was_added_pass(clone: Clone) -> None:
     written = [step.path for step in STEPS if step.path.startswith("tests/")]
     own = ["tests/gan/test_optimizers.py"] if (clone.root / "tests/gan/test_optimizers.py").exists() else []
-    printed = clone.must(sys.executable, "-m", "pytest", "-q", "-n", "0", *sorted(set(written)), *own)
+    printed = clone.run_checked(sys.executable, "-m", "pytest", "-q", "-n", "0", *sorted(set(written)), *own)
     assert re.search(r"\d+ passed", printed)
     assert "failed" not in printed
 

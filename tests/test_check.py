@@ -1,4 +1,4 @@
-"""The first stage: the committed params.yaml passes, and whatever is wrong in it is refused in one line a key."""
+"""The first stage: the committed params.yaml passes, and every error in it is refused in one line a key."""
 
 import copy
 import io
