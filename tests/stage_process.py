@@ -75,7 +75,7 @@ class Project:
             out, err = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def must(self, *command: str, **variables: str) -> dict[str, bytes]:
+    def run_checked(self, *command: str, **variables: str) -> dict[str, bytes]:
         """What the stage, or another command that must succeed, leaves behind."""
         done = self.run(*command, **variables)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -35,30 +35,30 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         for step in steps:
             step.apply(made.root)
         assert changed_files(made) == {step.path for step in steps}, title
-        made.must("git", "add", "--all")
-        made.must("git", "commit", "--quiet", "--message", title)
+        made.run_checked("git", "add", "--all")
+        made.run_checked("git", "commit", "--quiet", "--message", title)
     return made
 
 
 def changed_files(clone: Clone) -> set[str]:
-    listed = clone.must("git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    listed = clone.run_checked("git", "status", "--porcelain", "--untracked-files=all").splitlines()
     return {line[3:] for line in listed}
 
 
 def test_make_deps_writes_the_pipeline_alone(clone: Clone) -> None:
-    clone.must(sys.executable, "-m", "tools.deps")
+    clone.run_checked(sys.executable, "-m", "tools.deps")
     assert changed_files(clone) == {"dvc.yaml"}
 
 
 def test_style_is_kept(clone: Clone) -> None:
     paths = [step.path for step in STEPS if step.path.endswith(".py")]
-    clone.must("ruff", "check", "--fix", "--quiet", *paths)
-    clone.must("ruff", "format", "--quiet", *paths)
+    clone.run_checked("ruff", "check", "--fix", "--quiet", *paths)
+    clone.run_checked("ruff", "format", "--quiet", *paths)
 
 
 def test_the_tests_of_what_was_added_pass(clone: Clone) -> None:
     written = [step.path for step in STEPS if step.path.startswith("tests/")]
-    printed = clone.must(sys.executable, "-m", "pytest", "-q", "-n", "0", *sorted(set(written)))
+    printed = clone.run_checked(sys.executable, "-m", "pytest", "-q", "-n", "0", *sorted(set(written)))
     assert re.search(r"\d+ passed", printed)
     assert "failed" not in printed
 

@@ -1,4 +1,4 @@
-"""The first stage: the committed params.yaml passes, and whatever is wrong in it is refused in one line a key."""
+"""The first stage: the committed params.yaml passes, and every error in it is refused in one line a key."""
 
 import copy
 import io
@@ -204,7 +204,7 @@ def test_batch_size_must_divide_into_the_shards(tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
 def test_device_that_is_not_there(tmp_path: Path) -> None:
     found = refusal(tmp_path, changed("train_gan.device", "cuda"))
-    assert "train_gan.device: cuda is not there" in found
+    assert "train_gan.device: cuda is not available" in found
     assert "cpu" in found
 
 

@@ -13,6 +13,7 @@ from dvc.cli.parser import get_main_parser
 from ruamel.yaml import YAML
 
 from tests.recipes import recipes
+from tools import locked
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -54,10 +55,10 @@ def outs() -> set[str]:
 
 
 def known_paths() -> set[str]:
-    """All files and outs with their folders; what the recipes create; what users put under data/init."""
+    """Files and outs with their folders; what the recipes create; what users put under data/init; what runs leave."""
     new = {step.path for steps in RECIPES.values() for step in steps if step.anchor is None}
     initial = {f"data/init/name{rest}" for rest in ("/generator.safetensors", ".dvc")}
-    files = project_files() | outs() | new | initial | {".checkpoints/file"}
+    files = project_files() | outs() | new | initial | {".checkpoints/file", f"{locked.FOLDER}/file"}
     return files | {parent.as_posix() for file in files for parent in PurePosixPath(file).parents}
 
 

@@ -31,7 +31,7 @@ from tools.profiles import TRAINING
 def reference(normalized: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of an undisturbed run in one process."""
     project = Project.create(tmp_path_factory.mktemp("exactness") / "reference", normalized)
-    files = project.must(GAN_PROCESSES="1")
+    files = project.run_checked(GAN_PROCESSES="1")
     samples = {"real", "epoch_0001", "epoch_0002", "epoch_0003", "epoch_0004", "final"}
     assert {name for name in files if name.startswith("samples/")} == {f"samples/{name}.png" for name in samples}
     assert not (project.root / ".checkpoints").exists() or not list((project.root / ".checkpoints").iterdir())
@@ -47,14 +47,14 @@ def project(normalized: Path, tmp_path: Path) -> Project:
 def test_any_number_of_processes_gives_the_same_bytes(
     processes: int, project: Project, reference: dict[str, bytes]
 ) -> None:
-    assert project.must(GAN_PROCESSES=str(processes)) == reference
+    assert project.run_checked(GAN_PROCESSES=str(processes)) == reference
 
 
 def test_a_launcher_that_someone_else_started_gives_the_same_bytes(
     project: Project, reference: dict[str, bytes]
 ) -> None:
     launcher = ("python", "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "stages.train_gan")
-    assert project.must(*launcher) == reference
+    assert project.run_checked(*launcher) == reference
 
 
 def test_launchers_on_two_machines_give_the_same_bytes(
@@ -71,7 +71,7 @@ def test_launchers_on_two_machines_give_the_same_bytes(
         return ("python", "-m", "torch.distributed.run", *machine, *meeting, "-m", "stages.train_gan")
 
     with other.started(*launcher(1)) as second:
-        assert project.must(*launcher(0)) == reference
+        assert project.run_checked(*launcher(0)) == reference
         out, err = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 0, out + err
     assert other.written() == {}
@@ -116,7 +116,7 @@ def test_a_real_run_with_the_parts_in_another_order_gives_other_bytes(
 ) -> None:
     """With real processes, for one of the faults below."""
     inject(project.root, "parts in another order")
-    files = project.must(GAN_PROCESSES="4")
+    files = project.run_checked(GAN_PROCESSES="4")
     assert {name for name in files if files[name] != reference[name]} >= {"generator.safetensors", "history.csv"}
 
 

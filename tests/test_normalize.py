@@ -96,7 +96,7 @@ def test_limit_shortens_training_alone(normalized: Path, downloaded: Path, limit
     for split in ("validation", "test"):
         assert torch.equal(sets[split].images, whole[split].images)
     assert description["num_images"] == {"train": left, "validation": 200, "test": 400}
-    # The statistics are those of the files, whatever is taken from them.
+    # The statistics are those of the files, no matter how many images are taken.
     assert description["pixel_mean"] == of_whole["pixel_mean"]
 
 

@@ -1,4 +1,4 @@
-"""Whatever params.yaml holds, check accepts it or refuses it in short lines that a terminal can show."""
+"""For any params.yaml, check either accepts it or refuses it in short lines that a terminal can show."""
 
 import random
 from pathlib import Path

@@ -53,8 +53,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The clone before anything ran."""
     folder = tmp_path_factory.mktemp("pipeline")
     made = tiny_clone(folder, PIPELINE)
-    made.must("git", "config", "user.name", "Test")
-    made.must("git", "config", "user.email", "test@example.org")
+    made.run_checked("git", "config", "user.name", "Test")
+    made.run_checked("git", "config", "user.email", "test@example.org")
     yield Project(made.root, made.environment | {"GAN_PROCESSES": "1"})
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -63,8 +63,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def first_run(project: Project) -> str:
     """What the first `dvc repro` printed; its results are committed, as a user would."""
     printed = project.dvc("repro")
-    project.must("git", "add", "--all")
-    project.must("git", "commit", "--quiet", "--message", "Results")
+    project.run_checked("git", "add", "--all")
+    project.run_checked("git", "commit", "--quiet", "--message", "Results")
     return printed
 
 
@@ -149,7 +149,7 @@ def test_a_bad_value_is_refused_in_one_line_and_costs_nothing(
     before = project.files()
     project.set_params({section: {key: value}})
     done = project.run(sys.executable, "-m", "dvc", "repro")
-    project.must("git", "checkout", "--quiet", "params.yaml")
+    project.run_checked("git", "checkout", "--quiet", "params.yaml")
     assert done.returncode != 0
     printed = done.stdout + done.stderr
     lines = [line for line in printed.splitlines() if line.startswith("check: ")]

@@ -65,9 +65,9 @@ def test_the_tiny_profile_runs_the_whole_chain(tmp_path: Path) -> None:
     block = TEXT.partition("<!-- tiny -->\n```console\n")[2].partition("```\n<!-- /tiny -->")[0]
     command = block.replace("\\\n", " ").split("$ ")[2]
     clone = tiny_clone(tmp_path, {})
-    clone.must("bash", "-c", command)
+    clone.run_checked("bash", "-c", command)
     (name,) = clone.dvc("exp", "list", "--name-only").split()
-    commit = re.findall(r"[0-9a-f]{40}", clone.must("git", "ls-remote", ".", f"refs/exps/*/{name}"))[0]
+    commit = re.findall(r"[0-9a-f]{40}", clone.run_checked("git", "ls-remote", ".", f"refs/exps/*/{name}"))[0]
     for table in ("track/track.csv", "train_gan/history.csv"):
-        assert len(clone.must("git", "show", f"{commit}:data/{table}").splitlines()) > 3
-    assert "cas" in json.loads(clone.must("git", "show", f"{commit}:data/usefulness/cas.json"))
+        assert len(clone.run_checked("git", "show", f"{commit}:data/{table}").splitlines()) > 3
+    assert "cas" in json.loads(clone.run_checked("git", "show", f"{commit}:data/usefulness/cas.json"))

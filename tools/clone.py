@@ -45,16 +45,16 @@ class Clone:
             command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False
         )
 
-    def must(self, *command: str, **variables: str) -> str:
-        """What a command prints that must succeed; the program ends if it does not."""
+    def run_checked(self, *command: str, **variables: str) -> str:
+        """Run a command to its end and return what it prints; the program exits if the command fails."""
         done = self.run(*command, **variables)
         if done.returncode:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
     def dvc(self, *arguments: str, **variables: str) -> str:
-        """What a dvc command prints that must succeed."""
-        return self.must(sys.executable, "-m", "dvc", *arguments, **variables)
+        """Run a dvc command and return what it prints; the program exits if it fails."""
+        return self.run_checked(sys.executable, "-m", "dvc", *arguments, **variables)
 
     def set_params(self, changes: Changes) -> None:
         """Write other values into params.yaml."""
@@ -77,8 +77,8 @@ def tiny_clone(folder: Path, changes: Changes) -> Clone:
     _add_tiny_dataset(root)
     made = Clone(root, user_environment(folder) | {"GAN_DATA_SOURCE": str(root / DIGITS)})
     made.set_params({"download": {"dataset": "tiny"}} | changes)
-    made.must("git", "add", "--all")
-    made.must("git", "commit", "--quiet", "--message", "Tiny profile")
+    made.run_checked("git", "add", "--all")
+    made.run_checked("git", "commit", "--quiet", "--message", "Tiny profile")
     return made
 
 

@@ -59,7 +59,7 @@ class Torture:
     def __init__(self, clone: Clone) -> None:
         self.clone, self.root = clone, clone.root
         self.out, self.log = clone.root / "data" / "train_gan", clone.root.parent / "log"
-        clone.must(sys.executable, "-m", "dvc", "repro", "normalize")
+        clone.run_checked(sys.executable, "-m", "dvc", "repro", "normalize")
         self.lock_before = (self.root / "dvc.lock").read_bytes()
         self._durations = {1: self._undisturbed(1)}
         self.reference = self._result()

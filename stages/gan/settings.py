@@ -54,9 +54,7 @@ class Settings(StageParams):
         list[Annotated[float, Field(ge=0, lt=1)]],
         Field(min_length=2, max_length=2, description="decay rates of the gradient's mean and square"),
     ]
-    lr_decay: Annotated[
-        float, Field(ge=0, le=1, description="final learning rate as a fraction of the initial one; linear decay")
-    ]
+    lr_decay: Annotated[float, Field(ge=0, le=1, description="final learning rate over the initial one; linear")]
     ema_halflife_kimg: Annotated[
         float, Field(ge=0, description="half-life of the average of G, in thousands of images")
     ]

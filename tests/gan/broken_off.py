@@ -37,7 +37,7 @@ def run_data(tmp_path: Path, normalized: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 class BreakingOffError(Exception):
-    """Stands for a process that ends between two steps."""
+    """Represents a process that ends between two steps."""
 
 
 @pytest.fixture

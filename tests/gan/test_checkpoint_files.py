@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there, whatever ends a write or damages a file."""
+"""A checkpoint is either whole or absent, even if a write is cut short or a file is damaged."""
 
 import hashlib
 import os

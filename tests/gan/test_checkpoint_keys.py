@@ -1,4 +1,4 @@
-"""To which run a checkpoint belongs: whatever decides the result decides the key."""
+"""Which run a checkpoint belongs to: everything that decides the result is part of its key."""
 
 import shutil
 import sys

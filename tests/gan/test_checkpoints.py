@@ -140,7 +140,7 @@ def test_a_file_system_without_room_for_any_checkpoint_changes_nothing(normalize
         pytest.skip("this kernel or user may not mount a file system")
     project = Project.create(tmp_path / "project", normalized, total_kimg=0.36)
     variables = {"GAN_PROCESSES": "1", "GAN_CHECKPOINT_KIMG": "0.12"}
-    undisturbed = project.must(**variables)
+    undisturbed = project.run_checked(**variables)
     done = project.run(*mount, sys.executable, "-m", "stages.train_gan", DVC_ROOT=str(small), **variables)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == [

@@ -59,7 +59,7 @@ def test_more_processes_than_parts_are_refused() -> None:
         processes_to_start(5, 4, "cpu", 0, SHORT_KIMG)
 
 
-# --- asked to stop ---
+# --- stop requests ---
 
 
 @pytest.fixture
@@ -247,11 +247,11 @@ def test_a_host_name_that_does_not_resolve_does_no_harm(project: Project) -> Non
     prefix = ("unshare", "--uts", "--net", "sh", "-c", NO_NAME, sys.executable)
     if not all(map(shutil.which, ("unshare", "hostname", "ip"))):
         pytest.skip("needs the programs unshare, hostname and ip")
-    asked = subprocess.run([*prefix, "-c", ASK], capture_output=True, text=True, check=False)
-    if asked.returncode:
-        pytest.skip(f"this kernel or user may not have another host name: {asked.stderr.strip()}")
-    assert asked.stdout == "unknown\n"
-    files = project.must(*prefix, "-m", "stages.train_gan", GAN_PROCESSES="2")
+    printed = subprocess.run([*prefix, "-c", ASK], capture_output=True, text=True, check=False)
+    if printed.returncode:
+        pytest.skip(f"this kernel or user may not have another host name: {printed.stderr.strip()}")
+    assert printed.stdout == "unknown\n"
+    files = project.run_checked(*prefix, "-m", "stages.train_gan", GAN_PROCESSES="2")
     assert "generator.safetensors" in files
 
 
@@ -259,7 +259,7 @@ def test_a_host_name_that_does_not_resolve_does_no_harm(project: Project) -> Non
 def test_the_network_of_a_users_cluster_does_not_matter_to_a_team_on_one_machine(
     interface: str, project: Project
 ) -> None:
-    files = project.must(GAN_PROCESSES="2", GLOO_SOCKET_IFNAME=interface)
+    files = project.run_checked(GAN_PROCESSES="2", GLOO_SOCKET_IFNAME=interface)
     assert "generator.safetensors" in files
 
 
@@ -278,7 +278,7 @@ def test_without_loopback_several_processes_are_refused_at_once(project: Project
 
 @pytest.mark.parametrize("left_over", [{"TORCHELASTIC_RUN_ID": "x"}, {"RANK": "1", "LOCAL_RANK": "a"}])
 def test_variables_that_some_launcher_left_over_do_no_harm(left_over: dict[str, str], project: Project) -> None:
-    files = project.must(GAN_PROCESSES="1", **left_over)
+    files = project.run_checked(GAN_PROCESSES="1", **left_over)
     assert "generator.safetensors" in files
 
 

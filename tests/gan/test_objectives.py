@@ -1,6 +1,7 @@
 """D's objective with penalties, several steps of D, and every optimiser, on the small players of test_trainer.py."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def test_penalties_on_a_part_of_each_part_and_with_an_interval(penalty: str, par
 
 def test_between_its_intervals_a_penalty_is_left_out() -> None:
     term = {"weight": 2.0, "part": 1.0, "interval": 3}
-    terms = ({"r1": term}, {"r1": term | {"interval": 1}}, {})
+    terms: tuple[dict[str, Any], ...] = ({"r1": term}, {"r1": term | {"interval": 1}}, {})
     made, always, without = (trainer(players(), penalties=penalties, lr_d=1e-9) for penalties in terms)
     figure = FIGURES.index("penalty")
     norms = [made.step(step)[figure].item() for step in range(4)]
@@ -75,7 +76,7 @@ def test_an_update_that_overflows_in_the_last_step_is_noticed() -> None:
     made = trainer(players())
     made.require_finite()
     next(made.G.parameters()).detach().view(-1)[0] = math.inf
-    with pytest.raises(NotFiniteError, match="^G's weights"):
+    with pytest.raises(NotFiniteError, match=r"^G's weights"):
         made.require_finite()
 
 

@@ -1,4 +1,4 @@
-"""`make deps`: dvc.yaml lists the code that each stage imports, whatever network is chosen, and all else stays."""
+"""`make deps`: dvc.yaml lists the code that each stage imports, for every choice of network; the rest is unchanged."""
 
 import re
 import shutil

@@ -27,8 +27,8 @@ def rows_of(table: str) -> dict[str, list[str]]:
 @pytest.mark.slow
 def test_two_seeds_of_two_settings_are_compared(tiny: Clone) -> None:
     """The second setting draws only threes, from the same generators."""
-    before = tiny.must("git", "status", "--porcelain")
-    printed = tiny.must(sys.executable, "-m", "tools.seeds", "--seeds", "2", "generate.classes=[3]")
+    before = tiny.run_checked("git", "status", "--porcelain")
+    printed = tiny.run_checked(sys.executable, "-m", "tools.seeds", "--seeds", "2", "generate.classes=[3]")
     tables = printed[printed.index("\n2 seeds of the committed setting") :]
     titles = ("the committed setting", r"generate\.classes=\[3\]", "\ncomparison\n")
     first, second, both = (rows_of(part) for part in re.split("|".join(titles), tables)[1:])
@@ -37,15 +37,15 @@ def test_two_seeds_of_two_settings_are_compared(tiny: Clone) -> None:
     assert both["fd_classifier"][:2] == [first["fd_classifier"][0], second["fd_classifier"][0]]
     assert {cells[-1] for cells in both.values()} <= {"differs", "within the spread"}
     assert first["fd_classifier"][0] != second["fd_classifier"][0]
-    assert tiny.must("git", "status", "--porcelain") == before
+    assert tiny.run_checked("git", "status", "--porcelain") == before
 
 
 @pytest.mark.slow
 def test_spread_is_written_for_the_committed_params(tiny: Clone) -> None:
-    tiny.must(sys.executable, "-m", "tools.spread", "--seeds", "2")
+    tiny.run_checked(sys.executable, "-m", "tools.spread", "--seeds", "2")
     path = tiny.root / "tools" / "spread.json"
     spread = json.loads(path.read_text(encoding="utf-8"))
-    tiny.must("git", "checkout", "--quiet", str(path.relative_to(tiny.root)))
+    tiny.run_checked("git", "checkout", "--quiet", str(path.relative_to(tiny.root)))
     assert spread["seeds"] == [1, 2]
     assert set(spread["params"]) == set(SECTIONS)
     assert "seed" not in spread["params"]["train_gan"]

@@ -65,8 +65,8 @@ class Project(Clone):
     temporary: Path
 
     def commit(self) -> None:
-        self.must("git", "add", "--all")
-        self.must("git", "commit", "--quiet", "--message", "Results")
+        self.run_checked("git", "add", "--all")
+        self.run_checked("git", "commit", "--quiet", "--message", "Results")
 
     def verify(self, *revision: str, **variables: str) -> subprocess.CompletedProcess[str]:
         done = self.run(sys.executable, "-m", "tools.verify", *revision, **variables)
@@ -89,9 +89,9 @@ def finished_toy(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (made.root / "tools").mkdir()
     (made.root / "tools" / "spread.json").write_text(json.dumps(SPREAD), encoding="utf-8")
     shutil.copytree(ROOT / ".dvc", made.root / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
-    made.must("git", "init", "--quiet", "--initial-branch=main")
-    made.must("git", "config", "user.name", "Test")
-    made.must("git", "config", "user.email", "test@example.org")
+    made.run_checked("git", "init", "--quiet", "--initial-branch=main")
+    made.run_checked("git", "config", "user.name", "Test")
+    made.run_checked("git", "config", "user.email", "test@example.org")
     made.commit()
     made.dvc("repro")
     made.commit()
@@ -117,7 +117,7 @@ def test_a_run_that_gives_the_same_bytes_passes(toy: Project) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 3 outs have the bytes that dvc.lock records" in last_line(done)
     assert "warning" not in done.stderr
-    assert toy.must("git", "status", "--porcelain") == ""
+    assert toy.run_checked("git", "status", "--porcelain") == ""
 
 
 def test_only_what_is_committed_is_verified(toy: Project) -> None:
@@ -159,12 +159,12 @@ def test_another_environment_is_judged_by_its_metrics(value: str, code: int, toy
 
 def test_an_experiment_is_verified_by_its_name(toy: Project) -> None:
     toy.dvc("exp", "run", "--name", "tuned", "--set-param", "train_gan.seed=7")
-    toy.must("git", "checkout", "--quiet", ".")
+    toy.run_checked("git", "checkout", "--quiet", ".")
     done = toy.verify("tuned")
     assert done.returncode == 0, done.stdout + done.stderr
     commit = find_commit(toy.root, "tuned")
     assert commit != find_commit(toy.root, "HEAD")
-    assert "seed: 7" in toy.must("git", "show", f"{commit}:params.yaml")
+    assert "seed: 7" in toy.run_checked("git", "show", f"{commit}:params.yaml")
     assert toy.verify("tuned", TOY_NOISE="!").returncode == 1
 
 
@@ -182,7 +182,7 @@ def test_a_project_in_a_larger_repository_is_verified_there(toy: Project, tmp_pa
     larger = tmp_path / "larger"
     shutil.copytree(toy.root, larger / "project", symlinks=True, ignore=shutil.ignore_patterns(".git"))
     part = Project(larger / "project", toy.environment, toy.temporary)
-    part.must("git", "init", "--quiet", str(larger))
+    part.run_checked("git", "init", "--quiet", str(larger))
     part.commit()
     (larger / "beside").touch()
     done = part.verify()
@@ -225,7 +225,7 @@ def started(toy: Project) -> Project:
 
 
 def test_nets_to_start_from_come_from_the_cache_of_the_project(started: Project) -> None:
-    assert "data/init/earlier/" not in started.must("git", "ls-files")
+    assert "data/init/earlier/" not in started.run_checked("git", "ls-files")
     done = started.verify()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 3 outs have the bytes" in last_line(done)
@@ -237,8 +237,8 @@ def test_nets_to_start_from_that_are_nowhere_are_told_in_one_line(started: Proje
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("verify: the nets of data/init/earlier are not in this project's cache: `dvc fetch ")
-    started.must("git", "rm", "--quiet", "--cached", "data/init/earlier.dvc")
-    started.must("git", "commit", "--quiet", "--message", "Without the hash")
+    started.run_checked("git", "rm", "--quiet", "--cached", "data/init/earlier.dvc")
+    started.run_checked("git", "commit", "--quiet", "--message", "Without the hash")
     done = started.verify()
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("verify: data/init/earlier is not committed: `dvc add` it")
@@ -248,7 +248,7 @@ def test_a_name_of_two_experiments_is_refused(toy: Project) -> None:
     head = find_commit(toy.root, "HEAD")
     older = find_commit(toy.root, "HEAD~1")
     for base, target in ((head, head), (older, older)):
-        toy.must("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/twice", target)
+        toy.run_checked("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/twice", target)
     with pytest.raises(UserError, match="twice names 2 experiments"):
         find_commit(toy.root, "twice")
 
@@ -260,8 +260,8 @@ def test_an_unknown_revision_is_refused_in_one_line(revision: str, toy: Project)
 
 
 def test_what_cannot_be_verified_is_told_in_one_line(toy: Project, tmp_path: Path) -> None:
-    toy.must("git", "rm", "--quiet", "--cached", "dvc.lock")
-    toy.must("git", "commit", "--quiet", "--message", "Without a lock")
+    toy.run_checked("git", "rm", "--quiet", "--cached", "dvc.lock")
+    toy.run_checked("git", "commit", "--quiet", "--message", "Without a lock")
     done = toy.verify()
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("verify: dvc.lock is not committed")

@@ -17,18 +17,18 @@ from tools.profiles import PIPELINE
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The project with a tiny profile, run once, its results committed."""
     made = tiny_clone(tmp_path_factory.mktemp("tiny"), PIPELINE)
-    made.must("git", "config", "user.name", "Test")
-    made.must("git", "config", "user.email", "test@example.org")
+    made.run_checked("git", "config", "user.name", "Test")
+    made.run_checked("git", "config", "user.email", "test@example.org")
     made.dvc("repro")
-    made.must("git", "add", "--all")
-    made.must("git", "commit", "--quiet", "--message", "Results")
+    made.run_checked("git", "add", "--all")
+    made.run_checked("git", "commit", "--quiet", "--message", "Results")
     return made
 
 
 @pytest.mark.slow
 def test_the_pipeline_is_reproduced(tiny: Clone) -> None:
     """With another number of processes than the committed run may have had."""
-    printed = tiny.must(sys.executable, "-m", "tools.verify", GAN_PROCESSES="2")
+    printed = tiny.run_checked(sys.executable, "-m", "tools.verify", GAN_PROCESSES="2")
     assert "in the same environment" in printed.splitlines()[-1]
     assert "| different |" not in printed
 
@@ -43,13 +43,13 @@ def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> N
     if how == "queue":
         tiny.dvc("queue", "start")
         wait_for_experiment(tiny, name)
-    tiny.must("git", "checkout", "--quiet", ".")
-    printed = tiny.must(sys.executable, "-m", "tools.verify", name)
+    tiny.run_checked("git", "checkout", "--quiet", ".")
+    printed = tiny.run_checked(sys.executable, "-m", "tools.verify", name)
     assert "in the same environment" in printed.splitlines()[-1]
     if how == "queue":
         tiny.dvc("exp", "branch", name, "tuned")
         other = tmp_path / "other"
-        tiny.must("git", "clone", "--quiet", "--branch", "tuned", str(tiny.root), str(other))
+        tiny.run_checked("git", "clone", "--quiet", "--branch", "tuned", str(tiny.root), str(other))
         locked = (other / "dvc.lock").read_text(encoding="utf-8")
         Clone(other, tiny.environment).dvc("repro", "--force")
         assert (other / "dvc.lock").read_text(encoding="utf-8") == locked
@@ -59,7 +59,7 @@ def test_an_experiment_is_reproduced(how: str, tiny: Clone, tmp_path: Path) -> N
 def test_a_clone_without_cache_skips_only_what_stands_in_git_and_matches_the_lock(tiny: Clone, tmp_path: Path) -> None:
     """Plain `dvc repro`: a stage is skipped if Git has all its outs, and run if one of them is not what it was."""
     root = tmp_path / "other"
-    tiny.must("git", "clone", "--quiet", str(tiny.root), str(root))
+    tiny.run_checked("git", "clone", "--quiet", str(tiny.root), str(root))
     track = root / "data" / "track" / "track.csv"
     committed = track.read_bytes()
     track.write_bytes(committed + b"0,0,0,0\n")
@@ -69,7 +69,7 @@ def test_a_clone_without_cache_skips_only_what_stands_in_git_and_matches_the_loc
     assert len(re.findall(r"Running stage '(\w+)'", printed)) == 8
     assert track.read_bytes() == committed
     assert (root / "data" / "check" / "ok.json").is_file()
-    assert clone.must("git", "status", "--porcelain") == ""
+    assert clone.run_checked("git", "status", "--porcelain") == ""
 
 
 def wait_for_experiment(clone: Clone, name: str) -> None:
