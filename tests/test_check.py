@@ -12,7 +12,6 @@ import torch
 from ruamel.yaml import YAML
 
 from stages import check
-from stages.checking import limits
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.datasets import registry
@@ -253,55 +252,6 @@ def test_at_most_eight_figures_are_shown(tmp_path: Path) -> None:
     found = refusal(tmp_path, changed("evaluate.metrics", list(METRICS)[:8]))
     assert "evaluate.metrics" in found
     assert "at most 7 items" in found
-
-
-def test_nets_to_start_from_must_be_there(tmp_path: Path) -> None:
-    found = refusal(tmp_path, changed("train_gan.init_from", "earlier"))
-    for name in ("generator", "discriminator"):
-        assert f"train_gan.init_from: data/init/earlier/{name}.safetensors is missing" in found
-
-
-def test_damaged_nets_to_start_from_are_refused_before_anything_is_deleted(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "init" / "earlier"
-    folder.mkdir(parents=True)
-    for name in ("generator", "discriminator"):
-        (folder / f"{name}.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(UserError) as caught:
-        run(tmp_path, changed("train_gan.init_from", "earlier"))
-    assert not (tmp_path / "data" / "check").exists()
-    lines = str(caught.value).splitlines()
-    for line, name in zip(lines, ("discriminator", "generator"), strict=True):
-        assert re.search(rf"train_gan\.init_from: .*{name}\.safetensors: expected a {name} of this pipeline", line)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("train_gan.total_kimg", 1e306),
-        ("train_gan.snapshot_kimg", 1e-320),
-        ("train_gan.snapshot_kimg", 0.0001),
-        ("train_gan.batch_size", 10**9),
-        ("train_gan.batch_size", 4 * 10**400),
-        ("generate.num_images", 10**9),
-        ("track.num_images", 10**9),
-        ("track.num_images", 10**400),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-def test_what_no_machine_can_do_is_refused_in_one_short_line(key: str, value: Any, tmp_path: Path) -> None:
-    lines = [line for line in refusal(tmp_path, changed(key, value)).splitlines() if f" {key}: " in line]
-    assert len(lines) == 1
-    assert len(lines[0]) <= 200
-    assert "expected" in lines[0]
-
-
-def test_nets_that_no_machine_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = changed("train_gan.device", "cpu")
-    monkeypatch.setattr(limits, "memory_limit", lambda: 4 * 2**30)
-    assert run(tmp_path / "enough", content).exists()
-    monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
-    with pytest.raises(UserError, match=r"train_gan\.network: needs 0\.\d+ GiB of memory for the two nets"):
-        run(tmp_path / "little", content)
 
 
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:
