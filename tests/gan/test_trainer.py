@@ -1,6 +1,7 @@
 """A step of training against a plain implementation of it, and what parts, seeds and steps must not change."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch.testing import assert_close
 
 from stages.common import draws
 from stages.common.initialise import initialise
+from stages.common.params import read_params_file
 from stages.gan.losses import LOSSES
 from stages.gan.settings import Settings
 from stages.gan.team import Team
@@ -17,7 +19,8 @@ from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
 from tests.gan.test_losses import REFERENCES
 
 BATCH, Z_DIM, STEPS = 12, 3, 10
-SETTINGS: dict[str, Any] = {
+COMMITTED = read_params_file(Path(__file__).parents[2] / "params.yaml")["train_gan"]
+SETTINGS: dict[str, Any] = {key: COMMITTED[key] for key in Settings.model_fields} | {
     "loss": "non_saturating",
     "penalties": {"r1": 2.0},
     "optimizer": "adam",
