@@ -38,6 +38,22 @@ def test_a_row_is_the_mean_of_its_steps_at_the_kimg_of_the_last(steps: int, rows
         assert found[name].tolist() == [2.0 * number, 5.0 * number][:rows]
 
 
+@pytest.mark.parametrize("done", [0, 2, 3, 7])
+def test_it_continues_from_its_state_to_the_same_table(done: int) -> None:
+    """Before the first row, between rows, at the end of one, and with several rows behind it."""
+    undisturbed, stopped, resumed = (History(settings(history_steps=3, batch_size=500)) for _ in range(3))
+    for step in range(9):
+        undisturbed.add(step, figures(step))
+    for step in range(done):
+        stopped.add(step, figures(step))
+    state = stopped.state()
+    assert state["history.rows"].shape == (done // 3, 1 + len(FIGURES))
+    resumed.load_state(state, torch.device("cpu"))
+    for step in range(done, 9):
+        resumed.add(step, figures(step))
+    assert resumed.csv() == undisturbed.csv()
+
+
 def test_six_digits_and_plain_line_ends() -> None:
     history = History(settings(history_steps=1, batch_size=128))
     history.add(0, torch.full((len(FIGURES),), 1 / 3))

@@ -37,11 +37,11 @@ def test_a_flat_d_gives_a_finite_slope(name: str) -> None:
 
 
 def test_images_that_the_gradient_is_taken_at() -> None:
-    real, fake, uniform = torch.full((3, 1, 2, 2), 1.0), torch.zeros(3, 1, 2, 2), torch.full((3, 5), 0.25)
+    real, fake, uniform = torch.full((3, 1, 2, 2), 1.0), torch.full((3, 1, 2, 2), -3.0), torch.full((3, 5), 0.25)
     at = {name: penalty_points(penalty, real, fake, uniform) for name, penalty in PENALTIES.items()}
     assert torch.equal(at["r1"], real)
     assert torch.equal(at["r2"], fake)
-    assert_close(at["wgan_gp"], torch.full_like(real, 0.25))
+    assert_close(at["wgan_gp"], torch.full_like(real, 0.25 * 1 + 0.75 * -3))
     assert_close(at["dragan"], real)  # images without spread get no noise
 
 
