@@ -19,7 +19,8 @@ export LOGNAME := user$(shell id -u)
 endif
 
 PYTEST = $(BIN)/python -m pytest
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+# In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench cost
 

@@ -86,3 +86,12 @@ def normalized(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) 
         download.run(download.Params(dataset="tiny"), data)
         normalize.run(normalize.Params(limit=1000, classes="all", size=28), data)
     return data
+
+
+LONGEST = ("test_pipeline", "test_exactness", "test_torture", "test_additions", "test_launch", "test_verify")
+"""Files of tests that start many processes; run first, so that the others fill what is left of the cores."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, whole and in this order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
