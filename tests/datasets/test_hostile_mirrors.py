@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import itertools
 import socket
+import threading
 import time
 import tracemalloc
 import zlib
@@ -111,6 +112,18 @@ def test_a_server_slower_than_any_line_is_given_up_before_the_deadline(
     monkeypatch.setattr(bounded_http, "WINDOW_S", 0.3)
     answer = Wire(endless(HEAD + b"Content-Length: 5000\r\n\r\n", b"x"), pause_s=0.02)
     assert refused(web_server, answer) == "sends less than 100 bytes per second"
+
+
+def test_lookup_of_a_host_name_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(base, "SOURCE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: answered.wait(60) and [])
+    try:
+        with pytest.raises(SourceError, match=r"^took longer than 0.3 seconds$"):
+            fetch(Mirror("http://digits.example"))
+        assert not answered.is_set()
+    finally:
+        answered.set()
 
 
 def test_silent_tls_handshake_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,11 @@ class Deadline:
     def check(self) -> None:
         """Raise SourceError if the time is over."""
         if not self.left_s():
-            raise SourceError(f"took longer than {self.allowed_s:g} seconds")
+            raise self.error()
+
+    def error(self) -> SourceError:
+        """That the time is over."""
+        return SourceError(f"took longer than {self.allowed_s:g} seconds")
 
 
 def unpacked(content: bytes, limit: int) -> bytes:

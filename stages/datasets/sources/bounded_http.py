@@ -7,10 +7,11 @@ redirects and TLS handshakes alike, however the libraries above it read them.
 import contextlib
 import http.client
 import io
+import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import requests
@@ -68,6 +69,29 @@ class Meter:
         self._sockets.append(connection.dup())
         self.deadline.check()
 
+    def connect(self, new_connection: Callable[[], socket.socket]) -> socket.socket:
+        """A new connection, watched. Raises SourceError if there is none at the deadline, and what the function raises.
+
+        The system's lookup of a host name has no time limit and cannot be cut: its thread is left behind.
+        """
+        outcome: queue.SimpleQueue[socket.socket | Exception] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put(new_connection())
+            except Exception as error:
+                outcome.put(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            connection = outcome.get(timeout=self.deadline.left_s())
+        except queue.Empty:
+            raise self.deadline.error() from None
+        if isinstance(connection, Exception):
+            raise connection
+        self.watch(connection)
+        return connection
+
     def close(self) -> None:
         """Stop watching."""
         self._timer.cancel()
@@ -116,15 +140,13 @@ def _pools(meter: Meter) -> dict[str, type[HTTPConnectionPool]]:
         response_class = response
 
         def _new_conn(self) -> socket.socket:
-            meter.watch(connection := super()._new_conn())
-            return connection
+            return meter.connect(super()._new_conn)
 
     class Encrypted(HTTPSConnection):
         response_class = response
 
         def _new_conn(self) -> socket.socket:
-            meter.watch(connection := super()._new_conn())
-            return connection
+            return meter.connect(super()._new_conn)
 
     plain = type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
     return {"http": plain, "https": type("EncryptedPool", (HTTPSConnectionPool,), {"ConnectionCls": Encrypted})}
