@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-CPUINFO = Path("/proc/cpuinfo")
-LIMITS = (
-    "ONEDNN_MAX_CPU_ISA",
-    "DNNL_MAX_CPU_ISA",
-    "MKL_CBWR",
-    "MKL_ENABLE_INSTRUCTIONS",
-    "ATEN_CPU_CAPABILITY",
-    "OPENBLAS_CORETYPE",
-    "NPY_DISABLE_CPU_FEATURES",
-    "NPY_ENABLE_CPU_FEATURES",
-)
-"""Variables that make libraries use other instructions than the processor's best, which may give other bytes."""
+from stages.common.user_settings import PRELOADED, RECORDED
+from stages.gan import processor
 
 
 def describe(device: torch.device) -> dict[str, Any]:
@@ -27,9 +17,9 @@ def describe(device: torch.device) -> dict[str, Any]:
     return {
         "device": device.type,
         "gpu": _gpu(device) if device.type == "cuda" else None,
-        "processor": _processor(),
+        "processor": processor.describe(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
+        "limits": _limits(),
         "system": platform.system(),
         "machine": platform.machine(),
         "versions": {
@@ -59,13 +49,10 @@ def _driver() -> str | None:
         return None
 
 
-def _processor() -> dict[str, str]:
-    """Vendor, family and model of the processor; what the platform module says where there is no /proc/cpuinfo."""
-    if not CPUINFO.exists():
-        return {"description": platform.processor()}
-    lines = CPUINFO.read_text(encoding="utf-8").split("\n\n", maxsplit=1)[0].splitlines()
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    names = ("vendor_id", "cpu family", "model", "model name")
-    return {key.replace(" ", "_"): fields[key] for key in names if key in fields} or {
-        "description": platform.processor()
-    }
+def _limits() -> dict[str, str]:
+    """What the user sets that may give other bytes; of libraries that are loaded first, the names without folders."""
+    limits = {name: os.environ[name] for name in RECORDED if os.environ.get(name)}
+    for name in PRELOADED:
+        if libraries := os.environ.get(name, "").replace(":", " ").split():
+            limits[name] = " ".join(os.path.basename(library) for library in libraries)  # noqa: PTH119
+    return limits
