@@ -24,7 +24,8 @@ DEVICE = re.compile(
     r"|unable to find an engine|unspecified launch failure|misaligned address|illegal memory access|ECC error"
     r"|fallen off the bus|command buffer|not compiled with|no (CUDA|HIP) GPUs are available"
     r"|found no NVIDIA driver|NVIDIA driver on your system is too old|driver version is insufficient"
-    r"|from the '(CUDA|HIP|MPS)' backend|not (currently )?(implemented|supported) (for|on) (the )?MPS|convert a MPS tensor",
+    r"|from the '(CUDA|HIP|MPS)' backend|not (currently )?(implemented|supported) (for|on) (the )?MPS"
+    r"|convert a MPS tensor",
     re.IGNORECASE,
 )
 TORCH_OF_DEVICES = ("AcceleratorError", "DistBackendError")
@@ -53,11 +54,11 @@ def failure_of(error: BaseException) -> Failure | None:
 
 def _failure_of_torch(error: RuntimeError | AssertionError) -> Failure | None:
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("torch")}
-    if names.intersection(TORCH_OF_MEMORY) or MEMORY.search(str(error)):
+    if names.intersection(TORCH_OF_MEMORY) or MEMORY.search(_message(error)):
         return Failure("memory", f"out of memory{_in_brackets(error)}")
-    if names.intersection(TORCH_OF_DEVICES) or DEVICE.search(str(error)):
+    if names.intersection(TORCH_OF_DEVICES) or DEVICE.search(_message(error)):
         return Failure("device", f"the GPU fails{_in_brackets(error)}")
-    if "can't start new thread" in str(error):
+    if "can't start new thread" in _message(error):
         return Failure("limit", "no further thread can be started")
     return None
 
@@ -76,11 +77,17 @@ def _failure_of_system(error: OSError) -> Failure:
 
 
 def _in_brackets(error: BaseException) -> str:
-    return f" ({telling_line(error)})" if str(error).strip() else ""
+    return f" ({telling_line(error)})" if _message(error).strip() else ""
 
 
 def telling_line(error: BaseException) -> str:
     """The line of the message that says most: torch begins some with a path of its own source, and adds advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    lines = [line.strip() for line in _message(error).splitlines() if line.strip()] or [type(error).__name__]
     telling = next((line for line in lines if MEMORY.search(line) or DEVICE.search(line)), lines[0])
     return re.sub(r"^\[enforce fail at [^\]]*\]\s*(err == 0\.\s*)?", "", telling)[:MOST_CHARACTERS]
+
+
+def _message(error: BaseException) -> str:
+    """The text alone where an error holds more, such as a code of CUDA."""
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, str) else str(error)

@@ -22,9 +22,8 @@ NAMES = ("auto", "cpu", "cuda", "mps")
 GPUS = ("cuda", "mps")
 """Kinds of GPU, in the order in which `auto` takes them."""
 KEY = "train_gan.device"
-PROBE_S = 180
-"""Deadline of a probe: the first start of many GPUs takes half a minute, that of one whose kernels the driver has to
-translate a minute or two."""
+PROBE_S = 90
+"""Deadline of a probe: the first start of many GPUs takes half a minute, or the driver has to translate kernels."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LAUNCHED_ON = "TRAIN_GAN_LAUNCHED_ON"
 """By which a process tells those that it starts what it chose; each has its own GPU then."""
@@ -74,7 +73,7 @@ def choose(name: str) -> Choice:
         _report(problems, Choice("cpu"))
         return Choice("cpu")
     state = f"does not work: {problems[0]}" if problems else f"is not available{_why_absent(name)}"
-    present = ", ".join(["cpu", *(kind for kind in GPUS if kind != name and is_claimed(kind))])
+    present = ", ".join(["cpu", *(kind for kind in GPUS if kind != name and _usable(kind)[0])])
     raise UserError(f"{KEY}: {name} {state}; this machine has {present}: set one of them, or auto")
 
 

@@ -10,14 +10,17 @@ import torch
 
 from stages.common.user_settings import PRELOADED, RECORDED
 from stages.gan import processor
+from stages.gan.layout import image_layout
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe(device: torch.device) -> dict[str, Any]:
     """A JSON-able description of the machine as far as it can change a result: no host name, core count or time."""
     return {
         "device": device.type,
-        "gpu": _gpu(device) if device.type == "cuda" else None,
-        "processor": processor.describe(),
+        "gpu": GPUS[device.type](device) if device.type in GPUS else None,
+        "processor": processor.describe(CPUINFO),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "limits": _limits(),
         "system": platform.system(),
@@ -39,6 +42,14 @@ def _gpu(device: torch.device) -> dict[str, Any]:
         "cudnn": torch.backends.cudnn.version(),
         "driver": _driver(),
     }
+
+
+def _apple_gpu(device: torch.device) -> dict[str, Any]:
+    """The processor's name is the GPU's too; its kernels come with the system."""
+    return {"macos": platform.mac_ver()[0], "layout": str(image_layout(device))}
+
+
+GPUS = {"cuda": _gpu, "mps": _apple_gpu}
 
 
 def _driver() -> str | None:

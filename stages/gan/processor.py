@@ -14,7 +14,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-CPUINFO = Path("/proc/cpuinfo")
 MOST_BYTES = 2**24
 """Of /proc/cpuinfo: thousands of cores."""
 MOST_CHARACTERS = 2000
@@ -57,13 +56,13 @@ FEATURES = {
 kernels: vectors, fused products, conversions, matrices. The last few of x86 belong to the levels that numpy knows."""
 
 
-def describe() -> dict[str, str]:
+def describe(cpuinfo: Path) -> dict[str, str]:
     """Vendor, family, model or their like, and `features`: the instructions that decide bytes, sorted.
 
-    Where the cores of a machine differ, a field holds each value once. Where /proc/cpuinfo says nothing, `description`
-    is what the system says; features are empty where nothing lists them.
+    cpuinfo: Linux's file on its cores. Where these differ, a field holds each value once. Where the file says nothing,
+    `description` is what the system says; features are empty where nothing lists them.
     """
-    cores = list(_cores(_cpuinfo()))
+    cores = list(_cores(_read(cpuinfo)))
     kind: dict[str, str] = {}
     for field, name in KIND.items():
         if text := _joined(core[field] for core in cores if core.get(field)):
@@ -74,10 +73,10 @@ def describe() -> dict[str, str]:
     return kind | {"features": " ".join(sorted({name for core in cores for name in _dispatched(core)}))}
 
 
-def _cpuinfo() -> str:
-    """The text of /proc/cpuinfo, empty where there is none that can be read."""
+def _read(cpuinfo: Path) -> str:
+    """The text of the file, empty where there is none that can be read."""
     try:
-        with CPUINFO.open("rb") as file:
+        with cpuinfo.open("rb") as file:
             return file.read(MOST_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return ""
