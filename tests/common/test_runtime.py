@@ -92,6 +92,7 @@ def test_where_memory_is_not_enough_the_keys_that_need_it_are_named(project: Pat
     assert line.startswith("test: out of memory (")
     assert line.endswith("; set less test.num_images or test.width, or end other programs")
     assert "\n" not in line
+    (project / "params.yaml").write_text("test:\n  seed: 5\n")
     with pytest.raises(SystemExit, match=r"^test: out of memory \(.*; end other programs, or add memory$"):
         runtime.run_stage("test", Params, run)
 
@@ -133,7 +134,7 @@ def test_beside_another_process_a_user_s_error_is_silent_and_the_machine_s_waits
             raise UserError("x")
         assert caught.value.code == 1
         assert signal.getsignal(signal.SIGTERM) is before
-        with pytest.raises(SystemExit, match="^test: out of memory"), runtime.report_errors("test", quiet=True):
+        with pytest.raises(SystemExit, match=r"^test: out of memory"), runtime.report_errors("test", quiet=True):
             raise MemoryError
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
