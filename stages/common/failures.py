@@ -7,7 +7,7 @@ import errno
 import re
 from dataclasses import dataclass
 
-from stages.common.loading import unloadable
+from stages.common.loading import remedy, unloadable
 
 MOST_CHARACTERS = 120
 """Of a library's own message."""
@@ -44,7 +44,7 @@ def failure_of(error: BaseException) -> Failure | None:
     """What failed, if the error is the machine's; None if it is a mistake in the code, or the user's."""
     if isinstance(error, ImportError):
         ours = (error.name or "stages").startswith("stages")
-        return None if ours else Failure("library", unloadable(error))
+        return None if ours else Failure("library", f"{unloadable(error)}; {remedy(error)}")
     if isinstance(error, OSError):
         return _failure_of_system(error)
     if isinstance(error, MemoryError):
@@ -72,7 +72,7 @@ def _failure_of_system(error: OSError) -> Failure:
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.EAGAIN):
         return Failure("limit", f"{error.strerror}{where}")
     if error.errno is None and "shared object" in str(error):
-        return Failure("library", unloadable(error))
+        return Failure("library", f"{unloadable(error)}; {remedy(error)}")
     return Failure("file", f"{error.strerror or error}{where}")
 
 

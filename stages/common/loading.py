@@ -35,7 +35,7 @@ def failing_import(error: BaseException, trace: TracebackType | None) -> str | N
     loading = bool(own) and all(name == "<module>" for _, name in own)
     if not isinstance(error, Exception) or not (missing or (raised_elsewhere and loading)):
         return None
-    return f"{unloadable(error)}; `make repro` installs the locked packages in .venv"
+    return f"{unloadable(error)}; {remedy(error)}"
 
 
 def unloadable(error: BaseException) -> str:
@@ -43,6 +43,13 @@ def unloadable(error: BaseException) -> str:
     name = getattr(error, "name", None)
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"a package cannot be loaded{f' ({name})' if name else ''}: {lines[0][:200]}"
+
+
+def remedy(error: BaseException) -> str:
+    """What to do about a package that cannot be loaded."""
+    if any(text in str(error) for text in ("failed to map segment", "annot allocate memory")):
+        return "memory, or this shell's limit of it (`ulimit -v`), is too little"
+    return "`make repro` installs the locked packages in .venv"
 
 
 def _program() -> str:

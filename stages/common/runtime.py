@@ -136,10 +136,10 @@ def explained(failure: Failure, less_memory: str = "") -> str:
         "disk": "free some space and run `dvc repro` again, or `dvc checkout` to get the previous outs back "
         "from DVC's cache",
         "limit": "raise this shell's limits (`ulimit -a` shows them)",
-        "library": "`make repro` installs the locked packages in .venv",
         "file": back,
     }
-    return f"{failure.reason}; {remedies[failure.kind]}"
+    remedy = remedies.get(failure.kind)  # of a library, the reason says it
+    return f"{failure.reason}; {remedy}" if remedy else failure.reason
 
 
 def _let_the_first_speak() -> None:

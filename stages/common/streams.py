@@ -34,7 +34,7 @@ def keep_printing() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=stream.errors if name == "stderr" else "replace")
             # Not what a test or a notebook has put in its place.
-            if stream is getattr(sys, f"__{name}__") and isinstance(stream.buffer, io.BufferedWriter):
+            if stream is getattr(sys, f"__{name}__") and isinstance(stream.buffer, io.BufferedWriter | io.FileIO):
                 setattr(sys, name, _forgiving(stream))
 
 
@@ -51,7 +51,7 @@ def _forgiving(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     stream.flush()
     raw = _Forgiving(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        raw if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(raw),  # PYTHONUNBUFFERED
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,
