@@ -20,7 +20,7 @@ from stages.common.unchanged import Unchanged
 
 MEMORY_KEYS = ("num_images", "limit", "batch_size", "width")
 """Keys by which a section of params.yaml decides how much memory its stage needs."""
-FIRST_SPEAKS_S = 3.0
+FIRST_SPEAKS_S = 10.0
 """How long a process waits for the one that reports the errors of both."""
 
 
