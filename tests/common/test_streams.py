@@ -61,7 +61,7 @@ def test_streams_that_something_else_has_put_in_place_stay(monkeypatch: pytest.M
     streams.keep_printing()
     assert sys.stdout is replaced
     print("あ", flush=True)
-    assert replaced.buffer.getvalue() == b"?\n"  # type: ignore[attr-defined]
+    assert replaced.buffer.getvalue() == b"?\n"
 
 
 def test_calling_it_twice_changes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
