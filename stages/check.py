@@ -19,18 +19,11 @@ from stages.checking.workspace import workspace_problems
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, printable, read_params_file, validate_section
-from stages.common.runtime import (
-    checkpoint_kimg,
-    find_device,
-    make_deterministic,
-    processes,
-    report_errors,
-    show_progress,
-)
+from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
 from stages.common.unchanged import Unchanged
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception
-from stages.gan import architectures
+from stages.gan import architectures, devices
 from stages.gan.initial import initial_files, read_net
 
 SCHEMAS: dict[str, type[StageParams]] = {
@@ -68,9 +61,7 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
             problems.append(str(error))
     problems += refused_options(content, params_file)
     if not problems:
-        options = architectures.read_options(content, sections["train_gan"].network, params_file)
-        lines = (*contradictions(sections), *unmet(data, sections), *too_large(data, sections, options))
-        problems = [f"{params_file}: {line}" for line in lines]
+        problems = [f"{params_file}: {line}" for line in unworkable(content, sections, params_file, data)]
     problems += [*settings_refused(), *workspace_problems(data)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
@@ -93,27 +84,36 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
     return problems
 
 
+def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: Path, data: Path) -> Iterator[str]:
+    """A line for each key whose valid value cannot work beside the others, with these files, or on this machine."""
+    yield from contradictions(sections)
+    yield from unmet(data, sections)
+    choices: list[devices.Choice] = []
+    yield from refusals(lambda: choices.append(devices.choose(sections["train_gan"].device)))
+    on_cpu = any(choice.kind == "cpu" for choice in choices)
+    options = architectures.read_options(content, sections["train_gan"].network, params_file)
+    yield from too_large(data, sections, options, on_cpu)
+
+
 def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each missing or damaged thing that params name: the device, networks to start from, weights.
+    """A line for each missing or damaged thing that params name: networks to start from, weights.
 
     Whether those networks fit the params is checked by train_gan.
     """
-    yield from refusals(partial(find_device, sections["train_gan"].device))
     for path in initial_files(data, sections["train_gan"].init_from):
         yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
     if sections["evaluate"].protocol == "inception":
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
 
 
-def too_large(data: Path, sections: dict[str, Any], options: StageParams) -> Iterator[str]:
+def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu: bool) -> Iterator[str]:
     """A line for each key that needs more memory, disk or time than there is, by a lower bound (of grey images).
 
-    options: of the chosen network.
+    options: of the chosen network; on_cpu: whether it is trained there, in the memory that this looks at.
     """
     size, training, memory = sections["normalize"].size, sections["train_gan"], limits.memory_limit()
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track")}
     generator, discriminator = net_costs(training, options, size)
-    on_cpu = training.device == "cpu" or (training.device == "auto" and find_device("auto").type == "cpu")
     if generator and discriminator and on_cpu:
         yield from limits.net_problems(generator, discriminator, training.batch_size, training.shards, memory)
     else:

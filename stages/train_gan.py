@@ -14,22 +14,25 @@ from pydantic import Field
 
 from stages.common import runtime
 from stages.common.errors import UserError
+from stages.common.failures import failure_of
 from stages.common.files import write_bytes, write_json, write_tensors, write_text
 from stages.common.images import ImageSet, load_image_set
 from stages.common.params import StageParams, known_name, read_params_file, validate_section
 from stages.common.unchanged import Unchanged
-from stages.gan import architectures, environment
+from stages.gan import architectures, devices, environment
 from stages.gan import team as teams
 from stages.gan.checkpoints import Checkpoints, run_key
 from stages.gan.images_shown import IMAGES_PER_STEP
 from stages.gan.initial import initial_files, load_net
 from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
+from stages.gan.layout import image_layout
 from stages.gan.loop import Host, Loop
 from stages.gan.settings import Settings
 from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Trainer
 
 STAGE = "train_gan"
+LESS_MEMORY = "set less train_gan.batch_size, more train_gan.shards, or smaller options of the network"
 
 
 class Params(Settings):
@@ -45,7 +48,7 @@ class Params(Settings):
         ),
     ]
     device: Annotated[
-        str, known_name(lambda: runtime.DEVICES), Field(description="where to train; auto: a GPU if there is one")
+        str, known_name(lambda: devices.NAMES), Field(description="where to train; auto: a GPU if there is one")
     ]
 
 
@@ -62,14 +65,16 @@ def run(
     data: Path,
     team: Team | None = None,
     confirm: Callable[[], None] = lambda: None,
+    device: torch.device | None = None,
 ) -> None:
     """Read the training digits; write both networks, the history, grids of samples and the environment.
 
     options: of the network. Every process of the team calls it; process 0 alone writes. A run that was stopped
     continues from its checkpoint. confirm: raises UserError if the run's causes have changed, which keeps it.
+    device: where to train, if that is chosen already.
     """
     team = team or Team(params.shards)
-    device = _device(params.device)
+    device = device or devices.choose(params.device).device()
     inputs = [data / "normalize" / "train.safetensors", *initial_files(data, params.init_from)]
     digits = load_image_set(inputs[0])
     described = environment.describe(device)
@@ -87,7 +92,7 @@ def run(
             publish=partial(write_curves, folder),
         )
         loop.resume(host)
-        with _diagnosed(loop, folder):
+        with _diagnosed(loop, folder), _checkpoint_named(checkpoints):
             loop.run(host, STAGE, runtime.show_progress())
         if checkpoints:
             write_outs(folder, loop, described, host.end_with_parent)
@@ -105,7 +110,7 @@ def build_loop(
     players = architectures.build_players(params.network, arguments, params.seed)
     for path, net in zip(initial, players, strict=False):
         load_net(path, net, params.network, arguments)
-    G, D = (net.to(device).to(memory_format=torch.channels_last) for net in players)
+    G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
     trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team)
     meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
     return Loop.start(trainer, meta, digits)
@@ -135,34 +140,42 @@ def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_
     end_with_parent()
 
 
-def _device(name: str) -> torch.device:
-    """The device of this process: where several share a machine with GPUs, each has its own."""
-    device = runtime.find_device(name)
-    several = device.type == "cuda" and teams.was_launched()
-    return torch.device("cuda", teams.launcher_number("LOCAL_RANK")) if several else device
-
-
 def main() -> None:
     """Train in this process if it is a worker or alone; otherwise start the workers."""
     beside_another = teams.was_launched() and os.environ["LOCAL_RANK"] != "0"
-    with runtime.report_errors(STAGE, quiet=beside_another):
+    with runtime.report_errors(STAGE, quiet=beside_another, less_memory=LESS_MEMORY):
         unchanged = Unchanged(STAGE)
         runtime.make_deterministic()
         params, options = read_settings()
-        device = runtime.find_device(params.device)
         if teams.was_launched():
             try:
-                team = teams.join(params.shards, _device(params.device))
-                run(params, options, Path("data"), team, unchanged.confirm)
+                device = devices.choose_as_launched(params.device, teams.launcher_number("LOCAL_RANK"))
+                team = teams.join(params.shards, device)
+                run(params, options, Path("data"), team, unchanged.confirm, device)
             finally:
                 teams.leave()
             return
-        gpus = torch.cuda.device_count()
-        count = processes_to_start(runtime.processes(), params.shards, device.type, gpus, params.total_kimg)
+        choice = devices.choose(params.device)
+        gpus = len(choice.numbers)
+        count = processes_to_start(runtime.processes(), params.shards, choice.kind, gpus, params.total_kimg)
         if count == 1:
-            run(params, options, Path("data"), confirm=unchanged.confirm)
+            run(params, options, Path("data"), confirm=unchanged.confirm, device=choice.device())
         else:
+            devices.pass_on(choice)
             launch("stages.train_gan", count)
+
+
+@contextmanager
+def _checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
+    """Where the machine fails, add to the error which checkpoint is kept."""
+    try:
+        yield
+    except Exception as error:
+        if checkpoints and failure_of(error):
+            newest = max(checkpoints.folder.glob("step_*"), default=None)
+            kept = f"{newest} is kept, from which a run of the same params resumes" if newest else "there is none yet"
+            error.add_note(f"of checkpoints, {kept}")
+        raise
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import pytest
 
 from stages.checking import limits
 from stages.common.errors import UserError
+from stages.gan import devices
+from stages.gan.devices import Gpu
 from tests.test_check import changed, refusal, run
 
 
@@ -58,3 +60,37 @@ def test_nets_that_no_machine_holds_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
     with pytest.raises(UserError, match=r"train_gan\.network: needs 0\.\d+ GiB of memory for the two nets"):
         run(tmp_path / "little", content)
+
+
+@pytest.fixture
+def broken_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine seems to have a GPU, for which torch has no kernels."""
+    monkeypatch.setattr(devices, "is_claimed", lambda kind: kind == "cuda")
+    monkeypatch.setattr(devices, "probe", lambda _: [Gpu("cuda:0", "K80", "no kernel image is available")])
+
+
+@pytest.mark.usefixtures("broken_gpu")
+def test_a_named_gpu_that_does_not_work_is_refused_before_anything_is_deleted(tmp_path: Path) -> None:
+    assert refusal(tmp_path, changed("train_gan.device", "cuda")) == (
+        "params.yaml: train_gan.device: cuda does not work: cuda:0 (no kernel image is available); "
+        "this machine has cpu: set one of them, or auto"
+    )
+
+
+@pytest.mark.usefixtures("broken_gpu")
+def test_auto_says_once_what_does_not_work_and_writes_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    auto = run(tmp_path / "auto", changed("train_gan.device", "auto")).read_bytes()
+    line = "train_gan.device: cuda:0 (no kernel image is available) does not work; cpu is used instead\n"
+    assert capsys.readouterr().err == line
+    assert run(tmp_path / "cpu", changed("train_gan.device", "cpu")).read_bytes() == auto
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("broken_gpu")
+def test_what_the_cpu_cannot_hold_is_refused_though_a_gpu_seems_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
+    assert "train_gan.network: needs" in refusal(tmp_path, changed("train_gan.device", "auto"))

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.common.params import read_params_file
+from stages.common.user_settings import KEPT, NAMESPACES, OVERRIDDEN, RECORDED, follow_no_user
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
@@ -39,6 +40,28 @@ HOSTILE = {
     "OMP_NUM_THREADS": "2",
     "OMP_DYNAMIC": "true",
     "TQDM_MININTERVAL": "soon",
+    "TQDM_DISABLE": "yes",
+    "TORCH_DEVICE_BACKEND_AUTOLOAD": "1",
+    "TORCH_DISTRIBUTED_DEBUG": "nonsense",
+    "PYTORCH_JIT": "0",
+    "OMP_SCHEDULE": "nonsense",
+    "KMP_BLOCKTIME": "nonsense",
+    "MKL_VERBOSE": "1",
+    "ONEDNN_VERBOSE": "2",
+    "ONEDNN_CPU_ISA_HINTS": "PREFER_YMM",
+    "CUBLAS_WORKSPACE_CONFIG": ":0:0",
+    "LRU_CACHE_CAPACITY": "none",
+    "NPY_PROMOTION_STATE": "legacy",
+    "PILLOW_ALIGNMENT": "3",
+    "GLOO_DEVICE_TRANSPORT": "TLS",
+    "GOMP_SPINCOUNT": "nonsense",
+    "NO_COLOR": "1",
+    "FORCE_COLOR": "1",
+    "TZ": "Nowhere/Nothing",
+    "LANG": "xx_YY.nonsense",
+    "XDG_CACHE_HOME": "/dev/null/x",
+    "XDG_CONFIG_HOME": "/dev/null/x",
+    "SOURCE_DATE_EPOCH": "yesterday",
 }
 STYLE = "font.size: 30\nsavefig.dpi: 50\nimage.cmap: gray\n"
 
@@ -128,14 +151,34 @@ def test_what_the_terminal_cannot_show_is_replaced() -> None:
 
 
 def test_processes_that_a_stage_starts_follow_no_setting_either() -> None:
-    names = (*HOSTILE, "MATPLOTLIBRC")
-    code = f"import sys; sys.path.insert(0, '.'); import stages, os; print([n for n in {names!r} if n in os.environ])"
-    kept = output(code, {"PATH": os.environ["PATH"]} | HOSTILE)
-    assert ast.literal_eval(kept.decode()) == [
-        "MPLBACKEND",
-        "LC_ALL",
-        "COLUMNS",
-        "TMPDIR",
-        "OMP_NUM_THREADS",
-        "MATPLOTLIBRC",
-    ]
+    code = (
+        "import sys; sys.path.insert(0, '.'); import stages, os; from stages.common.user_settings import OVERRIDDEN; "
+        "print([n for n in os.environ if n not in OVERRIDDEN], {n: os.environ[n] for n in OVERRIDDEN} == OVERRIDDEN)"
+    )
+    harmless = ["LC_ALL", "COLUMNS", "TMPDIR", "NO_COLOR", "FORCE_COLOR", "TZ", "LANG"]
+    harmless += ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SOURCE_DATE_EPOCH"]
+    expected = f"{[name for name in HOSTILE if name in harmless]} True"
+    assert output(code, HOSTILE).decode().strip() == expected
+
+
+def test_what_is_recorded_or_needed_stays() -> None:
+    """Where a setting may change bytes but the user needs it, it is part of environment.json."""
+    kept = {name: "1" for name in KEPT} | {"TORCH_NCCL_BLOCKING_WAIT": "1", "CUDA_VISIBLE_DEVICES": "2"}
+    del kept["NPY_ENABLE_CPU_FEATURES"]  # with which numpy does not load where another one is set
+    code = "import sys; sys.path.insert(0, '.'); import stages.common.user_settings, os; print(sorted(os.environ))"
+    names = ast.literal_eval(output(code, kept | {"NPY_ENABLE_CPU_FEATURES": "1"}).decode())
+    assert sorted({*kept, *OVERRIDDEN}) == [name for name in names if name != "LC_CTYPE"]  # of Python's own
+    assert set(RECORDED) <= set(KEPT)
+
+
+@pytest.mark.parametrize("prefix", NAMESPACES)
+def test_a_variable_that_a_new_version_brings_has_no_influence_either(
+    prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{prefix}FAST_AND_LOOSE"
+    monkeypatch.setenv(name, "1")
+    with monkeypatch.context() as patch:
+        for other in list(os.environ):
+            patch.setenv(other, os.environ[other])  # so that all of them come back
+        follow_no_user()
+        assert name not in os.environ

@@ -20,6 +20,9 @@ DETAILS = "data/evaluate/details.json"
 GENERATOR = "data/train_gan/generator.safetensors"
 DESCRIBED = "generator_sha256"
 """The entry of environment.json that describes the result, not the environment."""
+FEATURES = "features"
+"""The entry of the processor that lists its instructions."""
+UNKNOWN = f"processor.{FEATURES}, which an earlier version did not record"
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,15 @@ def environment_fields(record: Record) -> dict[str, str]:
     return fields
 
 
+def is_processor_unknown(record: Record) -> bool:
+    """Whether the record names the processor without its instructions, as those of earlier versions of the code do.
+
+    Two guests of one processor may differ in these, so that it is not known whether such an environment is the same.
+    """
+    described = (record.environment or {}).get("processor")
+    return isinstance(described, dict) and FEATURES not in described
+
+
 def different_fields(committed: Record, again: Record) -> list[str]:
     """The names of the parts of the environment that differ."""
     before, after = environment_fields(committed), environment_fields(again)
@@ -143,7 +155,7 @@ def bytes_verdict(committed: Record, again: Record) -> Verdict | None:
         return _same_bytes(committed, again, count)
     if committed.environment is None or again.environment is None:
         return Verdict(False, f"other bytes, and without {ENVIRONMENT} nobody can tell why: commit it")
-    if different_fields(committed, again):
+    if different_fields(committed, again) or is_processor_unknown(committed) or is_processor_unknown(again):
         return None
     reason = f"the same environment gave other bytes: {len(different)} of {count} outs differ"
     if changed := changed_inputs(committed, again):
@@ -157,9 +169,18 @@ def _same_bytes(committed: Record, again: Record, count: int) -> Verdict:
     if GENERATOR in committed.outs and described[0] != described[1]:
         # DVC's run cache restored the outs, but not this file, which it does not know.
         return Verdict(True, f"{reproduced}; {ENVIRONMENT} describes another generator, so what made them is not known")
-    elsewhere = different_fields(committed, again)
-    where = f"though the environment differs in {', '.join(elsewhere)}" if elsewhere else "in the same environment"
-    return Verdict(True, f"{reproduced}, {where}")
+    return Verdict(True, f"{reproduced}, {_where(committed, again)}")
+
+
+def _where(committed: Record, again: Record) -> str:
+    """In which environment the same bytes came out, seen from the committed one."""
+    different = different_fields(committed, again)
+    unknown = is_processor_unknown(committed) or is_processor_unknown(again)
+    if unknown:
+        different = [name for name in different if name != f"processor.{FEATURES}"]
+    if different:
+        return f"though the environment differs in {', '.join(different)}"
+    return f"in the same environment as far as it is known (not {UNKNOWN})" if unknown else "in the same environment"
 
 
 def _inputs(stages: dict[str, Any], outs: set[str]) -> dict[str, str]:

@@ -10,7 +10,10 @@ CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 def available_cores() -> int:
     """Cores that this process really gets: by affinity, and by the quota of its control group."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    membership = OWN_CGROUPS.read_text(encoding="utf-8") if OWN_CGROUPS.exists() else ""
+    try:
+        membership = OWN_CGROUPS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:  # another system, or a container that hides it
+        membership = ""
     quota = cgroup_quota(CGROUPS, membership)
     return max(1, math.ceil(min(cores, quota)))  # not the other way: infinity has no ceiling
 
@@ -23,7 +26,7 @@ def cgroup_quota(mount: Path, membership: str) -> float:
     """
     quotas = [math.inf]
     for line in membership.splitlines():
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = (*line.split(":", 2), "?", "?")[:3]
         if controllers == "":
             root, read = mount, _quota_v2
         elif "cpu" in controllers.split(","):
@@ -38,9 +41,9 @@ def cgroup_quota(mount: Path, membership: str) -> float:
 def _quota_v2(group: Path) -> float:
     try:
         quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
         return math.inf
-    return math.inf if quota == "max" else int(quota) / int(period)
 
 
 def _quota_v1(group: Path) -> float:
@@ -48,6 +51,6 @@ def _quota_v1(group: Path) -> float:
         quota, period = (
             int((group / f"cpu.cfs_{name}_us").read_text(encoding="ascii")) for name in ("quota", "period")
         )
-    except (OSError, ValueError):
+        return quota / period if quota > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):
         return math.inf
-    return quota / period if quota > 0 else math.inf

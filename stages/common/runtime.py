@@ -1,26 +1,27 @@
-"""How a stage runs: the GAN_... settings that change no byte of a result, the device, determinism, errors.
+"""How a stage runs: the GAN_... settings that change no byte of a result, determinism, errors.
 
 These settings are environment variables, not params: DVC does not see them, and no out depends on them.
 """
 
-import errno
-import io
 import math
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stages.common.errors import UserError
+from stages.common.failures import Failure, failure_of
 from stages.common.params import P, load_params
+from stages.common.streams import keep_printing
 from stages.common.unchanged import Unchanged
 
-if TYPE_CHECKING:
-    import torch
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
+MEMORY_KEYS = ("num_images", "limit", "batch_size", "width")
+"""Keys by which a section of params.yaml decides how much memory its stage needs."""
+FIRST_SPEAKS_S = 10.0
+"""How long a process waits for the one that reports the errors of both."""
 
 
 def data_source() -> str | None:
@@ -77,25 +78,9 @@ def show_progress() -> bool:
     return value == "1" or (value == "" and sys.stderr.isatty())
 
 
-def find_device(name: str) -> "torch.device":
-    """The device of that name; auto is the GPU if there is one, else the CPU.
-
-    Raises UserError if a device that is named is not there.
-    """
-    import torch  # noqa: PLC0415 (a second to import, which a stage without tensors spares)
-
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
-    if not present[name]:
-        have = ", ".join(kind for kind, there in present.items() if there)
-        raise UserError(f"train_gan.device: {name} is not available; this machine has {have}: set one of them, or auto")
-    return torch.device(name)
-
-
 def make_deterministic() -> None:
     """One thread, deterministic kernels, no kernel chosen by timing."""
-    import torch  # noqa: PLC0415 (see find_device)
+    import torch  # noqa: PLC0415 (a second to import, which a stage without tensors spares)
 
     torch.set_num_threads(1)
     # For kernels the same as use_deterministic_algorithms(True), which imports torch's compilers: another second.
@@ -109,7 +94,8 @@ def make_deterministic() -> None:
 
 def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> None:
     """Load the stage's params and run it on data/."""
-    with report_errors(stage):
+    keys = [f"{stage}.{key}" for key in MEMORY_KEYS if key in schema.model_fields]
+    with report_errors(stage, less_memory=f"set less {' or '.join(keys)}" if keys else ""):
         unchanged = Unchanged(stage)
         make_deterministic()
         run(load_params(stage, schema), Path("data"))
@@ -117,34 +103,46 @@ def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> No
 
 
 @contextmanager
-def report_errors(stage: str, quiet: bool = False) -> Iterator[None]:
-    """End the process with exit code 1 and one clear line on stderr for any user error.
+def report_errors(stage: str, quiet: bool = False, less_memory: str = "") -> Iterator[None]:
+    """End the process with exit code 1 and one clear line on stderr for any error of the user or the machine.
 
-    quiet: without the line, for the process beside one that says the same.
+    quiet: without the line, for the process beside one that says the same. less_memory: what to change in params.yaml
+    where memory is not enough.
     """
-    print_whatever_the_terminal_can_show()
+    keep_printing()
     try:
         yield
     except UserError as error:
         sys.exit(1 if quiet else "\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
-    except OSError as error:
-        sys.exit(1 if quiet else f"{stage}: {_explain(error)}")
     except KeyboardInterrupt:
         print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        if quiet:
+            _let_the_first_speak()
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        sys.exit(f"{stage}: {explained(failure, less_memory)}{notes}")
 
 
-def print_whatever_the_terminal_can_show() -> None:
-    """Let stdout replace the characters that its encoding lacks, as stderr does: names of classes may be in kana."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+def explained(failure: Failure, less_memory: str = "") -> str:
+    """The failure, and what to do about it."""
+    back = "`dvc checkout` gets the previous outs back from DVC's cache"
+    remedies = {
+        "memory": f"{less_memory}, or end other programs" if less_memory else "end other programs, or add memory",
+        "device": "set train_gan.device to cpu, or repair the GPU's driver",
+        "disk": "free some space and run `dvc repro` again, or `dvc checkout` to get the previous outs back "
+        "from DVC's cache",
+        "limit": "raise this shell's limits (`ulimit -a` shows them)",
+        "file": back,
+    }
+    remedy = remedies.get(failure.kind)  # of a library, the reason says it
+    return f"{failure.reason}; {remedy}" if remedy else failure.reason
 
 
-def _explain(error: OSError) -> str:
-    where = f" at {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"the disk is full{where}; free some space and run `dvc repro` again, "
-            "or `dvc checkout` to get the previous outs back from DVC's cache"
-        )
-    return f"{error.strerror or error}{where}; `dvc checkout` gets the previous outs back from DVC's cache"
+def _let_the_first_speak() -> None:
+    """Wait: where all processes fail alike, the first one ends meanwhile, and the launcher ends this one."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(FIRST_SPEAKS_S)

@@ -8,28 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.common.user_settings import PRELOADED, RECORDED
+from stages.gan import processor
+from stages.gan.layout import image_layout
+
 CPUINFO = Path("/proc/cpuinfo")
-LIMITS = (
-    "ONEDNN_MAX_CPU_ISA",
-    "DNNL_MAX_CPU_ISA",
-    "MKL_CBWR",
-    "MKL_ENABLE_INSTRUCTIONS",
-    "ATEN_CPU_CAPABILITY",
-    "OPENBLAS_CORETYPE",
-    "NPY_DISABLE_CPU_FEATURES",
-    "NPY_ENABLE_CPU_FEATURES",
-)
-"""Variables that make libraries use other instructions than the processor's best, which may give other bytes."""
 
 
 def describe(device: torch.device) -> dict[str, Any]:
     """A JSON-able description of the machine as far as it can change a result: no host name, core count or time."""
     return {
         "device": device.type,
-        "gpu": _gpu(device) if device.type == "cuda" else None,
-        "processor": _processor(),
+        "gpu": GPUS[device.type](device) if device.type in GPUS else None,
+        "processor": processor.describe(CPUINFO),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
+        "limits": _limits(),
         "system": platform.system(),
         "machine": platform.machine(),
         "versions": {
@@ -51,6 +44,14 @@ def _gpu(device: torch.device) -> dict[str, Any]:
     }
 
 
+def _apple_gpu(device: torch.device) -> dict[str, Any]:
+    """The processor's name is the GPU's too; its kernels come with the system."""
+    return {"macos": platform.mac_ver()[0], "layout": str(image_layout(device))}
+
+
+GPUS = {"cuda": _gpu, "mps": _apple_gpu}
+
+
 def _driver() -> str | None:
     """The kernel driver's version, where Linux gives it."""
     try:
@@ -59,13 +60,10 @@ def _driver() -> str | None:
         return None
 
 
-def _processor() -> dict[str, str]:
-    """Vendor, family and model of the processor; what the platform module says where there is no /proc/cpuinfo."""
-    if not CPUINFO.exists():
-        return {"description": platform.processor()}
-    lines = CPUINFO.read_text(encoding="utf-8").split("\n\n", maxsplit=1)[0].splitlines()
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    names = ("vendor_id", "cpu family", "model", "model name")
-    return {key.replace(" ", "_"): fields[key] for key in names if key in fields} or {
-        "description": platform.processor()
-    }
+def _limits() -> dict[str, str]:
+    """What the user sets that may give other bytes; of libraries that are loaded first, the names without folders."""
+    limits = {name: os.environ[name] for name in RECORDED if os.environ.get(name)}
+    for name in PRELOADED:
+        if libraries := os.environ.get(name, "").replace(":", " ").split():
+            limits[name] = " ".join(os.path.basename(library) for library in libraries)  # noqa: PTH119
+    return limits

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from stages.common.errors import UserError
+from stages.common.failures import failure_of
 
 SHARED_MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory; elsewhere the temporary folder serves."""
@@ -125,7 +126,8 @@ def others_present() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not dist.is_initialized():
+        own = failure_of(error) is not None and "remote" not in str(error).lower()  # as NCCL says of another process
+        if own or not dist.is_initialized():
             raise
         raise UserError(
             "another process of this training ended; `dvc repro` resumes from the last checkpoint"

@@ -36,6 +36,15 @@ def test_cores_are_those_that_affinity_gives(monkeypatch: pytest.MonkeyPatch) ->
         os.sched_setaffinity(0, before)
 
 
+def test_a_list_of_groups_that_cannot_be_read_limits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "OWN_CGROUPS", tmp_path)
+    unlimited = cores.available_cores()
+    (tmp_path / "cgroup").write_bytes(b"0::/\xff\n")
+    monkeypatch.setattr(cores, "OWN_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(cores, "CGROUPS", tmp_path)
+    assert cores.available_cores() == unlimited
+
+
 GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -85,6 +94,9 @@ def quota_v1(group: str, quota: int) -> dict[str, str]:
         ({"a/cpu.max": "400000 100000", "a/b/cpu.max": "50000 100000"}, "0::/a/b\n", 0.5),
         ({"a/cpu.max": "50000 100000"}, "0::/other\n", math.inf),
         ({"cpu.max": "nonsense"}, "0::/\n", math.inf),
+        ({"cpu.max": "many 100000"}, "0::/\n", math.inf),
+        ({"cpu.max": "50000 0"}, "0::/\n", math.inf),
+        ({"cpu.max": "50000 100000"}, "nonsense\n\n0::/\n", 0.5),
         ({"cpu.max": "50000 100000"}, "", math.inf),
         (quota_v1("cpu", -1), V1.format("cpu", "/"), math.inf),
         (quota_v1("cpu", 300000), V1.format("cpu", "/"), 3),

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.check import SCHEMAS
 from stages.common import runtime
 from stages.common.errors import UserError
 from stages.common.params import StageParams
@@ -65,12 +67,78 @@ def test_interrupt_ends_with_its_own_code(project: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == "test: interrupted; `dvc repro` starts the stage again\n"
 
 
-def test_our_own_mistakes_keep_their_traceback(project: Path) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError(), RuntimeError("mat1 and mat2 shapes"), AssertionError("x")])
+def test_our_own_mistakes_keep_their_traceback(project: Path, error: Exception) -> None:
     def run(params: Params, data: Path) -> None:
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(error)):
         runtime.run_stage("test", Params, run)
+
+
+class Sized(Params):
+    num_images: int
+    width: int
+
+
+def test_where_memory_is_not_enough_the_keys_that_need_it_are_named(project: Path) -> None:
+    def run(params: StageParams, data: Path) -> None:
+        torch.empty(10**15)
+
+    (project / "params.yaml").write_text("test:\n  seed: 5\n  num_images: 9\n  width: 8\n")
+    with pytest.raises(SystemExit) as caught:
+        runtime.run_stage("test", Sized, run)
+    line = str(caught.value)
+    assert line.startswith("test: out of memory (")
+    assert line.endswith("; set less test.num_images or test.width, or end other programs")
+    assert "\n" not in line
+    (project / "params.yaml").write_text("test:\n  seed: 5\n")
+    with pytest.raises(SystemExit, match=r"^test: out of memory \(.*; end other programs, or add memory$"):
+        runtime.run_stage("test", Params, run)
+
+
+def test_every_key_that_needs_memory_belongs_to_a_stage() -> None:
+    for key in runtime.MEMORY_KEYS:
+        assert any(key in schema.model_fields for schema in SCHEMAS.values()), key
+    without = [name for name, schema in SCHEMAS.items() if not set(runtime.MEMORY_KEYS) & set(schema.model_fields)]
+    assert without == ["download"]
+
+
+def test_a_note_of_the_error_is_part_of_the_line() -> None:
+    error = torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+    error.add_note("a checkpoint is kept")
+    with (
+        pytest.raises(
+            SystemExit, match=r"^test: out of memory \(CUDA out of memory\.\); set less x, or .*; a checkpoint is kept$"
+        ),
+        runtime.report_errors("test", less_memory="set less x"),
+    ):
+        raise error
+
+
+def test_a_failing_gpu_is_one_line() -> None:
+    with (
+        pytest.raises(SystemExit, match=r"^test: the GPU fails \(CUDA error: .*\); set train_gan.device to cpu, or "),
+        runtime.report_errors("test"),
+    ):
+        raise RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronous")
+
+
+def test_beside_another_process_a_user_s_error_is_silent_and_the_machine_s_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(runtime, "FIRST_SPEAKS_S", 0.01)
+    try:
+        with pytest.raises(SystemExit) as caught, runtime.report_errors("test", quiet=True):
+            raise UserError("x")
+        assert caught.value.code == 1
+        assert signal.getsignal(signal.SIGTERM) is before
+        with pytest.raises(SystemExit, match=r"^test: out of memory"), runtime.report_errors("test", quiet=True):
+            raise MemoryError
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_bad_params_stop_the_stage_before_it_runs(project: Path) -> None:
@@ -104,30 +172,6 @@ print(torch.is_deterministic_algorithms_warn_only_enabled(), {"torch._dynamo", "
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
     # No warning in place of an error, and none of torch's compilers, which take a second to import.
     assert done.stdout.split() == [b"1", b"True", b"1", b"False", b"set()"]
-
-
-@pytest.mark.parametrize(
-    ("cuda", "mps", "name", "found"),
-    [
-        (False, False, "auto", "cpu"),
-        (False, True, "auto", "mps"),
-        (True, True, "auto", "cuda"),
-        (True, True, "cpu", "cpu"),
-        (True, False, "cuda", "cuda"),
-    ],
-)
-def test_device(monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, name: str, found: str) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert runtime.find_device(name) == torch.device(found)
-
-
-@pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_absent_device(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UserError, match=rf"train_gan\.device: {name} is not available; this machine has cpu: set one"):
-        runtime.find_device(name)
 
 
 @pytest.mark.parametrize(

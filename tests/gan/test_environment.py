@@ -10,24 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from stages.common.user_settings import PRELOADED, RECORDED
 from stages.gan import environment
 
 CPU = torch.device("cpu")
-CPUINFO = """\
-processor\t: 0
-vendor_id\t: GenuineIntel
-cpu family\t: 6
-model\t\t: 143
-model name\t: A processor
-stepping\t: 8
-cpu MHz\t\t: 98765.432
-siblings\t: 777777
-cpu cores\t: 888888
-
-processor\t: 1
-vendor_id\t: Another
-model name\t: Another processor
-"""
 
 
 def test_keys_and_versions() -> None:
@@ -45,27 +31,26 @@ def test_goes_through_json_unchanged() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
-def test_of_cpuinfo_only_the_kind_of_the_first_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(CPUINFO)
-    monkeypatch.setattr(environment, "CPUINFO", cpuinfo)
-    assert environment.describe(CPU)["processor"] == {
-        "vendor_id": "GenuineIntel",
-        "cpu_family": "6",
-        "model": "143",
-        "model_name": "A processor",
-    }
-
-
-@pytest.mark.parametrize("content", [None, "Features\t: fp asimd\n"], ids=["no file", "another architecture"])
-def test_without_those_fields_what_python_says(
-    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_guests_that_differ_in_instructions_alone_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if content is not None:
-        (tmp_path / "cpuinfo").write_text(content)
     monkeypatch.setattr(environment, "CPUINFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr(platform, "processor", lambda: "arm")
-    assert environment.describe(CPU)["processor"] == {"description": "arm"}
+    found = []
+    for flags in ("avx avx2 fma", "avx avx2"):
+        (tmp_path / "cpuinfo").write_text(f"vendor_id\t: GenuineIntel\nmodel\t: 85\nflags\t: {flags}\n")
+        found.append(environment.describe(CPU))
+    assert found[0] != found[1]
+    assert found[0]["processor"]["model"] == found[1]["processor"]["model"] == "85"
+
+
+@pytest.mark.parametrize("name", [*RECORDED, *PRELOADED])
+def test_what_makes_libraries_compute_otherwise_is_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in (*RECORDED, *PRELOADED):
+        monkeypatch.delenv(other, raising=False)
+    assert environment.describe(CPU)["limits"] == {}
+    monkeypatch.setenv(name, "/home/somebody/lib.so")
+    expected = "lib.so" if name in PRELOADED else "/home/somebody/lib.so"
+    assert environment.describe(CPU)["limits"] == {name: expected}
 
 
 def test_knows_no_host_name_core_count_or_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,33 @@ def test_other_bytes_in_another_environment_are_left_to_the_metrics() -> None:
     assert bytes_verdict(RECORD, elsewhere(OTHER_BYTES, versions={"torch": "3"})) is None
 
 
+OLD = {"processor": {"vendor_id": "AuthenticAMD", "model": "1"}}
+NEW = {"processor": OLD["processor"] | {"features": "avx avx2 fma"}}
+
+
+@pytest.mark.parametrize(("committed", "here"), [(OLD, NEW), (NEW, OLD), (OLD, OLD)])
+def test_a_record_without_the_processor_s_instructions_is_not_known_to_be_of_the_same(
+    committed: dict[str, Any], here: dict[str, Any]
+) -> None:
+    """As those of earlier versions: other bytes are judged by the metrics, and the same bytes pass."""
+    assert bytes_verdict(elsewhere(RECORD, **committed), elsewhere(OTHER_BYTES, **here)) is None
+    same = bytes_verdict(elsewhere(RECORD, **committed), elsewhere(RECORD, **here))
+    assert same
+    assert same.passed
+    assert "as far as it is known (not processor.features, which an earlier version did not record)" in same.reason
+    moved = bytes_verdict(elsewhere(RECORD, **committed), elsewhere(RECORD, **here, device="cuda"))
+    assert moved
+    assert moved.reason.endswith("differs in device")
+
+
+def test_processors_that_differ_in_instructions_alone_are_other_environments() -> None:
+    without = {"processor": NEW["processor"] | {"features": "avx avx2"}}
+    assert bytes_verdict(elsewhere(RECORD, **NEW), elsewhere(OTHER_BYTES, **without)) is None
+    verdict = bytes_verdict(elsewhere(RECORD, **NEW), elsewhere(OTHER_BYTES, **NEW))
+    assert verdict
+    assert not verdict.passed
+
+
 @pytest.mark.parametrize("outs", [{}, RECORD.outs | {"data/new": Out("new", "e5", 1)}])
 def test_an_out_too_few_or_too_many_is_a_difference(outs: dict[str, Out]) -> None:
     again = dataclasses.replace(RECORD, outs=outs)

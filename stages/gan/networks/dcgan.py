@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stages.common.params import StageParams
 from stages.gan.layers import unit_mean_square
+from stages.gan.layout import laid_out
 
 
 class Options(StageParams):
@@ -50,8 +51,7 @@ class Generator(nn.Module):
         x = unit_mean_square(z)
         if self.embedding is not None:
             x = torch.cat([x, unit_mean_square(self.embedding(y))], dim=1)
-        x = self.project(x).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
-        return self.body(x)  # [B, C, H, W]
+        return self.body(laid_out(self.project(x).unflatten(1, self.base)))  # [B, C, H, W]
 
 
 class Discriminator(nn.Module):
@@ -75,7 +75,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, y: Tensor) -> Tensor:
         """images float32 [B, C, H, W] in [-1, 1]; y int64 [B], unread if unconditional."""
-        x = self.body(images.contiguous(memory_format=torch.channels_last))
+        x = self.body(laid_out(images))
         logits = self.head(x).squeeze(1)
         if self.embedding is not None:
             # Projection: logit = psi(x) + <e_y, x>, equation 3 of the paper, scaled to the size of the first term.
