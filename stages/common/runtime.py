@@ -77,6 +77,11 @@ def show_progress() -> bool:
     return value == "1" or (value == "" and sys.stderr.isatty())
 
 
+def progress_lines() -> bool:
+    """Whether a line now and then takes the place of bars: without a terminal, unless GAN_PROGRESS is set."""
+    return not os.environ.get("GAN_PROGRESS") and not sys.stderr.isatty()
+
+
 def find_device(name: str) -> "torch.device":
     """The device of that name; auto is the GPU if there is one, else the CPU.
 

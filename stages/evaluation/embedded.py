@@ -1,6 +1,7 @@
 """Images as the classifier sees them: features, recognised classes, and how they lie to the training digits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor
@@ -8,7 +9,9 @@ from torch import Tensor
 from stages.classifier.model import Classifier, finite_features
 from stages.common.blocks import in_blocks
 from stages.common.images import ImageSet
+from stages.metrics.kernel import sums_within
 from stages.metrics.memorisation import Closeness, closeness
+from stages.metrics.neighbours import Radii
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,14 @@ class Embedded:
     recognised: Tensor
     labels: Tensor | None
     closeness: Closeness | None = None
+
+    radii: Radii = field(init=False, default_factory=dict)
+    """Of neighbourhoods with these features as the reference, kept for other comparisons with it."""
+
+    @cached_property
+    def kernel_sums(self) -> Tensor:
+        """Of the kernel distance, each image's sum over the others: float64 [N]."""
+        return sums_within(self.features.double())
 
     @property
     def known_labels(self) -> Tensor:

@@ -18,7 +18,7 @@ from stages.metrics.memorisation import (
     rank_sum_statistic,
     three_sample_test,
 )
-from stages.metrics.neighbours import to_grid
+from stages.metrics.distances import to_grid
 
 F = 4
 

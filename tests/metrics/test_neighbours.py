@@ -10,7 +10,8 @@ from torch import Tensor
 
 from stages.common import draws
 from stages.metrics import neighbours
-from stages.metrics.neighbours import Neighbourhoods, neighbourhoods, squared_distances, squared_radii, to_grid
+from stages.metrics.distances import squared_radii, to_grid
+from stages.metrics.neighbours import Neighbourhoods, neighbourhoods
 
 
 def normal(purpose: str, rows: int, columns: int) -> Tensor:
