@@ -6,8 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from stages.classifier.model import Classifier, finite_features
-from stages.common.blocks import in_blocks
+from stages.classifier.model import Classifier, finite_features, recognised_classes
 from stages.common.images import ImageSet
 from stages.metrics.kernel import sums_within
 from stages.metrics.memorisation import Closeness, closeness
@@ -60,9 +59,9 @@ class Embedded:
 
 
 def embed(classifier: Classifier, digits: ImageSet, source: Path) -> Embedded:
-    """The images as the classifier of the file `source` sees them. Raises UserError if features are not finite."""
+    """The images as the classifier of the file `source` sees them. Raises UserError if it gives no finite numbers."""
     features = finite_features(classifier, digits.images, source)
-    recognised = in_blocks(classifier.head, features).argmax(dim=1)
+    recognised = recognised_classes(classifier, features, source)
     return Embedded(features, recognised, digits.labels if digits.has_labels else None)
 
 
