@@ -150,9 +150,7 @@ def test_an_unconditional_gan_has_no_accuracy(upstream: Path) -> None:
 
 def test_no_snapshot_is_refused(upstream: Path) -> None:
     save_snapshots(upstream, [])
-    with pytest.raises(
-        UserError, match=r"snapshots\.safetensors: expected at least one snapshot, found none; .*train_gan"
-    ):
+    with pytest.raises(UserError, match=r"snapshots\.safetensors: expected at least one snapshot, .*train_gan"):
         track.run(params(), upstream)
 
 

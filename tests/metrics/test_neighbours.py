@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.common import draws
 from stages.metrics import neighbours
-from stages.metrics.neighbours import Neighbourhoods, neighbourhoods
+from stages.metrics.neighbours import Neighbourhoods, Radii, neighbourhoods
 
 
 def normal(purpose: str, rows: int, columns: int) -> Tensor:
@@ -104,7 +104,7 @@ def test_no_tensor_outgrows_a_tile(largest_tensor: Callable[[Callable[[], object
 
 def test_radii_that_another_comparison_computed_are_those_that_this_one_would_compute() -> None:
     """Also where the candidates are so large that the grid is another one."""
-    x, known = normal("x", 60, 5), {}
+    x, known = normal("x", 60, 5), Radii()
     for candidate in (normal("y", 50, 5), normal("z", 50, 5), 100 * normal("z", 50, 5)):
         assert_same(neighbourhoods(x, candidate, 3, known_radii=known), neighbourhoods(x, candidate, 3))
     assert len(known) == 2
