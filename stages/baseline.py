@@ -9,25 +9,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stages.classifier.accuracy import Baseline, mistakes_of_seeds, summarised
+from stages.classifier.accuracy import Baseline, Seeds, mistakes_of_seeds, require_test_digits, summarised
 from stages.classifier.fit import Recipe
 from stages.common.files import write_json
 from stages.common.images import load_alike
+from stages.common.labelled import require_every_class
 from stages.common.runtime import run_stage
 
 
 class Params(Recipe):
     """The section baseline of params.yaml."""
 
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0)]],
-        Field(min_length=1, description="one classifier is trained for each: weights, order and shifts"),
-    ]
+    seeds: Annotated[Seeds, Field(description="one classifier is trained for each: weights, order and shifts")]
 
 
 def run(params: Params, data: Path) -> None:
     """Train a classifier per seed on the training digits; write how they do on the test digits, and the recipe."""
-    train, test = load_alike(*(data / "normalize" / f"{split}.safetensors" for split in ("train", "test")))
+    paths = [data / "normalize" / f"{split}.safetensors" for split in ("train", "test")]
+    train, test = load_alike(*paths)
+    require_every_class(paths[0], train)
+    require_test_digits(paths[1], test)
     recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
     accuracy = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
     baseline = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)

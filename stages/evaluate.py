@@ -4,6 +4,8 @@ Everything is computed on the classifier's features, on the CPU, from the first 
 digits answer one question only: whether the samples are copies of them.
 """
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from stages.classifier.model import load_classifier
 from stages.common.errors import UserError
+from stages.common.files import remedy
 from stages.common.images import ImageSet, load_alike
+from stages.common.labelled import listed, missing_classes, require_labels
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.evaluation.comparisons import MIN_IMAGES, compare, least_images
@@ -20,10 +24,12 @@ from stages.evaluation.embedded import beside_training, embed
 from stages.evaluation.files import write_evaluation
 from stages.evaluation.inception import embed_again, load_inception
 from stages.evaluation.protocol import features_of
-from stages.evaluation.registry import METRICS, PAPERS
+from stages.evaluation.registry import METRICS, PAPERS, need_labels
 from stages.evaluation.tables import summary
 from stages.evaluation.verdict import in_plain_words
 
+DIGITS = ("test", "validation", "train")
+LEAST_TRAINING = 2
 MOST_SHOWN = 7
 """Figures in metrics.json: with cas, of the stage usefulness, `dvc exp show` has eight."""
 
@@ -64,12 +70,12 @@ class Params(StageParams):
 def run(params: Params, data: Path) -> None:
     """Read digits, samples and classifier; write metrics.json, details.json, tables and pictures."""
     # Load the images, at equal count, and the networks that see them.
-    inception = load_inception() if params.protocol == "inception" else None
-    paths = {name: data / "normalize" / f"{name}.safetensors" for name in ("test", "validation", "train")}
-    paths["samples"] = data / "generate" / "samples.safetensors"
-    images = at_equal_count(params, dict(zip(paths, load_alike(*paths.values()), strict=True)))
+    images, paths = read_images(params, data)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
+    inception = load_inception() if params.protocol == "inception" else None
+    for line in remarks(params, images):
+        print(line, file=sys.stderr)
 
     # Embed them; the training digits only serve to find copies.
     sets = {name: embed(classifier, image_set, classifier_path) for name, image_set in images.items()}
@@ -95,6 +101,22 @@ def run(params: Params, data: Path) -> None:
     print(details.in_plain_words)
 
 
+def read_images(params: Params, data: Path) -> tuple[dict[str, ImageSet], dict[str, Path]]:
+    """The sets test, validation, train and samples, at equal count, and their files.
+
+    Raises UserError if they do not belong together, if digits have no labels, or if they are too few.
+    """
+    paths = {name: data / "normalize" / f"{name}.safetensors" for name in DIGITS}
+    paths["samples"] = data / "generate" / "samples.safetensors"
+    images = dict(zip(paths, load_alike(*paths.values()), strict=True))
+    for name in DIGITS:
+        require_labels(paths[name], images[name])
+    if len(images["train"]) < LEAST_TRAINING:
+        actual = f"expected at least {LEAST_TRAINING} digits, to know how far apart they lie, found 1"
+        raise UserError(f"{paths['train']}: {actual}; {remedy(paths['train'])}")
+    return at_equal_count(params, images), paths
+
+
 def at_equal_count(params: Params, images: dict[str, ImageSet]) -> dict[str, ImageSet]:
     """The first samples and as many validation digits. Raises UserError if they are too few for the metrics."""
     samples, validation, test = images["samples"], images["validation"], images["test"]
@@ -107,7 +129,20 @@ def at_equal_count(params: Params, images: dict[str, ImageSet]) -> dict[str, Ima
             f"of which evaluate.num_images = {params.num_images} are compared"
         )
     first = slice(count)
-    return images | {"samples": samples.select(first), "validation": validation.select(first)}
+    return images | {"samples": samples.select(first).copy(), "validation": validation.select(first)}
+
+
+def remarks(params: Params, images: dict[str, ImageSet]) -> Iterator[str]:
+    """What a user may not expect of these images, a line for each, before the long work."""
+    samples = images["samples"]
+    if len(samples) < params.num_images:
+        yield f"evaluate.num_images = {params.num_images}: {len(samples)} samples and as many validation digits exist"
+    for name, title in (("test", "test digit"), ("validation", "validation digit"), ("samples", "sample")):
+        if images[name].has_labels and (missing := missing_classes(images[name])):
+            yield f"no {title} of {listed(missing)}: distances of such a class are undefined"
+    needing = [name for name in params.metrics if name in METRICS and need_labels in METRICS[name].needs]
+    if needing and not samples.has_labels:
+        yield f"samples without labels: no value of {listed(needing)}, which metrics.json leaves out"
 
 
 if __name__ == "__main__":

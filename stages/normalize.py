@@ -5,6 +5,7 @@ the training files (of MNIST's 60,000 the last 10,000); the test files are the t
 """
 
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -69,8 +70,14 @@ def run(params: Params, data: Path) -> None:
     splits = {split: select(digits, chosen, split) for split, digits in split_off(training, test).items()}
     splits["train"] = Digits(*(tensor[: params.limit] for tensor in splits["train"]))
 
-    folder = data / "normalize"
     classes = [names[label] for label in chosen]
+    counts = {split: class_counts(digits.labels, classes) for split, digits in splits.items()}
+    require_training_digits(params, counts["train"])
+    for split in ("validation", "test"):
+        if missing := [name for name, count in counts[split].items() if not count]:
+            print(f"no {split} digit of {', '.join(missing)}: this class has no figures of its own", file=sys.stderr)
+
+    folder = data / "normalize"
     for split, digits in splits.items():
         images = padded(to_float(digits.levels), params.size)  # [N, C, size, size]
         save_image_set(folder / f"{split}.safetensors", images, digits.labels, classes)
@@ -80,11 +87,20 @@ def run(params: Params, data: Path) -> None:
         "classes": classes,
         "image_shape": [training.levels.shape[1], params.size, params.size],
         "num_images": {split: len(digits.labels) for split, digits in splits.items()},
-        "num_images_per_class": {split: class_counts(digits.labels, classes) for split, digits in splits.items()},
+        "num_images_per_class": counts,
         "pixel_mean": mean,
         "pixel_std": std,
     }
     write_json(folder / "dataset.json", description)
+
+
+def require_training_digits(params: Params, counts: dict[str, int]) -> None:
+    """Raises UserError if no network could learn one of the classes. counts: training digits of each, by name."""
+    if missing := [name for name, count in counts.items() if not count]:
+        raise UserError(
+            f"normalize.limit: expected a training digit of every class among the first {sum(counts.values())}, found "
+            f"none of {', '.join(missing)}; raise it, or leave the class out of normalize.classes"
+        )
 
 
 def read_dataset(path: Path) -> tuple[str, list[str]]:

@@ -9,18 +9,18 @@ from typing import Annotated
 import pandas as pd
 import torch
 from pydantic import Field
-from tqdm import tqdm
 
-from stages.classifier.model import finite_features, load_classifier
+from stages.classifier.model import Classifier, finite_features, load_classifier
 from stages.common.errors import UserError
-from stages.common.files import write_csv, write_json
+from stages.common.files import remedy, write_csv, write_json
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, to_float, to_levels
+from stages.common.labelled import require_labels
 from stages.common.params import StageParams
-from stages.common.runtime import run_stage, show_progress
+from stages.common.progress import counted
+from stages.common.runtime import run_stage
 from stages.evaluation.curve import CurveDetails, CurveFloor, CurveProtocol, Reference, measure_floor, measure_row
 from stages.evaluation.protocol import Split, features_of, versions
-from stages.gan.sampler import Sampler
-from stages.gan.snapshots import read_snapshots
+from stages.gan.snapshots import Snapshot, read_snapshots
 
 COLUMNS = ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
 
@@ -35,19 +35,14 @@ class Params(StageParams):
 
 def run(params: Params, data: Path) -> None:
     """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot, and details.json."""
-    digits_path = data / "normalize" / "validation.safetensors"
-    validation = load_image_set(digits_path)
-    snapshots = read_snapshots(data / "train_gan" / "snapshots.safetensors", validation)
-    classifier_path = data / "train_classifier" / "classifier.safetensors"
-    classifier = load_classifier(classifier_path, validation, digits_path)
+    validation, snapshots, classifier, classifier_path = read_inputs(params, data)
     digits = validation.select(slice(params.num_images))
-    if len(digits) <= params.neighbours:
-        raise UserError(f"track.neighbours: expected less than the {len(digits)} validation digits compared")
-    reference = Reference(classifier, finite_features(classifier, digits.images, classifier_path), params.neighbours)
+    features = finite_features(classifier, digits.images, classifier_path)
+    reference = Reference(classifier, classifier_path, features, params.neighbours)
 
     rows = []
-    for snapshot in tqdm(snapshots, "track", unit="snapshot", disable=not show_progress()):
-        samples = draw_samples(snapshot.sampler(params.seed), params.num_images, validation.classes)
+    for snapshot in counted(snapshots, "track", len(snapshots), "snapshot"):
+        samples = draw_samples(snapshot, params, validation.classes)
         rows.append({"kimg": snapshot.kimg, **measure_row(samples, reference).content()})
     floor = measure_floor(validation, params.num_images, reference)
 
@@ -65,11 +60,39 @@ def run(params: Params, data: Path) -> None:
     report(table, floor.content() if isinstance(floor, CurveFloor) else {})
 
 
-def draw_samples(sampler: Sampler, num_images: int, classes: list[str]) -> ImageSet:
-    """The first samples, as files hold them, of all classes round-robin; without labels if G is unconditional."""
-    y = torch.arange(num_images) % len(classes)
-    images = to_float(to_levels(sampler.images(sampler.latents("z", num_images), y)))
-    return ImageSet(images, y if sampler.num_classes else torch.full_like(y, NO_LABEL), classes)
+def read_inputs(params: Params, data: Path) -> tuple[ImageSet, list[Snapshot], Classifier, Path]:
+    """Validation digits, snapshots, the classifier and its file, all checked before anything is computed."""
+    digits_path = data / "normalize" / "validation.safetensors"
+    validation = load_image_set(digits_path)
+    require_labels(digits_path, validation)
+    compared = min(params.num_images, len(validation))
+    if compared <= params.neighbours:
+        raise UserError(
+            f"track.neighbours: expected less than the {compared} validation digits compared, of {len(validation)} "
+            f"(track.num_images = {params.num_images}), found {params.neighbours}"
+        )
+    path = data / "train_gan" / "snapshots.safetensors"
+    snapshots = read_snapshots(path, validation)
+    if not snapshots:
+        raise UserError(f"{path}: expected at least one snapshot, found none; {remedy(path)}")
+    for snapshot in snapshots:
+        snapshot.sampler(params.seed)  # refuses what is no generator before the first one is measured
+    classifier_path = data / "train_classifier" / "classifier.safetensors"
+    return validation, snapshots, load_classifier(classifier_path, validation, digits_path), classifier_path
+
+
+def draw_samples(snapshot: Snapshot, params: Params, classes: list[str]) -> ImageSet:
+    """The first samples, as files hold them, of all classes round-robin; without labels if G is unconditional.
+
+    Raises UserError if pixels are not numbers.
+    """
+    sampler = snapshot.sampler(params.seed)
+    y = torch.arange(params.num_images) % len(classes)
+    images = sampler.images(sampler.latents("z", params.num_images), y)
+    if not images.isfinite().all():
+        actual = f"found pixels that are not numbers at {snapshot.kimg:g} kimg"
+        raise UserError(f"{snapshot.path}: expected generators of images, {actual}; {remedy(snapshot.path)}")
+    return ImageSet(to_float(to_levels(images)), y if sampler.num_classes else torch.full_like(y, NO_LABEL), classes)
 
 
 def report(table: pd.DataFrame, floor: dict[str, float]) -> None:

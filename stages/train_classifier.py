@@ -12,12 +12,14 @@ import pandas as pd
 from pydantic import Field
 from torch import Tensor
 
-from stages.classifier.fit import Recipe, fit, fresh_classifier, score
+from stages.classifier.fit import Recipe, fit, fresh_classifier, num_steps, score
 from stages.classifier.model import Classifier
 from stages.common.errors import UserError
 from stages.common.files import write_csv, write_tensors
 from stages.common.images import ImageSet, load_alike
-from stages.common.runtime import run_stage, show_progress
+from stages.common.labelled import require_every_class, require_labels
+from stages.common.progress import progress
+from stages.common.runtime import run_stage
 
 
 class Params(Recipe):
@@ -28,7 +30,10 @@ class Params(Recipe):
 
 def run(params: Params, data: Path) -> None:
     """Read the training and validation digits, write the best epoch's classifier and the history of all epochs."""
-    train, validation = load_alike(*(data / "normalize" / f"{split}.safetensors" for split in ("train", "validation")))
+    paths = [data / "normalize" / f"{split}.safetensors" for split in ("train", "validation")]
+    train, validation = load_alike(*paths)
+    require_every_class(paths[0], train)
+    require_labels(paths[1], validation)
     if len(train) < params.batch_size:
         raise UserError(
             f"train_classifier.batch_size: expected at most the {len(train)} training digits, found {params.batch_size}"
@@ -53,15 +58,16 @@ def best_epoch(
     rows: list[dict[str, float]] = []
     best: dict[str, Tensor] = {}
     best_score = (-math.inf, -math.inf)
-    for epoch, train_loss in enumerate(fit(classifier, train, params, params.seed, show_progress()), start=1):
-        accuracy, validation_loss = score(classifier, validation)
-        if not math.isfinite(train_loss + validation_loss):
-            raise UserError(f"the loss of epoch {epoch} is not finite; try a lower train_classifier.lr")
-        if (accuracy, -validation_loss) > best_score:
-            best_score = (accuracy, -validation_loss)
-            best = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
-        losses = {"train_loss": train_loss, "validation_loss": validation_loss}
-        rows.append({"epoch": epoch, **losses, "validation_accuracy": accuracy})
+    with progress("training the classifier", num_steps(params, len(train)), "step") as counter:
+        for epoch, train_loss in enumerate(fit(classifier, train, params, params.seed, counter), start=1):
+            accuracy, validation_loss = score(classifier, validation)
+            if not math.isfinite(train_loss + validation_loss):
+                raise UserError(f"the loss of epoch {epoch} is not finite; try a lower train_classifier.lr")
+            if (accuracy, -validation_loss) > best_score:
+                best_score = (accuracy, -validation_loss)
+                best = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
+            losses = {"train_loss": train_loss, "validation_loss": validation_loss}
+            rows.append({"epoch": epoch, **losses, "validation_accuracy": accuracy})
     return pd.DataFrame(rows), best
 
 

@@ -14,7 +14,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from stages.common import draws
+from stages.common import blocks, draws
 
 NUM_IMAGES = 400
 NUM_FEATURES = 64
@@ -131,9 +131,20 @@ class _Largest(TorchDispatchMode):
         return result
 
 
+class _InThisThread:
+    """In the place of a pool, whose threads a TorchDispatchMode does not see."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.map = map
+
+    def shutdown(self, **_: object) -> None:
+        pass
+
+
 @pytest.fixture
-def largest_tensor() -> Callable[[Callable[[], object]], int]:
+def largest_tensor(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], int]:
     """The number of elements of the largest tensor that a function makes on its way."""
+    monkeypatch.setattr(blocks, "ThreadPoolExecutor", _InThisThread)
 
     def watch(function: Callable[[], object]) -> int:
         with _Largest() as seen:

@@ -11,7 +11,8 @@ from torch import Tensor
 from stages import evaluate
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
-from stages.common.images import load_image_set, save_image_set
+from stages.common.images import NO_LABEL, load_image_set, save_image_set
+from stages.evaluation import pictures
 from stages.evaluation.registry import METRICS
 from tests.evaluation_inputs import CLASSIFIER, SAMPLES, TEST, TRAIN, VALIDATION, change_images, params
 
@@ -21,10 +22,10 @@ def upstream(evaluation_inputs: Path) -> Path:
     return evaluation_inputs
 
 
-def change_classifier(data: Path, weights: float | None = None, **meta: Any) -> None:
+def change_classifier(data: Path, weights: float | None = None, name: str = "body.5.weight", **meta: Any) -> None:
     tensors, before = read_tensors(data / CLASSIFIER)
     if weights is not None:
-        tensors["body.5.weight"].fill_(weights)
+        tensors[name].fill_(weights)
     write_tensors(data / CLASSIFIER, tensors, before | meta)
 
 
@@ -35,6 +36,24 @@ def pad(images: Tensor) -> Tensor:
 def rename_classes(data: Path) -> None:
     samples = load_image_set(data / SAMPLES)
     save_image_set(data / SAMPLES, samples.images, samples.labels, list("abcdefghij"))
+
+
+def no_labels(labels: Tensor) -> Tensor:
+    return torch.full_like(labels, NO_LABEL)
+
+
+def only_of(data: Path, path: Path, chosen: Callable[[Tensor], Tensor]) -> None:
+    digits = load_image_set(data / path)
+    digits = digits.select(chosen(digits.labels))
+    save_image_set(data / path, digits.images, digits.labels, digits.classes)
+
+
+def classify_as(data: Path, num_classes: int) -> None:
+    """Another number of classes than the digits have, with names for the right number."""
+    tensors, meta = read_tensors(data / CLASSIFIER)
+    for name in ("head.weight", "head.bias"):
+        tensors[name] = torch.cat([tensors[name]] * 2)[:num_classes]
+    write_tensors(data / CLASSIFIER, tensors, meta | {"arguments": meta["arguments"] | {"num_classes": num_classes}})
 
 
 def truncate(data: Path) -> None:
@@ -56,6 +75,24 @@ def truncate(data: Path) -> None:
         (lambda data: change_classifier(data, classes=["3", "5"]), CLASSIFIER, "expected classes .*found .*'3', '5'"),
         (lambda data: change_classifier(data, arguments={}), CLASSIFIER, "expected the arguments and weights"),
         (lambda data: change_classifier(data, weights=float("nan")), CLASSIFIER, "features are not finite"),
+        (lambda data: change_classifier(data, weights=3e38), CLASSIFIER, "features are not finite, or beyond 1e"),
+        (lambda data: change_classifier(data, 1e30, "body.6.weight"), CLASSIFIER, "features are not finite, or beyond"),
+        (lambda data: change_classifier(data, float("nan"), "head.bias"), CLASSIFIER, "logits .* are not finite"),
+        (lambda data: change_classifier(data, 3e38, "head.weight"), CLASSIFIER, "logits .* are not finite"),
+        (lambda data: classify_as(data, 5), CLASSIFIER, "expected num_classes 10, .*found 5"),
+        (lambda data: classify_as(data, 20), CLASSIFIER, "expected num_classes 10, .*found 20"),
+        (lambda data: change_images(data, labels=no_labels, path=TEST), TEST, "expected a label for each digit"),
+        (lambda data: change_images(data, labels=no_labels, path=TRAIN), TRAIN, "expected a label for each digit"),
+        (
+            lambda data: change_images(data, labels=no_labels, path=VALIDATION),
+            VALIDATION,
+            "expected a label for each digit",
+        ),
+        (
+            lambda data: change_images(data, lambda images: images[:1], lambda labels: labels[:1], TRAIN),
+            TRAIN,
+            "expected at least 2 digits",
+        ),
     ],
 )
 def test_bad_input_is_refused_by_the_name_of_its_file(
@@ -78,6 +115,45 @@ def test_too_few_images_are_refused_by_the_names_of_the_keys(
     change_images(upstream, lambda images: images[:samples], lambda labels: labels[:samples])
     with pytest.raises(UserError, match=rf"evaluate.neighbours.*found {samples} samples \(generate.num_images\)"):
         evaluate.run(params(**changes), upstream)
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda data: change_images(data, labels=no_labels), "samples without labels: no value of gan_test_accuracy"),
+        (lambda data: only_of(data, SAMPLES, lambda labels: labels != 3), "no sample of 3: "),
+        (lambda data: only_of(data, TEST, lambda labels: labels < 8), "no test digit of 8, 9: "),
+        (lambda data: only_of(data, VALIDATION, lambda labels: labels != 0), "no validation digit of 0: "),
+        (
+            lambda data: only_of(data, SAMPLES, lambda labels: torch.arange(len(labels)) < 120),
+            "evaluate.num_images = 150: 120 samples and as many validation digits exist",
+        ),
+    ],
+)
+def test_what_is_not_measured_is_said_before_the_long_work(
+    upstream: Path,
+    damage: Callable[[Path], None],
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(evaluate, "embed", None)
+    damage(upstream)
+    with pytest.raises(TypeError):
+        evaluate.run(params(), upstream)
+    assert any(said.startswith(line) for said in capsys.readouterr().err.splitlines())
+
+
+def test_nothing_is_said_of_images_that_lack_nothing(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.run(params(), upstream)
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_written_where_a_picture_fails(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "nearest_figure", None)
+    with pytest.raises(TypeError):
+        evaluate.run(params(), upstream)
+    assert not (upstream / "evaluate").exists()
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_statistics_have_a_closed_form() -> None:
     assert normalize.pixel_statistics(constant) == (200 / 255, 0.0)
 
 
-@pytest.mark.parametrize(("limit", "left"), [(1, 1), (300, 300), (5000, 1000)])
+@pytest.mark.parametrize(("limit", "left"), [(100, 100), (300, 300), (5000, 1000)])
 def test_limit_shortens_training_alone(normalized: Path, downloaded: Path, limit: int, left: int) -> None:
     whole, of_whole = results(normalized)
     normalize.run(params(limit=limit), downloaded)
@@ -98,6 +98,15 @@ def test_limit_shortens_training_alone(normalized: Path, downloaded: Path, limit
     assert description["num_images"] == {"train": left, "validation": 200, "test": 400}
     # The statistics are those of the files, no matter how many images are taken.
     assert description["pixel_mean"] == of_whole["pixel_mean"]
+
+
+def test_a_class_without_a_training_digit_is_refused(downloaded: Path, raw: Raw) -> None:
+    """It would be drawn, generated and counted, and no network would have seen it."""
+    missing = ", ".join(str(label) for label in range(10) if label not in raw["train"][1][:5])
+    message = f"every class among the first 5, found none of {missing}; raise it, or leave"
+    with pytest.raises(UserError, match=f"normalize.limit: expected a training digit of {message}"):
+        normalize.run(params(limit=5), downloaded)
+    assert not (downloaded / "normalize").exists()
 
 
 def test_classes_are_numbered_in_the_order_given(downloaded: Path, raw: Raw) -> None:

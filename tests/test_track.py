@@ -13,7 +13,7 @@ from stages import track
 from stages.classifier.model import Classifier, classifier_from
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
-from stages.common.images import load_image_set, save_image_set
+from stages.common.images import NO_LABEL, load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures
@@ -148,15 +148,53 @@ def test_an_unconditional_gan_has_no_accuracy(upstream: Path) -> None:
     assert table(upstream)["fd_classifier"].notna().all()
 
 
-def test_no_snapshot_is_an_empty_curve(upstream: Path) -> None:
+def test_no_snapshot_is_refused(upstream: Path) -> None:
     save_snapshots(upstream, [])
-    track.run(params(), upstream)
-    assert len(table(upstream)) == 0
+    with pytest.raises(UserError, match=r"snapshots\.safetensors: expected at least one snapshot, .*train_gan"):
+        track.run(params(), upstream)
 
 
-def test_too_many_neighbours_are_refused(upstream: Path) -> None:
-    with pytest.raises(UserError, match=r"track\.neighbours: expected less than the 100"):
-        track.run(params(neighbours=100), upstream)
+@pytest.mark.parametrize(
+    ("changes", "compared"), [({"neighbours": 100}, 100), ({"neighbours": 200, "num_images": 1000}, 200)]
+)
+def test_too_many_neighbours_are_refused_before_anything_is_computed(
+    upstream: Path, changes: dict[str, int], compared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "finite_features", None)
+    message = (
+        rf"track\.neighbours: expected less than the {compared} validation digits compared, of 200 .*found {compared}"
+    )
+    with pytest.raises(UserError, match=message):
+        track.run(params(**changes), upstream)
+
+
+def test_validation_digits_without_labels_are_refused(upstream: Path) -> None:
+    digits = load_image_set(upstream / "normalize" / "validation.safetensors")
+    (upstream / "normalize").unlink()  # a link to what all tests share
+    path = upstream / "normalize" / "validation.safetensors"
+    save_image_set(path, digits.images, torch.full_like(digits.labels, NO_LABEL), digits.classes)
+    with pytest.raises(UserError, match=r"validation\.safetensors: expected a label for each digit"):
+        track.run(params(), upstream)
+    assert not (upstream / "track").exists()
+
+
+def test_a_bad_snapshot_is_refused_before_the_first_is_measured(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "draw_samples", None)
+    tensors, meta = read_tensors(upstream / SNAPSHOTS)
+    last = max(tensors, key=lambda name: int(name.partition(".")[0]))
+    write_tensors(upstream / SNAPSHOTS, {name: tensor for name, tensor in tensors.items() if name != last}, meta)
+    with pytest.raises(UserError, match=r"snapshots\.safetensors holds no generator"):
+        track.run(params(), upstream)
+
+
+def test_pixels_that_are_not_numbers_are_refused(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As finite weights give where a running variance is negative."""
+    monkeypatch.setattr(Sampler, "images", lambda self, z, y: torch.full((len(z), 1, 28, 28), torch.nan))
+    with pytest.raises(UserError, match=r"snapshots\.safetensors: .*pixels that are not numbers at 1 kimg"):
+        track.run(params(), upstream)
+    assert not (upstream / "track").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from stages.classifier.model import Classifier, classifier_from
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
 from stages.common.files import read_tensors
-from stages.common.images import load_image_set, save_image_set
+from stages.common.images import NO_LABEL, load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import read_params_file, validate_section
 
@@ -143,3 +145,28 @@ def test_validation_digits_of_another_shape_are_refused_by_name(normalized: Path
     with pytest.raises(UserError, match=message):
         train_classifier.run(params(), data)
     assert not (data / "train_classifier").exists()
+
+
+@pytest.mark.parametrize(
+    ("split", "damage", "message"),
+    [
+        ("train", lambda labels: torch.full_like(labels, NO_LABEL), "train.safetensors: expected a label for each"),
+        ("validation", lambda labels: torch.full_like(labels, NO_LABEL), "validation.safetensors: expected a label"),
+        ("train", lambda labels: labels.clamp(max=7), "train.safetensors: expected digits of every .*none of 8, 9;"),
+    ],
+)
+def test_digits_that_teach_nothing_are_refused(
+    split: str,
+    damage: Callable[[Tensor], Tensor],
+    message: str,
+    normalized: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(train_classifier, "fresh_classifier", None)  # refused before any computing
+    shutil.copytree(normalized / "normalize", data / "normalize")
+    path = data / "normalize" / f"{split}.safetensors"
+    digits = load_image_set(path)
+    save_image_set(path, digits.images, damage(digits.labels), digits.classes)
+    with pytest.raises(UserError, match=message):
+        train_classifier.run(params(), data)

@@ -1,7 +1,9 @@
 """Stages baseline and usefulness: a classifier that learned from the images alone, tested on real digits."""
 
 import json
+import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -87,7 +89,7 @@ def test_mistakes_are_the_rows_that_make_the_accuracies(upstream: Path) -> None:
     recipe = Recipe.model_validate(RECIPE)
     classifier = fresh_classifier(test, recipe, 1)
     train = load_image_set(upstream / "normalize" / "train.safetensors")
-    for _ in fit(classifier, train, recipe, 1, show_progress=False):
+    for _ in fit(classifier, train, recipe, 1):
         pass
     wrong = torch.zeros(len(test), dtype=torch.bool)
     wrong[accuracy["wrong"][0]] = True
@@ -171,26 +173,107 @@ def test_a_missing_baseline_is_reported_with_what_to_do(upstream: Path) -> None:
         usefulness.run(upstream)
 
 
+@pytest.fixture(scope="module")
+def baseline_content(normalized: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What baseline writes for two seeds."""
+    data = tmp_path_factory.mktemp("baseline") / "data"
+    data.mkdir()
+    (data / "normalize").symlink_to(normalized / "normalize")
+    baseline.run(baseline_params(epochs=1), data)
+    content: dict[str, Any] = json.loads((data / "baseline" / "baseline.json").read_text(encoding="utf-8"))
+    return content
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("changes", "message"),
     [
-        (lambda content: content.pop("recipe"), "recipe: Field required"),
-        (lambda content: content.update(seeds="1"), "seeds: Input should be a valid list, found '1'"),
-        (lambda content: content["accuracy"]["wrong"].pop(), "expected rows of .* test digits for each seed"),
+        ({"recipe": None}, "recipe: "),
+        ({"recipe.width": 10**9}, "recipe.width: expected less than or equal to 256, found 1000000000"),
+        ({"recipe.batch_size": 10**9}, "expected num_images to fill a batch of 1000000000 .*found 1000"),
+        ({"seeds": "1"}, "seeds: expected a valid list, found '1'"),
+        ({"seeds": []}, "seeds: .*at least 1 item"),
+        ({"seeds": [-1, 2]}, "seeds.0: expected greater than or equal to 0, found -1"),
+        ({"seeds": [1, 1]}, r"seeds: expected each seed once: .*found \[1, 1\]"),
+        ({"seeds": [1, 2, 3]}, "expected an accuracy for each of 3 seeds, found 2"),
+        ({"num_images": -5}, "num_images: expected greater than or equal to 1, found -5"),
+        ({"num_images": 10}, r"expected num_images to fill a batch of 50 \(recipe.batch_size\), found 10"),
+        ({"accuracy.mean": 1.5}, "accuracy.mean: expected less than or equal to 1, found 1.5"),
+        ({"accuracy.mean": float("nan")}, "accuracy.mean: expected a finite number, found nan"),
+        ({"accuracy.mean": 0.125}, "accuracy: expected the mean of the values, 0.*, found 0.125"),
+        ({"accuracy.values": [-0.5, 1.0]}, "accuracy.values.0: expected greater than or equal to 0, found -0.5"),
+        ({"accuracy.values": [0.5], "accuracy.mean": 0.5}, "accuracy: expected 1 lists of wrong rows, .*found 2"),
         (
-            lambda content: content["accuracy"]["wrong"][0].append(10**6),
-            "expected rows of .* test digits for each seed",
+            {"accuracy.values": [0.125, 0.125], "accuracy.mean": 0.125},
+            "accuracy.values.0: expected 0.* for .* wrong of 400 test digits, found 0.125",
         ),
+        ({"accuracy.standard_deviation": -1.0}, "accuracy.standard_deviation: .*found -1"),
+        ({"accuracy.standard_deviation": None}, "accuracy: expected a standard_deviation of several values"),
+        ({"accuracy.wrong": [[1], [400]]}, "accuracy.(values.0|wrong.1): "),
+        ({"accuracy.wrong": [[5, 10**6], [1]]}, "accuracy.wrong.0: expected rows of the 400 .*found row 1000000"),
+        ({"accuracy.wrong": [[-1], [1]]}, "accuracy.wrong.0.0: expected greater than or equal to 0, found -1"),
+        ({"accuracy.wrong": [[5, 5], [1]]}, "accuracy.wrong.0: expected different rows in ascending order"),
+        ({"accuracy.wrong": [[5]]}, "accuracy: expected 2 lists of wrong rows, one a value, found 1"),
     ],
 )
-def test_a_foreign_baseline_is_refused(upstream: Path, change: Callable[[Any], None], message: str) -> None:
-    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+def test_a_foreign_baseline_is_refused_by_key(
+    changes: dict[str, Any],
+    message: str,
+    upstream: Path,
+    baseline_content: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(usefulness, "mistakes_of_seeds", None)  # refused before any computing
+    content = deepcopy(baseline_content)
+    for name, value in changes.items():
+        section, _, key = name.rpartition(".")
+        (content[section] if section else content)[key] = value
     path = upstream / "baseline" / "baseline.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    change(content)
+    path.parent.mkdir()
     path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(UserError, match=rf"baseline\.json: {message}"):
+    with pytest.raises(UserError, match=rf"baseline\.json: {message}.*dvc repro baseline"):
         usefulness.run(upstream)
+    assert not (upstream / "usefulness").exists()
+
+
+def damaged(upstream: Path, split: str, damage: Callable[[ImageSet], ImageSet]) -> None:
+    """The digits with this change in one split."""
+    shared = (upstream / "normalize").resolve()
+    (upstream / "normalize").unlink()
+    shutil.copytree(shared, upstream / "normalize")
+    path = upstream / "normalize" / f"{split}.safetensors"
+    digits = damage(load_image_set(path))
+    save_image_set(path, digits.images, digits.labels, digits.classes)
+
+
+def unlabelled(digits: ImageSet) -> ImageSet:
+    return replace(digits, labels=torch.full_like(digits.labels, NO_LABEL))
+
+
+@pytest.mark.parametrize(
+    ("split", "damage", "message"),
+    [
+        ("train", unlabelled, "train.safetensors: expected a label for each digit"),
+        ("test", unlabelled, "test.safetensors: expected a label for each digit"),
+        ("train", lambda digits: digits.select(digits.labels != 3), "train.safetensors: .*found none of 3; raise"),
+        ("test", lambda digits: digits.select(slice(1)), "test.safetensors: expected at least 2 digits"),
+    ],
+)
+def test_digits_that_teach_or_test_nothing_are_refused(
+    split: str, damage: Callable[[ImageSet], ImageSet], message: str, upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "mistakes_of_seeds", None)
+    damaged(upstream, split, damage)
+    with pytest.raises(UserError, match=message):
+        baseline.run(baseline_params(), upstream)
+    assert not (upstream / "baseline").exists()
+    if split == "test":
+        with pytest.raises(UserError, match=message):
+            usefulness.run(upstream)
+
+
+def test_a_seed_twice_is_refused() -> None:
+    with pytest.raises(UserError, match=r"baseline.seeds: expected each seed once: .*found \[1, 2, 1\]"):
+        baseline_params(seeds=[1, 2, 1])
 
 
 def test_samples_of_other_classes_than_the_digits_are_refused(upstream: Path) -> None:

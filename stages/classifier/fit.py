@@ -6,7 +6,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from stages.classifier.model import Classifier
 from stages.common import draws
@@ -14,6 +13,7 @@ from stages.common.blocks import in_blocks
 from stages.common.images import ImageSet
 from stages.common.initialise import initialise
 from stages.common.params import StageParams
+from stages.common.progress import Progress
 
 
 class Recipe(StageParams):
@@ -34,21 +34,27 @@ def fresh_classifier(digits: ImageSet, recipe: Recipe, seed: int) -> Classifier:
     return classifier
 
 
-def fit(classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, show_progress: bool) -> Iterator[float]:
+def num_steps(recipe: Recipe, num_images: int) -> int:
+    """Steps of one training on that many images."""
+    return recipe.epochs * (num_images // recipe.batch_size)
+
+
+def fit(
+    classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, counter: Progress | None = None
+) -> Iterator[float]:
     """Train in place by Adam with one cycle of the learning rate (Smith and Topin 2018), on labelled digits.
 
     Yields the mean loss after each epoch, with the classifier as it then is. An epoch has only full batches; the next
-    one begins with the digits that it left out.
+    one begins with the digits that it left out. counter: counts the steps, num_steps in all.
     """
     order = draws.BatchOrder(seed, "classifier.order", len(digits), recipe.batch_size)
     steps_per_epoch = len(digits) // recipe.batch_size
     optimizer = torch.optim.Adam(classifier.parameters(), lr=recipe.lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.epochs * steps_per_epoch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=num_steps(recipe, len(digits)))
     for epoch in range(recipe.epochs):
         classifier.train()
         losses = []
-        steps = range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch)
-        for step in tqdm(steps, f"epoch {epoch + 1}/{recipe.epochs}", unit="step", disable=not show_progress):
+        for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             rows = order.rows(step)
             images = shifted(digits.images[rows], recipe.shift_pixels, seed, step)
             loss = nn.functional.cross_entropy(classifier(images), digits.labels[rows])
@@ -57,6 +63,8 @@ def fit(classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, sho
             optimizer.step()
             schedule.step()
             losses.append(loss.detach())
+            if counter:
+                counter.advance()
         yield torch.stack(losses).mean().item()
 
 

@@ -7,9 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from stages.common.blocks import in_blocks
+from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, require_equal
 from stages.common.images import ImageSet
+
+LARGEST_FEATURE = 1e20
+"""Beyond it the squares of kernels of features, x.y cubed, leave the range of float64."""
 
 
 class Classifier(nn.Module):
@@ -77,13 +81,29 @@ def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifi
     classifier = classifier_from(tensors, meta, str(path))
     require_equal(path, "image shape", classifier.arguments["image_shape"], digits.image_shape, like=digits_path)
     require_equal(path, "classes", meta.get("classes"), digits.classes, like=digits_path)
+    require_equal(path, "num_classes", classifier.arguments["num_classes"], len(digits.classes), like=digits_path)
     return classifier
 
 
 def finite_features(classifier: Classifier, images: Tensor, source: Path) -> Tensor:
-    """Features float32 [N, F] of images [N, C, H, W] in [-1, 1]. Raises UserError, naming `source`, if not finite."""
-    features = in_blocks(classifier.features, images)
-    if not features.isfinite().all():
+    """Features float32 [N, F] of images [N, C, H, W] in [-1, 1], by all cores.
+
+    Raises UserError, naming the classifier's file `source`, if they are not finite or too large to compare.
+    """
+    features = in_blocks(classifier.features, images, threads=available_cores(), description="features of images")
+    if not (features.abs() <= LARGEST_FEATURE).all():
         # Images are checked when they are read, so it is the weights.
-        raise UserError(f"{source}: its features are not finite; `dvc repro -f {source.parent.name}` trains it again")
+        raise UserError(f"{source}: its features are not finite, or beyond {LARGEST_FEATURE:g}; {_again(source)}")
     return features
+
+
+def recognised_classes(classifier: Classifier, features: Tensor, source: Path) -> Tensor:
+    """The classes int64 [N] that features [N, F] are recognised as. Raises UserError if logits are not finite."""
+    logits = in_blocks(classifier.head, features)
+    if not logits.isfinite().all():
+        raise UserError(f"{source}: the logits of its classes are not finite; {_again(source)}")
+    return logits.argmax(dim=1)
+
+
+def _again(source: Path) -> str:
+    return f"`dvc repro -f {source.parent.name}` trains it again"

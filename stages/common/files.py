@@ -52,8 +52,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys; a value that is not finite is an error, for JSON has no NaN."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """Write JSON as json_text gives it."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """JSON with sorted keys; a value that is not finite is an error, for JSON has no NaN."""
+    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:

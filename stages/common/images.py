@@ -47,6 +47,10 @@ class ImageSet:
         """The images of these row numbers, or of a slice of them."""
         return ImageSet(self.images[rows], self.labels[rows], self.classes)
 
+    def copy(self) -> "ImageSet":
+        """The same images in memory of their own: a slice of many would keep all of them."""
+        return ImageSet(self.images.clone(), self.labels.clone(), self.classes)
+
 
 def to_float(levels: Tensor) -> Tensor:
     """Grey levels uint8 0..255 to float32 in [-1, 1]."""

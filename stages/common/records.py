@@ -1,8 +1,13 @@
 """Typed contents of the JSON files that stages write and read."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stages.common.errors import UserError
+from stages.common.files import read_json, remedy
+from stages.common.params import printable, shown
 
 
 class Record(BaseModel):
@@ -18,7 +23,24 @@ class Record(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
+R = TypeVar("R", bound=Record)
+
+
 class Undefined(Record):
     """In the place of something that could not be computed: why."""
 
     undefined: str
+
+
+def read_record(path: Path, schema: type[R]) -> R:
+    """The content of a JSON file that a stage wrote. Raises UserError, naming file and key, if it is anything else."""
+    try:
+        return schema.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    key = printable(".".join(map(str, first["loc"])))
+    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    # What is said of a whole object names its values; to show it would hide them.
+    is_whole = first["type"] == "missing" or (first["type"] == "value_error" and isinstance(first["input"], dict))
+    actual = "" if is_whole else f", found {shown(first['input'])}"
+    raise UserError(f"{path}: {f'{key}: ' if key else ''}{printable(expected)}{actual}; {remedy(path)}")

@@ -78,6 +78,11 @@ def show_progress() -> bool:
     return value == "1" or (value == "" and sys.stderr.isatty())
 
 
+def progress_lines() -> bool:
+    """Whether a line now and then takes the place of bars: without a terminal, unless GAN_PROGRESS is set."""
+    return not os.environ.get("GAN_PROGRESS") and not sys.stderr.isatty()
+
+
 def make_deterministic() -> None:
     """One thread, deterministic kernels, no kernel chosen by timing."""
     import torch  # noqa: PLC0415 (a second to import, which a stage without tensors spares)

@@ -34,7 +34,7 @@ class Comparison:
     @cached_property
     def neighbourhoods(self) -> neighbours.Neighbourhoods:
         """The costly part that four metrics share."""
-        return neighbours.neighbourhoods(*self.features, self.k)
+        return neighbours.neighbourhoods(*self.features, self.k, known_radii=self.reference.radii)
 
     @cached_property
     def copy_test(self) -> CopyTest | None:

@@ -3,18 +3,18 @@
 The floor is that of other validation digits, after those of the reference.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor
 
-from stages.classifier.model import Classifier
-from stages.common.blocks import in_blocks
+from stages.classifier.model import Classifier, finite_features, recognised_classes
 from stages.common.images import ImageSet
 from stages.common.records import Record, Undefined
 from stages.evaluation.protocol import Features, Split
 from stages.metrics.classes import gan_test_accuracy
 from stages.metrics.frechet import frechet_distance
-from stages.metrics.neighbours import coverage, neighbourhoods
+from stages.metrics.neighbours import Radii, coverage, neighbourhoods
 
 
 class CurveFigures(Record):
@@ -51,21 +51,25 @@ class CurveDetails(Record):
 
 @dataclass(frozen=True)
 class Reference:
-    """What every row is compared with: validation digits as features [N, F] of a classifier; k: of coverage's balls."""
+    """What every row is compared with: validation digits as features [N, F] of a classifier.
+
+    source: the classifier's file; k: of coverage's balls.
+    """
 
     classifier: Classifier
+    source: Path
     features: Tensor
     k: int
+    radii: Radii = field(init=False, default_factory=dict)
 
 
 def measure_row(digits: ImageSet, reference: Reference) -> CurveFigures:
-    """The figures of a set of images, more than k."""
-    # Finite, because the features of the reference are: the weights are the same, and all images are finite.
-    features = in_blocks(reference.classifier.features, digits.images)
-    recognised = in_blocks(reference.classifier.head, features).argmax(dim=1)
+    """The figures of a set of images, more than k. Raises UserError if the classifier gives no finite numbers."""
+    features = finite_features(reference.classifier, digits.images, reference.source)
+    recognised = recognised_classes(reference.classifier, features, reference.source)
     return CurveFigures(
         fd_classifier=frechet_distance(reference.features, features),
-        coverage=coverage(neighbourhoods(reference.features, features, reference.k)).value,
+        coverage=coverage(neighbourhoods(reference.features, features, reference.k, known_radii=reference.radii)).value,
         gan_test_accuracy=gan_test_accuracy(digits.labels, recognised).value if digits.has_labels else None,
     )
 

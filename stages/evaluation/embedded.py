@@ -1,14 +1,16 @@
 """Images as the classifier sees them: features, recognised classes, and how they lie to the training digits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor
 
-from stages.classifier.model import Classifier, finite_features
-from stages.common.blocks import in_blocks
+from stages.classifier.model import Classifier, finite_features, recognised_classes
 from stages.common.images import ImageSet
+from stages.metrics.kernel import sums_within
 from stages.metrics.memorisation import Closeness, closeness
+from stages.metrics.neighbours import Radii
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,14 @@ class Embedded:
     recognised: Tensor
     labels: Tensor | None
     closeness: Closeness | None = None
+
+    radii: Radii = field(init=False, default_factory=dict)
+    """Of neighbourhoods with these features as the reference, kept for other comparisons with it."""
+
+    @cached_property
+    def kernel_sums(self) -> Tensor:
+        """Of the kernel distance, each image's sum over the others: float64 [N]."""
+        return sums_within(self.features.double())
 
     @property
     def known_labels(self) -> Tensor:
@@ -49,9 +59,9 @@ class Embedded:
 
 
 def embed(classifier: Classifier, digits: ImageSet, source: Path) -> Embedded:
-    """The images as the classifier of the file `source` sees them. Raises UserError if features are not finite."""
+    """The images as the classifier of the file `source` sees them. Raises UserError if it gives no finite numbers."""
     features = finite_features(classifier, digits.images, source)
-    recognised = in_blocks(classifier.head, features).argmax(dim=1)
+    recognised = recognised_classes(classifier, features, source)
     return Embedded(features, recognised, digits.labels if digits.has_labels else None)
 
 

@@ -1,10 +1,11 @@
 """The files that an evaluation writes."""
 
+import io
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from stages.common.files import atomic, write_csv, write_json
+from stages.common.files import csv_text, json_text, write_bytes
 from stages.common.images import ImageSet
 from stages.evaluation import pictures, tables
 from stages.evaluation.comparisons import Comparisons
@@ -21,24 +22,32 @@ def write_evaluation(
 ) -> None:
     """Write figures, tables and pictures. metrics.json holds the chosen metrics that have a value; names: of classes.
 
-    images: the sets samples, test and train, for the picture of what lies nearest to a training digit.
+    images: the sets samples, test and train, for the picture of what lies nearest to a training digit. Nothing is
+    written before all of it is made.
     """
     samples, floor = comparisons.samples.candidate, comparisons.floor.candidate
     values = {name: details.metrics[name].value for name in chosen}
-    write_json(folder / "metrics.json", {name: value for name, value in values.items() if value is not None})
-    write_json(folder / "details.json", details.content())
-    write_csv(folder / "classes.csv", tables.class_table(names, samples, floor))
-    write_csv(folder / "confusion.csv", tables.confusion_rows(names, samples))
-    write_png(folder / "confusion.png", pictures.confusion_figure(names, samples, floor))
     sets = {
         "sample": (samples, images["samples"].images),
         "test digit": (comparisons.samples.reference, images["test"].images),
     }
-    write_png(folder / "nearest.png", pictures.nearest_figure(names, sets, images["train"].images))
+    texts = {
+        "metrics.json": json_text({name: value for name, value in values.items() if value is not None}),
+        "details.json": json_text(details.content()),
+        "classes.csv": csv_text(tables.class_table(names, samples, floor)),
+        "confusion.csv": csv_text(tables.confusion_rows(names, samples)),
+    }
+    drawn = {
+        "confusion.png": png(pictures.confusion_figure(names, samples, floor)),
+        "nearest.png": png(pictures.nearest_figure(names, sets, images["train"].images)),
+    }
+    for name, content in ({name: text.encode() for name, text in texts.items()} | drawn).items():
+        write_bytes(folder / name, content)
 
 
-def write_png(path: Path, figure: Figure) -> None:
-    """Draw a figure as a PNG of the same bytes for the same content."""
-    with atomic(path) as partial:
-        # Matplotlib would put its version into the file.
-        figure.savefig(partial, format="png", metadata={"Software": None})
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG of the same bytes for the same content."""
+    content = io.BytesIO()
+    # Matplotlib would put its version into the file.
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()

@@ -56,7 +56,13 @@ def load_inception() -> nn.Module:
 def inception_features(inception: nn.Module, images: Tensor) -> Tensor:
     """Features float32 [N, 2048] of images float32 [N, C, H, W] in [-1, 1]; C is 1 (grey, shown as RGB) or 3."""
     colours = to_colours(to_levels(images))
-    return in_blocks(lambda block: inception(block)[0], colours, size=BLOCK_SIZE, threads=available_cores())
+    return in_blocks(
+        lambda block: inception(block)[0],
+        colours,
+        size=BLOCK_SIZE,
+        threads=available_cores(),
+        description="Inception features",
+    )
 
 
 def embed_again(inception: nn.Module, sets: dict[str, Embedded], images: dict[str, ImageSet]) -> dict[str, Embedded]:

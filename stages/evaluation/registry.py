@@ -100,7 +100,7 @@ _ENTRIES = (
         "kd_classifier",
         "kernel distance on the classifier's features",
         "lower",
-        lambda sets: estimated(kernel_distance(*sets.features)),
+        lambda sets: estimated(kernel_distance(*sets.features, within_x=sets.reference.kernel_sums)),
     ),
     Metric(
         "precision",

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stages.common.blocks import in_order
+from stages.common.cores import available_cores
 from stages.metrics.resampling import Estimate, Influences
 
 BLOCK_ROWS = 512
-"""Rows of a kernel matrix held at once: 512 x 60,000 float64 are 0.25 GB. One constant, for sums depend on it."""
+BLOCK_COLUMNS = 16_384
+"""Of a kernel matrix, held at once by each thread: 64 MiB in float64. Constants, for sums depend on them."""
+MOST_THREADS = 4
+"""That many blocks are held at once."""
+DESCRIPTION = "sums of kernels"
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class KernelSums:
     across_y: Tensor
 
 
-def kernel_distance(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS) -> Estimate:
+def kernel_distance(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS, within_x: Tensor | None = None) -> Estimate:
     """The unbiased MMD^2 of references x [N, F] and candidates y [M, F], N and M at least 3.
 
     It falls slightly below 0, by chance, for equal sources.
@@ -40,21 +46,54 @@ def kernel_distance(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS) -> Estim
 
     Unbiased means for independent draws. Samples with classes balanced by design hold fewer pairs of one class than
     such draws would, which lowers the value by a term that falls as 1/N, and which the standard error leaves out.
+
+    within_x: sums_within(x.double()), if another comparison with x has computed it.
     """
-    sums = kernel_sums(x.double(), y.double(), block_rows)
+    sums = kernel_sums(x.double(), y.double(), block_rows, within_x)
     without_x, without_y = leave_one_out(sums)
     influences = Influences(reference=_jackknifed(without_x), candidate=_jackknifed(without_y))
     return Estimate(_mmd2(sums).item(), influences)
 
 
-def kernel_sums(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS) -> KernelSums:
-    """The sums of the three kernel matrices of x float64 [N, F] and y float64 [M, F], a block of rows at a time."""
+def kernel_sums(x: Tensor, y: Tensor, block_rows: int = BLOCK_ROWS, within_x: Tensor | None = None) -> KernelSums:
+    """The sums of the three kernel matrices of x float64 [N, F] and y float64 [M, F], a block at a time."""
+
+    def block(start: int) -> tuple[Tensor, Tensor]:
+        rows, of_rows, of_columns = x[start : start + block_rows], [], []
+        for columns in y.split(BLOCK_COLUMNS):
+            kernel = _cubic(rows, columns)
+            of_rows.append(kernel.sum(dim=1))
+            of_columns.append(kernel.sum(dim=0))
+        return sum(of_rows[1:], of_rows[0]), torch.cat(of_columns)
+
     across_x, across_y = [], torch.zeros(len(y), dtype=torch.float64)
-    for start in range(0, len(x), block_rows):
-        kernel = _cubic(x[start : start + block_rows], y)
-        across_x.append(kernel.sum(dim=1))
-        across_y += kernel.sum(dim=0)
-    return KernelSums(_within(x, block_rows), _within(y, block_rows), torch.cat(across_x), across_y)
+    for of_rows, of_columns in in_order(block, range(0, len(x), block_rows), _threads(), DESCRIPTION):
+        across_x.append(of_rows)
+        across_y += of_columns
+    within_x = sums_within(x, block_rows) if within_x is None else within_x
+    return KernelSums(within_x, sums_within(y, block_rows), torch.cat(across_x), across_y)
+
+
+def sums_within(x: Tensor, block_rows: int = BLOCK_ROWS) -> Tensor:
+    """The sum [N] of the kernel of each row of x float64 [N, F] with the others."""
+
+    def block(start: int) -> tuple[Tensor, Tensor]:
+        rows, of_rows, of_columns = x[start : start + block_rows], [], []
+        # The matrix is symmetric: its upper half is enough.
+        for number, columns in enumerate(x[start:].split(BLOCK_COLUMNS)):
+            kernel = _cubic(rows, columns)
+            if number == 0:
+                kernel.diagonal().zero_()  # unbiased: no sample is paired with itself
+            of_rows.append(kernel.sum(dim=1))
+            of_columns.append(kernel[:, block_rows if number == 0 else 0 :].sum(dim=0))
+        return sum(of_rows[1:], of_rows[0]), torch.cat(of_columns)
+
+    sums = torch.zeros(len(x), dtype=torch.float64)
+    starts = range(0, len(x), block_rows)
+    for start, (of_rows, of_columns) in zip(starts, in_order(block, starts, _threads(), DESCRIPTION), strict=True):
+        sums[start : start + block_rows] += of_rows
+        sums[start + block_rows :] += of_columns
+    return sums
 
 
 def leave_one_out(sums: KernelSums) -> tuple[Tensor, Tensor]:
@@ -76,14 +115,8 @@ def _mmd2(sums: KernelSums) -> Tensor:
     return within - 2 * sums.across_x.sum() / (n * m)
 
 
-def _within(x: Tensor, block_rows: int) -> Tensor:
-    sums = torch.zeros(len(x), dtype=torch.float64)
-    for start in range(0, len(x), block_rows):
-        kernel = _cubic(x[start : start + block_rows], x[start:])  # the matrix is symmetric: its upper half is enough
-        kernel.diagonal().zero_()  # unbiased: no sample is paired with itself
-        sums[start : start + block_rows] += kernel.sum(dim=1)
-        sums[start + block_rows :] += kernel[:, block_rows:].sum(dim=0)
-    return sums  # [N]
+def _threads() -> int:
+    return min(MOST_THREADS, available_cores())
 
 
 def _cubic(x: Tensor, y: Tensor) -> Tensor:

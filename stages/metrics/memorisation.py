@@ -1,6 +1,6 @@
 """Are the samples copies of training digits? The test digits, which nobody could copy, are the yardstick.
 
-Everything rests on the distance of an image to its nearest training digit, exact as in neighbours.py. Meehan,
+Everything rests on the distance of an image to its nearest training digit, exact as in distances.py. Meehan,
 Chaudhuri and Dasgupta 2020, "A non-parametric test to detect data-copying in generative models", and Alaa et al.
 2022, "How faithful is your synthetic data? Sample-level metrics for evaluating and auditing generative models".
 """
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stages.metrics.neighbours import grid_step, to_grid
+from stages.metrics.distances import TILE, by_parts, differences, grid_step, tiles, to_grid
 from stages.metrics.resampling import Estimate, mean_over_candidates
 
-BLOCK = 1000
-"""Rows and columns of a distance matrix held at once: 8 MB in float64, which processors cache."""
 LEAST_IN_CELL = 8
 """With fewer samples or test digits in a cell, the normal law of the rank sum is too rough."""
 NEAR_PERCENT = 1
@@ -63,15 +61,15 @@ class CopyTest:
     cells: list[float | None]
 
 
-def closeness(training: Tensor, *sets: Tensor, block: int = BLOCK) -> list[Closeness]:
-    """How each of the sets of features [*, F] lies to those of training [T, F], T at least 2; a block at a time."""
+def closeness(training: Tensor, *sets: Tensor, size: int = TILE) -> list[Closeness]:
+    """How each of the sets of features [*, F] lies to those of training [T, F], T at least 2; a tile at a time."""
     step = grid_step(training, *sets)
     on_grid, *sets_on_grid = to_grid(training, *sets)
-    neighbours = [nearest_rows(features, on_grid, block) for features in sets_on_grid]
+    neighbours = [nearest_rows(features, on_grid, size) for features in sets_on_grid]
     # The spacing is needed only of training digits that are nearest to something.
     needed = torch.cat([rows for _, rows in neighbours]).unique()
     spacing = torch.full((len(training),), math.nan, dtype=torch.float64)
-    spacing[needed] = nearest_others(needed, on_grid, block)
+    spacing[needed] = nearest_others(needed, on_grid, size)
     return [Closeness(nearest, rows, spacing[rows], step) for nearest, rows in neighbours]
 
 
@@ -135,46 +133,39 @@ def rank_sum_statistic(x: Tensor, y: Tensor) -> float:
     return (wins - n * m / 2) / math.sqrt(variance) if variance > 0 else 0.0
 
 
-def nearest_rows(rows: Tensor, training: Tensor, block: int = BLOCK) -> tuple[Tensor, Tensor]:
+def nearest_rows(rows: Tensor, training: Tensor, size: int = TILE) -> tuple[Tensor, Tensor]:
     """The squared distance of each row [N, F] to its nearest of training [T, F], both from to_grid; and its row.
 
-    A minimum without its place is computed several times faster: the place is searched in the winning block alone.
+    A minimum without its place is computed several times faster: the place is searched in the winning tile alone.
     """
-    norms = training.square().sum(dim=1)
-    distances, places = [], []
-    for part in rows.split(block):
-        minima = [_differences(part, training, norms, start, block).amin(dim=1) for start in _starts(training, block)]
-        least, winner = torch.stack(minima).min(dim=0)
+    norms, columns = training.square().sum(dim=1), tiles(len(training), size)
+
+    def nearest(chosen: slice) -> tuple[Tensor, Tensor]:
+        part = rows[chosen]
+        minima = [differences(part, training, norms, tile).amin(dim=1) for tile in columns]
+        minimum, winner = torch.stack(minima).min(dim=0)
         place = torch.empty_like(winner)
         for number in winner.unique().tolist():
             won = (winner == number).nonzero().squeeze(1)
-            inside = _differences(part[won], training, norms, number * block, block)
-            place[won] = (inside == least[won, None]).int().argmax(dim=1) + number * block  # the first of equals
-        distances.append(least + part.square().sum(dim=1))
-        places.append(place)
+            inside = differences(part[won], training, norms, columns[number])
+            place[won] = (inside == minimum[won, None]).int().argmax(dim=1) + number * size  # the first of equals
+        return minimum + part.square().sum(dim=1), place
+
+    distances, places = zip(*by_parts(nearest, len(rows), size, "distances to the training digits"), strict=True)
     return torch.cat(distances), torch.cat(places)
 
 
-def nearest_others(chosen: Tensor, training: Tensor, block: int = BLOCK) -> Tensor:
+def nearest_others(chosen: Tensor, training: Tensor, size: int = TILE) -> Tensor:
     """The squared distance of each of training[chosen] to the nearest other row of training [T, F] from to_grid."""
-    norms = training.square().sum(dim=1)
-    distances = []
-    for numbers in chosen.split(block):
-        part, minima = training[numbers], []
-        for start in _starts(training, block):
-            differences = _differences(part, training, norms, start, block)
-            own = ((numbers >= start) & (numbers < start + block)).nonzero().squeeze(1)
-            differences[own, numbers[own] - start] = math.inf
-            minima.append(differences.amin(dim=1))
-        distances.append(torch.stack(minima).amin(dim=0) + norms[numbers])
-    return torch.cat(distances)
+    norms, columns = training.square().sum(dim=1), tiles(len(training), size)
 
+    def nearest(part: slice) -> Tensor:
+        numbers, minima = chosen[part], []
+        for tile in columns:
+            distances = differences(training[numbers], training, norms, tile)
+            own = ((numbers >= tile.start) & (numbers < tile.stop)).nonzero().squeeze(1)
+            distances[own, numbers[own] - tile.start] = math.inf
+            minima.append(distances.amin(dim=1))
+        return torch.stack(minima).amin(dim=0) + norms[numbers]
 
-def _starts(training: Tensor, block: int) -> range:
-    return range(0, len(training), block)
-
-
-def _differences(part: Tensor, training: Tensor, norms: Tensor, start: int, block: int) -> Tensor:
-    """|part_i - training_j|^2 - |part_i|^2 for a block of training, exact."""
-    columns = slice(start, start + block)
-    return torch.addmm(norms[columns], part, training[columns].T, alpha=-2)
+    return torch.cat(list(by_parts(nearest, len(chosen), size, "distances between training digits")))

@@ -17,6 +17,8 @@ from torch import Tensor
 from stages.common import draws
 
 RESAMPLES = 1000
+AT_ONCE = 2**24
+"""Counts of images held at once as float64: 128 MiB. The others are held as int16."""
 LEVEL = 0.95
 """How often an interval is to hold the ratio."""
 
@@ -97,16 +99,24 @@ class Resampler:
         total = torch.zeros(RESAMPLES, dtype=torch.float64)
         for name, each in ((candidates, influences.candidate), ("test", influences.reference)):
             if each is not None:
-                total += self.counts(name, len(each)) @ each / len(each)
+                counts = self.counts(name, len(each)).split(_rows_at_once(len(each)))
+                total += torch.cat([rows.double() @ each for rows in counts]) / len(each)
         return total
 
     def counts(self, name: str, n: int) -> Tensor:
-        """How often each of n images is drawn in each resampling, float64 [RESAMPLES, n]; rows sum to n."""
+        """How often each of n images is drawn in each resampling, int16 [RESAMPLES, n]; rows sum to n."""
         if (name, n) not in self._counts:
-            drawn = draws.integers(self.seed, f"evaluate.resamples.{self.part}{name}", 0, n, (RESAMPLES, n))
-            counts = torch.zeros(RESAMPLES, n, dtype=torch.float64)
-            self._counts[name, n] = counts.scatter_add_(1, drawn, torch.ones((), dtype=torch.float64).expand_as(drawn))
+            generator = draws.generator(self.seed, f"evaluate.resamples.{self.part}{name}")
+            counts = torch.zeros(RESAMPLES, n, dtype=torch.int16)
+            for rows in counts.split(_rows_at_once(n)):
+                drawn = torch.from_numpy(generator.integers(n, size=rows.shape))
+                rows.scatter_add_(1, drawn, torch.ones((), dtype=torch.int16).expand_as(drawn))
+            self._counts[name, n] = counts
         return self._counts[name, n]
+
+
+def _rows_at_once(n: int) -> int:
+    return max(1, AT_ONCE // n)
 
 
 def halved(seed: int, n: int) -> list[Tensor]:

@@ -1,11 +1,14 @@
 """Typed contents of JSON files: what is written, and what is refused on the way back."""
 
-from typing import Any
+import json
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, ValidationError
 
-from stages.common.records import Record, Undefined
+from stages.common.errors import UserError
+from stages.common.records import Record, Undefined, read_record
 
 
 class Inner(Record):
@@ -39,3 +42,34 @@ def test_content_is_read_back() -> None:
 def test_other_content_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Outer.model_validate(CONTENT | change)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "expected a valid dictionary .*found "),
+        ("null", "expected a valid dictionary .*found None"),
+        ("{}", "inner: Field required;"),
+        ('{"inner": [], "percent": [NaN]}', "percent.0.*found nan"),
+        ('{"inner": [], "percent": [], "x": 1}', "x: Extra inputs are not permitted, found 1"),
+        ('{"inner": [], "percent": [], "extra": ' + json.dumps("\x1b[31m" * 10**5) + "}", "extra: .*"),
+        ("{", "is not valid JSON"),
+    ],
+)
+def test_a_file_with_other_content_is_refused_in_a_short_line(content: str, message: str, tmp_path: Path) -> None:
+    class Short(Outer):
+        extra: Annotated[str, Field(max_length=10)] = ""
+
+    path = tmp_path / "stage" / "outer.json"
+    path.parent.mkdir()
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=rf"outer\.json:? {message}.*dvc repro stage") as caught:
+        read_record(path, Short)
+    line = str(caught.value).replace(str(path), "")
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+def test_a_file_is_read_back(tmp_path: Path) -> None:
+    (tmp_path / "outer.json").write_text(json.dumps(OUTER.content()), encoding="utf-8")
+    assert read_record(tmp_path / "outer.json", Outer) == OUTER

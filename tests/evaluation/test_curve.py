@@ -14,6 +14,8 @@ from stages.evaluation.curve import CurveFloor, Reference, measure_floor, measur
 from stages.metrics.frechet import frechet_distance
 from stages.metrics.neighbours import coverage, neighbourhoods
 
+WEIGHTS = Path("weights")
+
 
 def image_set(purpose: str, n: int) -> ImageSet:
     images = draws.uniform(0, purpose, 0, (n, 1, 8, 8)) * 2 - 1
@@ -29,7 +31,7 @@ def classifier() -> Classifier:
 
 def reference_of(classifier: Classifier, digits: ImageSet, k: int = 2) -> Reference:
     with torch.no_grad():
-        return Reference(classifier, classifier.features(digits.images), k)
+        return Reference(classifier, WEIGHTS, classifier.features(digits.images), k)
 
 
 def test_row_has_the_metrics_of_the_images_against_the_reference(classifier: Classifier) -> None:
@@ -52,7 +54,7 @@ def test_floor_is_that_of_the_digits_after_the_reference(
 ) -> None:
     """Ten are the reference; the floor needs more than k, and two for a covariance."""
     digits = image_set("digits", num_digits)
-    reference = Reference(classifier, finite_features(classifier, digits.images[:10], Path("weights")), k)
+    reference = Reference(classifier, WEIGHTS, finite_features(classifier, digits.images[:10], WEIGHTS), k)
     floor = measure_floor(digits, 10, reference)
     if not present:
         assert floor == Undefined(undefined=f"{num_digits} validation digits leave too few beside the reference")

@@ -127,9 +127,9 @@ def test_four_metrics_share_one_comparison_of_distances(monkeypatch: pytest.Monk
     calls = []
     original = neighbours.neighbourhoods
 
-    def counted(*args: Any) -> neighbours.Neighbourhoods:
+    def counted(*args: Any, **options: Any) -> neighbours.Neighbourhoods:
         calls.append(args)
-        return original(*args)
+        return original(*args, **options)
 
     monkeypatch.setattr(neighbours, "neighbourhoods", counted)
     comparison = Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, k=5)

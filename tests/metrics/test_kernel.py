@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from stages.common import draws
-from stages.metrics.kernel import kernel_distance, kernel_sums, leave_one_out
+from stages.metrics import kernel
+from stages.metrics.kernel import kernel_distance, kernel_sums, leave_one_out, sums_within
 
 F = 4
 
@@ -80,6 +81,29 @@ def test_block_size_changes_rounding_only(features: tuple[Tensor, Tensor], block
     torch.testing.assert_close(
         kernel_distance(*features, block_rows=block_rows).value, kernel_distance(*features).value, rtol=1e-9, atol=0
     )
+
+
+@pytest.mark.parametrize("block_columns", [33, 34, 64])
+def test_columns_in_blocks_change_rounding_only(
+    features: tuple[Tensor, Tensor], block_columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for many images: rows of 33, so that blocks of columns end with the first rows, and beyond."""
+    x, y = (each[:150].double() for each in features)
+    expected = kernel_sums(x, y)
+    monkeypatch.setattr(kernel, "BLOCK_COLUMNS", block_columns)
+    actual = kernel_sums(x, y, block_rows=33)
+    for name in ("within_x", "within_y", "across_x", "across_y"):
+        torch.testing.assert_close(getattr(actual, name), getattr(expected, name), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_number_of_cores_changes_no_bit(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = normal("x", 500), normal("y", 600)
+    expected = kernel_distance(x, y, block_rows=64)
+    monkeypatch.setattr(kernel, "available_cores", lambda: cores)
+    actual = kernel_distance(x, y, block_rows=64, within_x=sums_within(x.double(), 64))
+    assert actual.value == expected.value
+    assert actual.standard_error == expected.standard_error
 
 
 def test_no_tensor_outgrows_a_block(largest_tensor: Callable[[Callable[[], object]], int]) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stages.common import draws
+from stages.metrics.distances import to_grid
 from stages.metrics.memorisation import (
     Closeness,
     CopyTest,
@@ -18,7 +19,6 @@ from stages.metrics.memorisation import (
     rank_sum_statistic,
     three_sample_test,
 )
-from stages.metrics.neighbours import to_grid
 
 F = 4
 

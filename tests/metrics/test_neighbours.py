@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.common import draws
 from stages.metrics import neighbours
-from stages.metrics.neighbours import Neighbourhoods, neighbourhoods, squared_distances, squared_radii, to_grid
+from stages.metrics.neighbours import Neighbourhoods, Radii, neighbourhoods
 
 
 def normal(purpose: str, rows: int, columns: int) -> Tensor:
@@ -88,51 +88,26 @@ def test_repeated_points_hold_each_other() -> None:
     assert shares(other) == [0, 0, 0]
 
 
-@pytest.mark.parametrize("block_rows", [1, 7, 64, 1000])
-def test_block_size_changes_no_bit(block_rows: int) -> None:
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_size_of_tiles_changes_no_bit(size: int) -> None:
     """Far from the origin, where floats lose the distance among the norms, and with candidates from the reference."""
     x = normal("x", 300, 32) + 100
     y = torch.cat([normal("y", 100, 32) + 100, x[50:150]])
-    assert_same(neighbourhoods(x, y, 5, block_rows), neighbourhoods(x, y, 5))
-    assert neighbourhoods(x, y, 5, block_rows).covered[50:150].all()
+    assert_same(neighbourhoods(x, y, 5, size), neighbourhoods(x, y, 5))
+    assert neighbourhoods(x, y, 5, size).covered[50:150].all()
 
 
-def test_distances_are_exact() -> None:
-    x = to_grid(normal("x", 60, 128) + 10)[0]
-    expected = (x[:, None] - x[None]).square().sum(dim=2)  # of integers, so exact as well
-    torch.testing.assert_close(squared_distances(x, x), expected, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("columns", [1, 2, 128, 2048])
-@pytest.mark.parametrize("scale", [1e-30, 1.0, 0.99999, 3e30])
-def test_grid_is_fine_and_leaves_room_for_exact_sums(columns: int, scale: float) -> None:
-    x, y = scale * normal("x", 20, columns).clamp(-1, 1), scale * normal("y", 30, columns).clamp(-1, 1)
-    on_grid = to_grid(x, y)
-    largest = max(features.abs().max().item() for features in on_grid)
-    assert all((features == features.round()).all() for features in on_grid)
-    assert 4 * columns * largest**2 <= 2**53
-    assert largest >= 2**18
-    ratios = [
-        features.double().abs().max() / features_on_grid.abs().max()
-        for features, features_on_grid in zip((x, y), on_grid, strict=True)
-    ]
-    torch.testing.assert_close(ratios[0], ratios[1], rtol=1e-5, atol=0)  # one grid for both
-
-
-def test_all_zero_features_are_on_the_grid() -> None:
-    assert not to_grid(torch.zeros(3, 4))[0].any()
-
-
-def test_radii_count_repeated_points_as_neighbours() -> None:
-    points = to_grid(torch.tensor([[0.0], [0.0], [3.0], [7.0]]))[0]
-    unit = points[2] / 3
-    torch.testing.assert_close((squared_radii(points, k=1) / unit**2).tolist(), [0.0, 0.0, 9.0, 16.0])
-    torch.testing.assert_close((squared_radii(points, k=2) / unit**2).tolist(), [9.0, 9.0, 9.0, 49.0])
-
-
-def test_no_tensor_outgrows_a_block(largest_tensor: Callable[[Callable[[], object]], int]) -> None:
+def test_no_tensor_outgrows_a_tile(largest_tensor: Callable[[Callable[[], object]], int]) -> None:
     x, y = normal("x", 500, 8), normal("y", 600, 8)
-    assert largest_tensor(lambda: neighbourhoods(x, y, 3, block_rows=20)) == 20 * 600
+    assert largest_tensor(lambda: neighbourhoods(x, y, 3, size=100)) == 100 * 100
+
+
+def test_radii_that_another_comparison_computed_are_those_that_this_one_would_compute() -> None:
+    """Also where the candidates are so large that the grid is another one."""
+    x, known = normal("x", 60, 5), Radii()
+    for candidate in (normal("y", 50, 5), normal("z", 50, 5), 100 * normal("z", 50, 5)):
+        assert_same(neighbourhoods(x, candidate, 3, known_radii=known), neighbourhoods(x, candidate, 3))
+    assert len(known) == 2
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(5, 9, 5), (9, 5, 5), (9, 9, 0)])

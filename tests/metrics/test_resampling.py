@@ -2,9 +2,11 @@
 
 import math
 
+import pytest
 import torch
 
 from stages.common import draws
+from stages.metrics import resampling
 from stages.metrics.resampling import (
     LEVEL,
     RESAMPLES,
@@ -28,8 +30,8 @@ def test_counts_draw_every_image_of_each_resampling_with_replacement() -> None:
     counts = Resampler(1).counts("samples", 30)
     assert counts.shape == (RESAMPLES, 30)
     assert (counts.sum(dim=1) == 30).all()
-    torch.testing.assert_close(counts.mean().item(), 1.0)
-    torch.testing.assert_close(counts.var().item(), 29 / 30, rtol=0.03, atol=0)
+    torch.testing.assert_close(counts.double().mean().item(), 1.0)
+    torch.testing.assert_close(counts.double().var().item(), 29 / 30, rtol=0.03, atol=0)
 
 
 def test_draws_depend_on_seed_and_set_alone() -> None:
@@ -38,6 +40,18 @@ def test_draws_depend_on_seed_and_set_alone() -> None:
     assert first.counts("samples", 20).equal(again.counts("samples", 20))
     assert not first.counts("samples", 20).equal(first.counts("validation", 20))
     assert not first.counts("samples", 20).equal(other.counts("samples", 20))
+
+
+def test_rows_in_parts_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for many images, for which not all resamplings are held at once: those of a single draw of all."""
+    drawn = draws.integers(1, "evaluate.resamples.samples", 0, 30, (RESAMPLES, 30))
+    expected = torch.stack([row.bincount(minlength=30) for row in drawn])
+    influences = Influences(candidate=draws.normal(0, "influences", 0, (30,)).double())
+    changes = Resampler(1).changes("samples", influences)
+    for at_once in (1, 30 * 7, 30 * RESAMPLES):
+        monkeypatch.setattr(resampling, "AT_ONCE", at_once)
+        assert Resampler(1).counts("samples", 30).long().equal(expected)
+        torch.testing.assert_close(Resampler(1).changes("samples", influences), changes, rtol=1e-12, atol=1e-12)
 
 
 def test_for_means_it_is_the_bootstrap_itself() -> None:
