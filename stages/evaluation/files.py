@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from stages.common.files import atomic, write_csv, write_json
 from stages.common.images import ImageSet
 from stages.evaluation import pictures, tables
 from stages.evaluation.comparisons import Comparisons
 from stages.evaluation.details import Details
+from stages.evaluation.drawing import Figure
 
 
 def write_evaluation(
