@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dvc.render.converter.vega import get_datapoints
@@ -65,7 +64,7 @@ def test_no_function_imports_a_module_of_the_project(path: Path) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_run_cache_can_save_every_stage(stage: str) -> None:
-    """It saves no run with an out that is outside DVC's cache and neither a metric nor a plot, nor one that persists."""
+    """It saves no run with an out that persists, or that is outside DVC's cache and neither a metric nor a plot."""
     kinds = {kind: entries(stage, kind) for kind in ("outs", "metrics", "plots")}
     assert [name for name, options in kinds["outs"].items() if not options.get("cache", True)] == []
     assert not any(options.get("persist") for outs_of_kind in kinds.values() for options in outs_of_kind.values())

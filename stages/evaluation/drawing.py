@@ -1,9 +1,12 @@
 """Matplotlib with its own settings and its own font alone, so that pictures have the same bytes on every machine."""
 
 import contextlib
+import logging
 import os
 from pathlib import Path
 
+# Matplotlib warns where it cannot write its list of the system's fonts, which is not used here.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
 # A matplotlibrc in the working folder would be read before the empty one that stages/__init__.py names.
 with contextlib.chdir(Path(os.__file__).parent):
     import matplotlib as mpl
