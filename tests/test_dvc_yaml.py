@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -109,4 +110,12 @@ def test_every_plot_of_a_stage_says_what_to_draw() -> None:
 
 def test_no_plot_is_drawn_twice() -> None:
     titles = plot_titles()
-    assert len(titles) == len(set(titles)) == 10
+    assert sorted(titles) == sorted(set(titles))
+
+
+def test_the_project_s_configuration_goes_before_the_user_s_where_it_would_change_a_run() -> None:
+    """hydra would write another params.yaml; core.interactive asks before each stage, and stops without an answer."""
+    config = ConfigParser()
+    config.read_string((ROOT / ".dvc" / "config").read_text(encoding="utf-8"))
+    assert not config.getboolean("hydra", "enabled")
+    assert not config.getboolean("core", "interactive")

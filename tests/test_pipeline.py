@@ -244,6 +244,41 @@ def test_going_back_to_earlier_params_runs_nothing(project: Project, first_run: 
     assert "up to date" in project.dvc("status")
 
 
+USER_CONFIG = """
+[core]
+    autostage = true
+    interactive = true
+    checksum_jobs = 1
+[cache]
+    type = "hardlink,copy"
+[exp]
+    auto_push = true
+[hydra]
+    enabled = true
+    config_dir = nowhere
+[parsing]
+    bool = boolean_optional
+"""
+
+
+@pytest.mark.slow
+def test_a_user_s_configuration_of_dvc_changes_nothing(project: Project, first_run: str) -> None:
+    project.dvc("repro")  # for this test alone
+    before = project.files()
+    config = Path(project.environment["DVC_GLOBAL_CONFIG_DIR"]) / "config"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(USER_CONFIG, encoding="utf-8")
+    try:
+        assert "up to date" in project.dvc("status")
+        printed = project.dvc("exp", "run", "--set-param", "generate.seed=99", DVC_EXP_AUTO_PUSH="true")
+        assert set(re.findall(r"Running stage '(\w+)'", printed)) == {"check"} | downstream("generate")
+        project.dvc("exp", "run", "--set-param", f"generate.seed={PARAMS['generate']['seed']}")
+    finally:
+        config.unlink()
+    assert project.files() == before
+    assert "up to date" in project.dvc("status")
+
+
 @pytest.mark.slow
 def test_dvc_draws_the_plots_of_dvc_yaml_and_no_other(project: Project, first_run: str) -> None:
     for arguments in (("show",), ("diff", "HEAD")):

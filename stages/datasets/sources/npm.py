@@ -30,6 +30,7 @@ OPTIONS = (
     "--ignore-scripts",
     "--loglevel=error",
     "--fetch-retry-mintimeout=1000",
+    "--prefix=.",  # otherwise npm follows the package.json and .npmrc of a folder above
     "--dry-run=false",
     "--json=false",
     "--pack-destination=.",
@@ -85,8 +86,6 @@ def _npm_pack(spec: str, folder: Path, limit: int) -> None:
     if npm is None:
         raise SourceError("npm is not installed")
     command = [npm, "pack", spec, *OPTIONS]
-    # Where a folder has none, npm takes the package.json and .npmrc of one above it.
-    (folder / "package.json").write_text("{}", encoding="utf-8")
     with tempfile.TemporaryFile() as errors:
         try:
             # The working folder decides where the tarball lands: older clients have no option for that.
