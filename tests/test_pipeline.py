@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from stages.common.params import read_params_file
 from tests.dvc_stages import PARAMS, ROOT, STAGES, downstream, names, outs, plot_titles
 from tools.clone import Clone, tiny_clone
-from tools.profiles import PIPELINE
+from tools.profiles import PIPELINE, Changes
 
 
 class Project(Clone):
@@ -227,7 +227,7 @@ def test_going_back_to_earlier_params_runs_nothing(project: Project, first_run: 
     """DVC's run cache brings back every file but environment.json, which tells that it is of another generator."""
     project.dvc("repro")  # for this test alone
     before, params = project.files(), read_params_file(project.root / "params.yaml")
-    other = {"train_gan": {"loss": "least_squares"}, "baseline": {"seeds": [2]}}
+    other: Changes = {"train_gan": {"loss": "least_squares"}, "baseline": {"seeds": [2]}}
     project.set_params(other)
     project.dvc("repro")
     differing = {name.split("/")[1] for name, content in project.files().items() if content != before[name]}

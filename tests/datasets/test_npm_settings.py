@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def home(web_server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """The home of a user whose .npmrc names the registry; temporary folders are in a folder below it."""
     packed = tarball()
     integrity = "sha512-" + base64.b64encode(hashlib.sha512(packed).digest()).decode()
-    version = {"dist": {"tarball": f"{web_server.url}tiny-data-1.0.0.tgz", "integrity": integrity}}
+    version: dict[str, Any] = {"dist": {"tarball": f"{web_server.url}tiny-data-1.0.0.tgz", "integrity": integrity}}
     version |= {"name": "tiny-data", "version": "1.0.0"}
     listing = {"name": "tiny-data", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
     web_server.answers |= {"tiny-data": [json.dumps(listing).encode()], "tiny-data-1.0.0.tgz": [packed]}
