@@ -8,10 +8,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The user's own settings of these programs do not reach what runs here; tools/install.py sees to pip's.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONINSPECT PYTHONUSERBASE PYTHONWARNINGS
 unexport PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONCASEOK PYTHONDEBUG PYTHONVERBOSE PYTHONBREAKPOINT PYTHONPROFILEIMPORTTIME
-unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD MYPYPATH MYPY_CONFIG_FILE_DIR RUFF_CONFIG
+unexport BASH_ENV ENV PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD MYPYPATH MYPY_CONFIG_FILE_DIR RUFF_CONFIG
 unexport UV_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_CONSTRAINT UV_OVERRIDE UV_BUILD_CONSTRAINT UV_EXCLUDE UV_EXCLUDE_NEWER
 unexport UV_RESOLUTION UV_PRERELEASE UV_FORK_STRATEGY UV_INDEX_STRATEGY UV_TORCH_BACKEND UV_NO_BINARY UV_ONLY_BINARY
 unexport UV_NO_SOURCES UV_PYTHON UV_SYSTEM_PYTHON UV_CUSTOM_COMPILE_COMMAND
+
+# DVC starts the stages with the shell that this names: the user's may be none that takes commands, as /usr/sbin/nologin.
+export SHELL
 
 # DVC asks for the user's name, which a container may not have.
 ifeq ($(shell id -un >/dev/null 2>&1 && echo named),)
@@ -88,8 +91,9 @@ lock: .venv/locked-dev
 COMPILE = $(BIN)/uv pip compile --no-config pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 
+# PYTHON is a path, which may hold spaces, or a command with options, as `py -3.12`.
 .venv/locked: requirements.txt
-	$(PYTHON) -m venv .venv
+	if command -v "$(PYTHON)" >/dev/null; then "$(PYTHON)" -m venv .venv; else $(PYTHON) -m venv .venv; fi
 	$(BIN)/python -m tools.install requirements.txt
 	touch $@
 

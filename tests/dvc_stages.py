@@ -33,3 +33,24 @@ def downstream(stage: str) -> set[str]:
     made = set(outs(stage))
     direct = {other for other in STAGES if made & set(names(STAGES[other].get("deps")))}
     return {stage}.union(*(downstream(other) for other in direct))
+
+
+def entries(stage: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The outs of that kind with their options, by name."""
+    listed = [entry if isinstance(entry, dict) else {entry: {}} for entry in STAGES[stage].get(kind, [])]
+    return {name: options or {} for entry in listed for name, options in entry.items()}
+
+
+def top_level_plots() -> dict[str, dict[str, Any]]:
+    """The plots that belong to no stage: their options, by name or by the path of a picture."""
+    listed = [plot if isinstance(plot, dict) else {plot: {}} for plot in DVC_YAML["plots"]]
+    return {name: options for plot in listed for name, options in plot.items()}
+
+
+def plot_titles() -> list[str]:
+    """The titles of all plots but the pictures."""
+    plots = [
+        *top_level_plots().values(),
+        *(options for stage in STAGES for options in entries(stage, "plots").values()),
+    ]
+    return [options["title"] for options in plots if "title" in options]

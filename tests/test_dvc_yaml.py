@@ -2,12 +2,15 @@
 
 import ast
 import importlib.util
+import json
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from dvc.render.converter.vega import get_datapoints
 
 from stages.check import SCHEMAS
-from tests.dvc_stages import DVC_YAML, PARAMS, ROOT, STAGES, names, outs
+from tests.dvc_stages import PARAMS, ROOT, STAGES, entries, names, outs, plot_titles, top_level_plots
 
 OPTIONS = "networks"
 """The section of params.yaml that holds the options of each network, and belongs to no stage alone."""
@@ -60,12 +63,59 @@ def test_no_function_imports_a_module_of_the_project(path: Path) -> None:
     assert [module for module in modules if module.partition(".")[0] == "stages"] == []
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_run_cache_can_save_every_stage(stage: str) -> None:
+    """It saves no run with an out that persists, or that is outside DVC's cache and neither a metric nor a plot."""
+    kinds = {kind: entries(stage, kind) for kind in ("outs", "metrics", "plots")}
+    assert [name for name, options in kinds["outs"].items() if not options.get("cache", True)] == []
+    assert not any(options.get("persist") for outs_of_kind in kinds.values() for options in outs_of_kind.values())
+    assert "always_changed" not in STAGES[stage]
+
+
 def test_every_plot_is_an_out() -> None:
     made = {out for stage in STAGES for out in outs(stage)}
-    plotted = set()
-    for plot in DVC_YAML["plots"]:
-        if isinstance(plot, str):
-            plotted.add(plot)
-        else:
-            plotted |= {name for options in plot.values() for name in options.get("y", {})}
+    plotted = {name for plot, options in top_level_plots().items() for name in options.get("y", {plot: None})}
     assert plotted <= made
+
+
+COMMITTED = {
+    path.relative_to(ROOT).as_posix(): path
+    for stage in STAGES
+    for path in (ROOT / "data" / stage).glob("*.*")
+    if path.suffix in (".csv", ".json") and path.relative_to(ROOT).as_posix() in entries(stage, "plots")
+}
+
+
+def columns(path: Path) -> set[str]:
+    """What DVC can draw of a file: the columns of a CSV, or the keys of the lists of objects in a JSON file."""
+    if path.suffix == ".json":
+        points = get_datapoints(json.loads(path.read_text(encoding="utf-8")))
+        return set(points[0]) if points else set()
+    return set(path.read_text(encoding="utf-8").partition("\n")[0].split(","))
+
+
+def test_every_plot_of_a_stage_says_what_to_draw() -> None:
+    """Otherwise DVC draws the last column by the number of the row. What holds no table is not drawn."""
+    plots = {name: options for stage in STAGES for name, options in entries(stage, "plots").items()}
+    assert plots.keys() == COMMITTED.keys()
+    for name, options in plots.items():
+        axes = {options[axis] for axis in ("x", "y") if axis in options}
+        if columns(COMMITTED[name]):
+            assert len(axes) == 2, name
+            assert axes <= columns(COMMITTED[name]), name
+            assert "title" in options, name
+        else:
+            assert axes == set(), name
+
+
+def test_no_plot_is_drawn_twice() -> None:
+    titles = plot_titles()
+    assert sorted(titles) == sorted(set(titles))
+
+
+def test_the_project_s_configuration_goes_before_the_user_s_where_it_would_change_a_run() -> None:
+    """hydra would write another params.yaml; core.interactive asks before each stage, and stops without an answer."""
+    config = ConfigParser()
+    config.read_string((ROOT / ".dvc" / "config").read_text(encoding="utf-8"))
+    assert not config.getboolean("hydra", "enabled")
+    assert not config.getboolean("core", "interactive")

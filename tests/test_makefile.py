@@ -26,8 +26,9 @@ def test_every_recipe_names_its_program_by_path() -> None:
     """Make 3.81 starts a line without shell characters by the PATH it was started with, not by the one it exports."""
     assert len(RECIPES) > 20
     elsewhere = {program(recipe) for recipe in RECIPES if not program(recipe).startswith(".venv/bin/")}
-    assert elsewhere == {"python3", "touch"}
-    assert [recipe for recipe in RECIPES if program(recipe) == "python3"] == ["$(PYTHON) -m venv .venv"]
+    assert elsewhere == {"if", "touch"}
+    (recipe,) = [recipe for recipe in RECIPES if program(recipe) == "if"]
+    assert '"$(PYTHON)" -m venv .venv' in recipe
 
 
 def test_make_381_knows_every_feature_that_is_used() -> None:
@@ -63,12 +64,34 @@ needs_make = pytest.mark.skipif(not _has_eval(), reason="make is not installed, 
 def test_recipes_get_the_environment_s_python_and_no_setting_of_the_user() -> None:
     names = (
         "PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS PYTEST_ADDOPTS MYPYPATH "
-        "UV_INDEX UV_EXCLUDE_NEWER UV_RESOLUTION"
+        "UV_INDEX UV_EXCLUDE_NEWER UV_RESOLUTION BASH_ENV"
     )
     seen = environment_of_a_recipe(dict.fromkeys(names.split(), "1") | {"HTTPS_PROXY": "kept"})
     assert not seen.keys() & set(names.split())
     assert seen["HTTPS_PROXY"] == "kept"
     assert re.match(r"/+\.venv/bin:", seen["PATH"])
+
+
+@needs_make
+def test_stages_are_started_by_a_shell_that_takes_commands() -> None:
+    """DVC starts them with the program that SHELL names; an account of a service may have none."""
+    assert environment_of_a_recipe({"SHELL": "/usr/sbin/nologin"})["SHELL"] == "/bin/sh"
+
+
+@needs_make
+@pytest.mark.parametrize("python", ["some where/python", "python --option"], ids=["path with a space", "with options"])
+def test_python_is_a_path_or_a_command(python: str, tmp_path: Path) -> None:
+    """The environment is made by that Python, here a stand-in that says how it was called."""
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "requirements.txt").touch()
+    program = tmp_path / (python if "/" in python else "python")
+    program.parent.mkdir(exist_ok=True)
+    program.write_text('#!/bin/sh\necho "called with $*"\nexit 1\n', encoding="utf-8")
+    program.chmod(0o755)
+    command = ["make", "--silent", ".venv/locked", f"PYTHON={tmp_path}/{python}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    options = python.partition(" --")[1] + python.partition(" --")[2]
+    assert done.stdout == f"called with {options.strip()} -m venv .venv\n".replace("with  ", "with ")
 
 
 @needs_make

@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.dvc_stages import PARAMS, ROOT, STAGES, downstream, names, outs
+from stages.common.params import read_params_file
+from tests.dvc_stages import PARAMS, ROOT, STAGES, downstream, names, outs, plot_titles
 from tools.clone import Clone, tiny_clone
-from tools.profiles import PIPELINE
+from tools.profiles import PIPELINE, Changes
 
 
 class Project(Clone):
@@ -219,6 +220,76 @@ def test_an_experiment_is_listed_with_its_metrics(project: Project, first_run: s
     for name, value in metrics.items():
         assert float(by_name["with-hinge"][name]) == pytest.approx(value, rel=1e-4)
     assert metrics != json.loads(before["data/evaluate/metrics.json"])
+
+
+@pytest.mark.slow
+def test_going_back_to_earlier_params_runs_nothing(project: Project, first_run: str) -> None:
+    """DVC's run cache brings back every file but environment.json, which tells that it is of another generator."""
+    project.dvc("repro")  # for this test alone
+    before, params = project.files(), read_params_file(project.root / "params.yaml")
+    other: Changes = {"train_gan": {"loss": "least_squares"}, "baseline": {"seeds": [2]}}
+    project.set_params(other)
+    project.dvc("repro")
+    differing = {name.split("/")[1] for name, content in project.files().items() if content != before[name]}
+    assert differing == downstream("train_gan") | downstream("baseline")
+    back = [f"--set-param={section}.{key}={params[section][key]}" for section, keys in other.items() for key in keys]
+    printed = project.dvc("exp", "run", *back)
+    cached = set(re.findall(r"Stage '(\w+)' is cached - skipping run", printed))
+    assert "Running stage" not in printed
+    assert cached == {"check"} | differing
+    after = project.files()
+    environment = json.loads(after.pop("data/train_gan/environment.json"))
+    assert environment["generator_sha256"] != hashlib.sha256(after["data/train_gan/generator.safetensors"]).hexdigest()
+    assert after == {name: before[name] for name in after}
+    assert "up to date" in project.dvc("status")
+
+
+USER_CONFIG = """
+[core]
+    autostage = true
+    interactive = true
+    checksum_jobs = 1
+[cache]
+    type = "hardlink,copy"
+[exp]
+    auto_push = true
+[hydra]
+    enabled = true
+    config_dir = nowhere
+[parsing]
+    bool = boolean_optional
+"""
+
+
+@pytest.mark.slow
+def test_a_user_s_configuration_of_dvc_changes_nothing(project: Project, first_run: str) -> None:
+    project.dvc("repro")  # for this test alone
+    before = project.files()
+    config = Path(project.environment["DVC_GLOBAL_CONFIG_DIR"]) / "config"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(USER_CONFIG, encoding="utf-8")
+    try:
+        assert "up to date" in project.dvc("status")
+        printed = project.dvc("exp", "run", "--set-param", "generate.seed=99", DVC_EXP_AUTO_PUSH="true")
+        assert set(re.findall(r"Running stage '(\w+)'", printed)) == {"check"} | downstream("generate")
+        project.dvc("exp", "run", "--set-param", f"generate.seed={PARAMS['generate']['seed']}")
+    finally:
+        config.unlink()
+    assert project.files() == before
+    assert "up to date" in project.dvc("status")
+
+
+@pytest.mark.slow
+def test_dvc_draws_the_plots_of_dvc_yaml_and_no_other(project: Project, first_run: str) -> None:
+    for arguments in (("show",), ("diff", "HEAD")):
+        done = project.run(sys.executable, "-m", "dvc", "plots", *arguments, "--json")
+        printed = json.loads(done.stdout)
+        assert "errors" not in printed, done.stderr
+        drawn = [plot for plots in printed["data"].values() for plot in plots if plot["type"] == "vega"]
+        contents = [json.loads(c) if isinstance(c := plot["content"], str) else c for plot in drawn]
+        titles = [content["title"]["text"] for content in contents]
+        assert sorted(titles) == sorted(plot_titles())
+        assert not [plot for plot in contents if '"field": "step"' in json.dumps(plot)]
 
 
 def test_a_forced_repro_gives_the_same_bytes(project: Project, first_run: str) -> None:

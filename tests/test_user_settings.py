@@ -1,17 +1,20 @@
 """The user's own settings of Python and of the libraries change neither what runs nor its bytes."""
 
 import ast
+import io
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from ruamel.yaml import YAML
 
 from stages.common.params import read_params_file
 from stages.common.user_settings import KEPT, NAMESPACES, OVERRIDDEN, RECORDED, follow_no_user
+from stages.evaluation.drawing import Figure, new_figure
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
@@ -121,24 +124,77 @@ def output(code: str, variables: dict[str, str]) -> bytes:
 
 
 DRAW = """
-import sys; sys.path.insert(0, "."); import stages
+import sys; sys.path.insert(0, {root!r}); import stages
 from io import BytesIO
-from matplotlib.figure import Figure
-figure, picture = Figure(figsize=(2, 2)), BytesIO()
+from stages.evaluation.drawing import new_figure
+figure, picture = new_figure(2, 2), BytesIO()
 axes = figure.subplots()
 axes.imshow([[1, 2], [3, 4]])
 axes.set_title("title")
 figure.savefig(picture, format="png")
 sys.stdout.buffer.write(picture.getvalue())
 """
+FONT = "font.family: serif\nfont.size: 30\nsavefig.dpi: 50\nimage.cmap: gray\n"
+STYLES: dict[str, tuple[str, bytes, dict[str, str]]] = {
+    "in the working folder": ("matplotlibrc", FONT.encode(), {}),
+    "that is not text": ("matplotlibrc", b"\xff\xfe\x00font", {}),
+    "of MATPLOTLIBRC": ("other", FONT.encode(), {"MATPLOTLIBRC": "other"}),
+    "of MPLCONFIGDIR": ("style/matplotlibrc", FONT.encode(), {"MPLCONFIGDIR": "style"}),
+    "of XDG_CONFIG_HOME": ("style/matplotlib/matplotlibrc", FONT.encode(), {"XDG_CONFIG_HOME": "style"}),
+    "that cannot be written beside": ("file", b"", {"MPLCONFIGDIR": "file", "HOME": "/nowhere"}),
+}
+"""A file in the working folder and variables."""
 
 
-def test_a_style_of_the_user_changes_no_picture(hostile: dict[str, str]) -> None:
-    plain = output(DRAW, {"PATH": os.environ["PATH"]})
-    assert plain.startswith(b"\x89PNG")
-    assert output(DRAW, {"PATH": os.environ["PATH"], "HOME": hostile["MPLCONFIGDIR"]} | hostile) == plain
-    # The style is one that would have been followed.
-    assert output(DRAW.replace("import stages", ""), {"MPLCONFIGDIR": hostile["MPLCONFIGDIR"]}) != plain
+def picture(folder: Path, variables: dict[str, str]) -> bytes:
+    """What DRAW draws in that working folder. Raises AssertionError if it says anything on stderr."""
+    command = [sys.executable, "-E", "-c", DRAW.format(root=str(ROOT))]
+    done = subprocess.run(
+        command, cwd=folder, env={"PATH": os.environ["PATH"]} | variables, capture_output=True, check=False
+    )
+    assert done.stderr == b""
+    assert done.stdout.startswith(b"\x89PNG")
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "content", "variables"), STYLES.values(), ids=STYLES.keys())
+def test_a_style_changes_no_picture(name: str, content: bytes, variables: dict[str, str], tmp_path: Path) -> None:
+    plain = picture(tmp_path, {})
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    own = {variable: str(tmp_path / value) for variable, value in variables.items()}
+    assert picture(tmp_path, own) == plain
+
+
+@pytest.mark.slow
+def test_a_stale_list_of_fonts_changes_no_picture(tmp_path: Path) -> None:
+    """Matplotlib keeps a list of the system's fonts; one that names another file for DejaVu Sans is not followed."""
+    plain = picture(tmp_path, {"MPLCONFIGDIR": str(tmp_path)})
+    (fonts,) = tmp_path.glob("fontlist-*.json")
+    text = fonts.read_text(encoding="utf-8")
+    assert "DejaVuSans.ttf" in text
+    for stale in (text.replace("DejaVuSans.ttf", "STIXGeneral.ttf"), "[]", "{"):
+        fonts.write_text(stale, encoding="utf-8")
+        assert picture(tmp_path, {"MPLCONFIGDIR": str(tmp_path)}) == plain
+
+
+def test_no_setting_of_a_library_changes_a_picture() -> None:
+    """Such as an import may set in this process."""
+
+    def drawn() -> bytes:
+        content, figure = io.BytesIO(), new_figure(2, 2)
+        figure.subplots().set_title("title")
+        figure.savefig(content, format="png")
+        return content.getvalue()
+
+    plain = drawn()
+    with mpl.rc_context({"font.family": "serif", "savefig.dpi": 50, "axes.facecolor": "red"}):
+        figure = Figure(figsize=(2, 2), layout="constrained")
+        figure.subplots().set_title("title")
+        figure.savefig(content := io.BytesIO(), format="png")
+        assert content.getvalue() != plain  # they would have been followed
+        assert drawn() == plain
 
 
 def test_what_the_terminal_cannot_show_is_replaced() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tools.fresh import OF_PYTHON
+from tools.fresh import OF_PYTHON, SHELL
 from tools.repository import clone_repository, git, throw_away_environment
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def user_environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     dvc = {"DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_GLOBAL_CONFIG_DIR": str(folder / "global")}
-    return throw_away_environment(kept) | dvc | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+    return throw_away_environment(kept) | dvc | SHELL | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def _copy_changes(root: Path) -> None:

@@ -23,6 +23,8 @@ from ruamel.yaml.tokens import CommentToken
 
 from stages.common.errors import UserError
 from stages.common.files import write_text
+from stages.common.params import read_params_file
+from stages.common.runtime import report_errors
 
 ROOT = Path(__file__).parents[1]
 CODE = "stages"
@@ -65,8 +67,11 @@ print(json.dumps(imports))
 
 
 def stage_names(root: Path) -> list[str]:
-    """The stages of dvc.yaml, in its order."""
-    return list(YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+    """The stages of dvc.yaml, in its order. Raises UserError if it is not valid."""
+    stages = read_params_file(root / "dvc.yaml").get("stages")
+    if not isinstance(stages, dict):
+        raise UserError(f"dvc.yaml: expected stages, found {type(stages).__name__}")
+    return list(stages)
 
 
 def imported_files(root: Path, modules: list[str]) -> dict[str, set[str]]:
@@ -165,14 +170,12 @@ def _relative(file: str, root: Path) -> str:
 def main() -> None:
     """Update dvc.yaml."""
     path = ROOT / "dvc.yaml"
-    before = path.read_text(encoding="utf-8")
-    try:
+    with report_errors("deps"):
+        before = path.read_text(encoding="utf-8")
         after = with_code_deps(before, code_deps(ROOT))
-    except UserError as error:
-        sys.exit(f"deps: {error}")
-    if after != before:
-        write_text(path, after)
-    print("dvc.yaml was up to date" if after == before else "dvc.yaml was updated")
+        if after != before:
+            write_text(path, after)
+        print("dvc.yaml was up to date" if after == before else "dvc.yaml was updated")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ EXPERIMENTS = "refs/exps"
 """Where DVC keeps experiments: refs/exps/<2 digits>/<38 digits of the commit it began from>/<name>."""
 OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 """Variables of the user that change how Python runs."""
+SHELL = {} if os.name == "nt" else {"SHELL": "/bin/sh"}
+"""DVC starts stages with the user's shell, which may be none that takes commands, or follow settings of its own."""
 PATIENCE_S = 60
 """How long DVC and a stage may take to end after they were asked to."""
 
@@ -128,7 +130,7 @@ def _environment(clone: Path, python: Path) -> dict[str, str]:
     beside = Path(git(clone, "rev-parse", "--show-toplevel", throw_away=True).rstrip("\n")).parent
     own = {f"DVC_{name}_DIR": str(beside / name.lower()) for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG")}
     path = f"{python.parent}{os.pathsep}{variables.get('PATH', '')}"
-    return throw_away_environment(variables) | own | {"DVC_NO_ANALYTICS": "1", "PATH": path}
+    return throw_away_environment(variables) | own | SHELL | {"DVC_NO_ANALYTICS": "1", "PATH": path}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -37,9 +37,30 @@ def install(python: Path, lock: Path) -> int:
     """Install the lock with the pip of that interpreter, its output passed through. Returns the exit code."""
     # Isolated (-I) from PYTHONPATH and its like, and from the user's own packages.
     pip = [str(python), "-I", "-m", "pip"]
-    listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
     command = [*pip, "install", "--quiet", "--require-hashes", "--requirement", str(lock)]
-    return subprocess.run(command, env=environment(listed), check=False).returncode
+    return subprocess.run(command, env=environment(user_settings(pip)), check=False).returncode
+
+
+def user_settings(pip: list[str]) -> str:
+    """What `pip config list` prints. Says in one line why it prints nothing if a setting cannot be read."""
+    # -vvv: a user may have made pip quiet, up to three times. Settings such as PIP_PYTHON would end this command too.
+    done = subprocess.run(
+        [*pip, "-vvv", "config", "list"], env=listing_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = [*(done.stderr or done.stdout).strip().splitlines(), f"exit code {done.returncode}"][0]
+        print(f"install: goes on without pip's settings, which pip cannot read: {reason}", file=sys.stderr)
+    return done.stdout
+
+
+def listing_environment() -> dict[str, str]:
+    """The variables for `pip config list`: of pip's own only those of where packages come from and of its files."""
+    kept = {"PIP_CONFIG_FILE", *(_variable(key) for key in WHERE_FROM)}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_") or name in kept}
+
+
+def _variable(key: str) -> str:
+    return f"PIP_{key.replace('-', '_').upper()}"
 
 
 def environment(listed: str) -> dict[str, str]:
@@ -54,7 +75,7 @@ def environment(listed: str) -> dict[str, str]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     # pip reads no file of settings if this one is named.
     others |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    return others | {f"PIP_{key.replace('-', '_').upper()}": value for key, value in kept.items()}
+    return others | {_variable(key): value for key, value in kept.items()}
 
 
 if __name__ == "__main__":

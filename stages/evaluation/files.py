@@ -3,13 +3,12 @@
 import io
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from stages.common.files import csv_text, json_text, write_bytes
 from stages.common.images import ImageSet
 from stages.evaluation import pictures, tables
 from stages.evaluation.comparisons import Comparisons
 from stages.evaluation.details import Details
+from stages.evaluation.drawing import Figure
 
 
 def write_evaluation(

