@@ -8,6 +8,7 @@ import stages
 import multiprocessing.process
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-processes", action="store_true", help="skip a test as soon as it starts a process")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _without_processes(request: pytest.FixtureRequest) -> Iterator[None]:
     """For `make test-fast`: what starts processes takes longest, and this way nobody keeps a list of it."""
-    if config.getoption("--no-processes"):
-        subprocess.Popen.__init__ = _skip  # type: ignore[method-assign]
-        multiprocessing.process.BaseProcess.start = _skip  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("--no-processes"):
+            patch.setattr(subprocess.Popen, "__init__", _skip)
+            patch.setattr(multiprocessing.process.BaseProcess, "start", _skip)
+        yield
 
 
 def _skip(*_arguments: object, **_options: object) -> None:
