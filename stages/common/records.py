@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stages.common.shown import plain, shown
 
 
 class Record(BaseModel):
@@ -22,3 +24,11 @@ class Undefined(Record):
     """In the place of something that could not be computed: why."""
 
     undefined: str
+
+
+def first_mistake(name: str, error: ValidationError) -> str:
+    """The first thing that is wrong in a value of that name, in one line: the key, what was expected and found."""
+    mistake = error.errors(include_url=False)[0]
+    key = ".".join([name, *(plain(str(part)) for part in mistake["loc"])])
+    found = "" if mistake["type"] == "missing" else f", found {shown(mistake['input'])}"
+    return f"{key}: {plain(mistake['msg'])}{found}"
