@@ -104,10 +104,8 @@ def require_image_shape(shape: list[int]) -> None:
     if not 1 <= channels <= MOST_CHANNELS:
         raise ValueError(f"expected 1 to {MOST_CHANNELS} channels, found {channels}")
     if any(not 1 <= side <= LARGEST_SIDE or side % SIDE_MULTIPLE for side in sides):
-        actual = f"found {' x '.join(map(str, sides))}"
-        raise ValueError(
-            f"expected height and width from {SIDE_MULTIPLE} to {LARGEST_SIDE}, multiples of {SIDE_MULTIPLE}, {actual}"
-        )
+        multiples = f"multiples of {SIDE_MULTIPLE} up to {LARGEST_SIDE}"
+        raise ValueError(f"expected height and width to be {multiples}, found {' x '.join(map(str, sides))}")
 
 
 def load_alike(*paths: Path) -> list[ImageSet]:

@@ -1,4 +1,4 @@
-"""Seeded mutations of IDX files, gzip, tar archives and HTTP answers: read, or refused in one line; never a traceback."""
+"""Seeded mutations of IDX files, gzip, tar archives and HTTP answers: read, or refused in one line."""
 
 import gzip
 import random
