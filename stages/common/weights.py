@@ -1,14 +1,17 @@
 """Filling a network with the tensors of a file that anyone may have written: checked in full before it is built."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from stages.common.shown import listed, printable
 
 N = TypeVar("N", bound=nn.Module)
+DRAWS = ("normal_", "uniform_", "trunc_normal_", "orthogonal_")
+"""In-place functions of torch, and of torch.nn.init, that draw."""
 
 
 def built_to_fit(build: Callable[[], N], tensors: Mapping[str, Tensor]) -> N:
@@ -17,12 +20,24 @@ def built_to_fit(build: Callable[[], N], tensors: Mapping[str, Tensor]) -> N:
     Names, dtypes and shapes are compared before any memory is taken for the network. Raises what `build` raises, and
     ValueError as require_fitting does.
     """
-    with torch.device("meta"):  # shapes without memory
+    with torch.device("meta"), _WithoutDraws():  # shapes without memory
         outline = build()
     require_fitting(outline, tensors)
     net = build()
     net.load_state_dict(tensors)
     return net
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves out the drawing of initial weights: without memory there are none, and torch imports its compilers."""
+
+    def __torch_function__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def require_fitting(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
