@@ -64,7 +64,7 @@ def _require_flat(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH + 1):
         parents = [parent for parent in level if isinstance(parent, list | dict)]
-        level = [child for parent in parents for child in (parent.values() if isinstance(parent, dict) else parent)]
-        if not level:
+        if not parents:
             return
+        level = [child for parent in parents for child in (parent.values() if isinstance(parent, dict) else parent)]
     raise RecursionError
