@@ -55,7 +55,7 @@ def truncate(data: Path) -> None:
         (rename_classes, SAMPLES, "expected classes .*'9'.*found .*'j'"),
         (lambda data: change_classifier(data, classes=["3", "5"]), CLASSIFIER, "expected classes .*found .*'3', '5'"),
         (lambda data: change_classifier(data, arguments={}), CLASSIFIER, "expected the arguments and weights"),
-        (lambda data: change_classifier(data, weights=float("nan")), CLASSIFIER, "features are not finite"),
+        (lambda data: change_classifier(data, weights=float("nan")), CLASSIFIER, "weights that are not finite"),
     ],
 )
 def test_bad_input_is_refused_by_the_name_of_its_file(

@@ -150,13 +150,13 @@ def test_options_may_be_lists_where_the_schema_says_tuples(monkeypatch: pytest.M
     """As JSON gives them back."""
     dcgan = architectures.load("dcgan")
 
-    class Options(dcgan.Options):  # type: ignore[name-defined]
+    class Options(dcgan.Options):  # type: ignore[name-defined, misc]
         sides: tuple[int, int]
 
     class Network:
         pass
 
-    class Generator(dcgan.Generator):  # type: ignore[name-defined]
+    class Generator(dcgan.Generator):  # type: ignore[name-defined, misc]
         def __init__(self, sides: list[int], **arguments: Any) -> None:
             super().__init__(**arguments)
             assert len(sides) == 2
