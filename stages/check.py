@@ -18,8 +18,9 @@ from stages.checking import limits
 from stages.checking.workspace import workspace_problems
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from stages.common.params import PARAMS_FILE, StageParams, printable, read_params_file, validate_section
+from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
+from stages.common.shown import printable
 from stages.common.unchanged import Unchanged
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception

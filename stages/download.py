@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from stages.common.class_names import class_names
 from stages.common.errors import UserError
 from stages.common.files import write_bytes, write_json
 from stages.common.params import StageParams, known_name, load_params
@@ -47,10 +48,11 @@ def run(params: Params, data: Path) -> None:
     if missing := [name for name in dataset.files if name not in contents]:
         raise UserError(_nowhere(params.dataset, dataset, missing, failures))
     made = dataset.format(contents)
+    names = registered_names(params.dataset, dataset)
     folder = data / "download"
     for name in NAMES:
         write_bytes(folder / name, made[name])
-    write_json(folder / "dataset.json", {"name": params.dataset, "classes": list(dataset.classes)})
+    write_json(folder / "dataset.json", {"name": params.dataset, "classes": names})
 
 
 def fetch_files(source: Source, dataset: Dataset, names: list[str], contents: dict[str, bytes]) -> list[str]:
@@ -71,6 +73,14 @@ def fetch_files(source: Source, dataset: Dataset, names: list[str], contents: di
     except SourceError as error:
         failures.append(f"{source}: {error}")
     return failures
+
+
+def registered_names(name: str, dataset: Dataset) -> list[str]:
+    """The names of the classes. Raises UserError if the dataset's entry holds names that later stages would refuse."""
+    try:
+        return class_names(list(dataset.classes))
+    except ValueError as error:
+        raise UserError(f"stages/datasets/sets/{name}.py: classes: {error}") from None
 
 
 def _sources(dataset: Dataset) -> Iterator[Source]:

@@ -15,6 +15,7 @@ from stages.common.files import read_tensors, write_bytes
 from stages.common.images import NO_LABEL, grid_png, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
+from stages.common.shown import listed
 from stages.gan.sampler import Sampler, sampler_from
 
 GRID_ROWS = 10
@@ -42,8 +43,6 @@ def run(params: Params, data: Path) -> None:
     drawn = labels_to_draw(params.classes, classes)
     y = drawn[torch.arange(params.num_images) % len(drawn)]
     images = sampler.images(sampler.latents("z", params.num_images), y)
-    if not images.isfinite().all():
-        raise UserError(f"{path}: expected a generator of images, found pixels that are not numbers; train it again")
     pictures = {
         "samples.png": grid_png(images[: GRID_ROWS * len(drawn)], len(drawn)),
         "interpolations.png": grid_png(interpolations(sampler, drawn), INTERPOLATION_STEPS),
@@ -61,8 +60,8 @@ def labels_to_draw(labels_or_all: Literal["all"] | list[int], classes: list[str]
     """The labels to draw round-robin, int64. Raises UserError for one that the generator does not know."""
     labels = list(range(len(classes))) if labels_or_all == "all" else labels_or_all
     if unknown := [label for label in labels if label >= len(classes)]:
-        known = f"0 to {len(classes) - 1} ({', '.join(classes)})"
-        raise UserError(f"generate.classes: expected labels {known}, found {', '.join(map(str, unknown))}")
+        known = f"0 to {len(classes) - 1} ({listed(classes, most=10)})"
+        raise UserError(f"generate.classes: expected labels {known}, found {listed([str(label) for label in unknown])}")
     return torch.tensor(labels)
 
 

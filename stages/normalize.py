@@ -15,11 +15,13 @@ from pydantic import Field, PlainValidator
 from torch import Tensor
 from torch.nn.functional import pad
 
+from stages.common.class_names import class_names
 from stages.common.errors import UserError
 from stages.common.files import read_json, remedy, write_json
-from stages.common.images import is_class_names, save_image_set, to_float
+from stages.common.images import save_image_set, to_float
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
+from stages.common.shown import shown
 from stages.datasets.formats.idx import read_images, read_labels
 
 BACKGROUND = -1.0
@@ -105,11 +107,14 @@ def require_training_digits(params: Params, counts: dict[str, int]) -> None:
 
 def read_dataset(path: Path) -> tuple[str, list[str]]:
     """The dataset's name and the names of its classes. Raises UserError if the file holds something else."""
-    match read_json(path):
-        case {"name": str(name), "classes": classes} if is_class_names(classes):
-            return name, classes
-        case content:
-            raise UserError(f"{path}: expected a name and classes, found {content!r:.100}; {remedy(path)}")
+    content = read_json(path)
+    try:
+        match content:
+            case {"name": str(name), "classes": classes, **rest} if name and name.isprintable() and not rest:
+                return name, class_names(classes)
+        raise ValueError(f"expected the name and classes of a data set, found {shown(content)}")
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {remedy(path)}") from None
 
 
 def read_digits(folder: Path, prefix: str, num_classes: int, size: int) -> Digits:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from stages.classifier.model import Classifier, finite_features, load_classifier
 from stages.common.errors import UserError
-from stages.common.files import remedy, write_csv, write_json
+from stages.common.files import write_csv, write_json
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, to_float, to_levels
 from stages.common.labelled import require_labels
 from stages.common.params import StageParams
@@ -73,8 +73,6 @@ def read_inputs(params: Params, data: Path) -> tuple[ImageSet, list[Snapshot], C
         )
     path = data / "train_gan" / "snapshots.safetensors"
     snapshots = read_snapshots(path, validation)
-    if not snapshots:
-        raise UserError(f"{path}: expected at least one snapshot, found none; {remedy(path)}")
     for snapshot in snapshots:
         snapshot.sampler(params.seed)  # refuses what is no generator before the first one is measured
     classifier_path = data / "train_classifier" / "classifier.safetensors"
@@ -89,9 +87,6 @@ def draw_samples(snapshot: Snapshot, params: Params, classes: list[str]) -> Imag
     sampler = snapshot.sampler(params.seed)
     y = torch.arange(params.num_images) % len(classes)
     images = sampler.images(sampler.latents("z", params.num_images), y)
-    if not images.isfinite().all():
-        actual = f"found pixels that are not numbers at {snapshot.kimg:g} kimg"
-        raise UserError(f"{snapshot.path}: expected generators of images, {actual}; {remedy(snapshot.path)}")
     return ImageSet(to_float(to_levels(images)), y if sampler.num_classes else torch.full_like(y, NO_LABEL), classes)
 
 

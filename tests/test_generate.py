@@ -176,12 +176,28 @@ def test_slerp_of_parallel_vectors_is_a_straight_line(end: float) -> None:
     assert_close(generate.slerp(torch.tensor([1.0]), torch.tensor([end]), t), 1 + (end - 1) * t)
 
 
-def test_a_generator_that_gives_no_numbers_is_refused(upstream: Path) -> None:
+def test_finite_weights_that_give_no_numbers_are_refused(upstream: Path) -> None:
+    """Infinity minus infinity: each weight is a number, their products are not."""
     path = upstream / GENERATOR
     tensors, meta = read_tensors(path)
-    name = next(name for name in sorted(tensors) if name.endswith("running_var"))
-    write_tensors(path, tensors | {name: torch.full_like(tensors[name], -1.0)}, meta)
+    huge = {name: tensors[name].abs() * 1e38 for name in ("project.weight", "body.2.weight", "body.0.weight")}
+    write_tensors(path, tensors | huge, meta)
     with pytest.raises(UserError, match=r"generator\.safetensors: expected a generator of images, found pixels that"):
+        generate.run(params(), upstream)
+    assert not (upstream / "generate").exists()
+
+
+@pytest.mark.parametrize("picture", ["interpolations", "classes"])
+def test_pictures_that_are_no_numbers_are_refused_as_samples_are(
+    picture: str, upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = Sampler.latents
+
+    def broken(self: Sampler, purpose: str, n: int) -> torch.Tensor:
+        return latents(self, purpose, n) * (torch.nan if purpose == picture else 1)
+
+    monkeypatch.setattr(Sampler, "latents", broken)
+    with pytest.raises(UserError, match="found pixels that are not numbers"):
         generate.run(params(), upstream)
     assert not (upstream / "generate").exists()
 
@@ -228,17 +244,20 @@ def other_meta(**changes: Any) -> Callable[[Path], None]:
         (Path.unlink, "is missing; .*dvc repro train_gan"),
         (truncate, "is not a file of this pipeline.*dvc checkout"),
         (scramble, "is not a file of this pipeline.*dvc checkout"),
-        (lose_a_tensor, r"no generator that this code can rebuild \(.*Missing key.*\).*dvc repro train_gan"),
+        (lose_a_tensor, r"no generator that this code can rebuild \(.* missing in place of .*\).*dvc repro train_gan"),
         (
             spoil_a_weight,
-            r"no generator that this code can rebuild \(weights that are not finite\).*dvc repro train_gan",
+            r"this code can rebuild \(weights that are not finite in project.weight\).*dvc repro train_gan",
         ),
         (other_meta(network=None), "no generator that this code can rebuild .*network"),
         (other_meta(network="perceptron"), f"expected an architecture of {', '.join(architectures.names())}"),
-        (other_meta(arguments={"width": 3}), "no generator that this code can rebuild .*missing 3 required"),
+        (
+            other_meta(arguments={"width": 3}),
+            "this code can rebuild .*arguments.image_shape: Field required",
+        ),
         (other_meta(classes=None), "no generator that this code can rebuild .*classes"),
         (other_meta(classes="zero"), "no generator that this code can rebuild .*names of classes, found 'zero'"),
-        (other_meta(classes=[]), r"no generator that this code can rebuild .*names of classes, found \[\]"),
+        (other_meta(classes=[]), r"no generator that this code can rebuild .*names of 1 to 1000 classes, found 0"),
         (other_meta(classes=CLASSES[:2]), "no generator that this code can rebuild .*names of 4 classes, found 2"),
     ],
 )

@@ -209,14 +209,17 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
     ),
     "no description": (lambda folder: (folder / "dataset.json").unlink(), "dataset.json is missing; `dvc checkout"),
     "broken description": (write("dataset.json", lambda content: content[:9]), "dataset.json is not valid JSON"),
-    "description of no dataset": (write("dataset.json", lambda _: b"[]"), "expected a name and classes, found"),
+    "description of no dataset": (
+        write("dataset.json", lambda _: b"[]"),
+        "expected the name and classes of a data set, found",
+    ),
     "description without classes": (
         write("dataset.json", lambda _: b'{"name": "x", "classes": []}'),
-        "expected a name and classes, found",
+        "expected the names of 1 to 1000 classes, found 0",
     ),
     "nested class names": (
         write("dataset.json", lambda _: b'{"name": "x", "classes": [["0"]]}'),
-        "expected a name and classes, found",
+        "expected the names of classes, found",
     ),
     "negative label": (
         write(TRAIN_LABELS, lambda content: b"\0\0\x09" + content[3:-1] + b"\xff"),
@@ -224,7 +227,7 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
     ),
     "class names that are none": (
         write("dataset.json", lambda _: b'{"name": "x", "classes": "0123456789"}'),
-        "expected a name and classes, found",
+        "expected the names of classes, found '0123456789'",
     ),
 }
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.common import memory
+
+memory_limit = memory.memory_limit
 GIB = 2**30
 MOST_STEPS = 10**9
 """Steps of one training: months, even at 10 ms a step."""
@@ -19,21 +22,6 @@ IMAGE_COPIES = 2.25
 """Of images that a stage holds: float32, their levels as uint8, and one float32 copy while they are rounded."""
 TRAINING_COPIES = 3
 """Of a layer's outputs while a part is trained: forward, backward, and a second time for a gradient penalty."""
-CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""What a container may use, in version 2 and version 1 of Linux's control groups."""
-
-
-def memory_limit(cgroups: tuple[Path, ...] = CGROUP_LIMITS) -> int:
-    """Bytes of memory that a process can get here: of the machine, or of the container if that is less."""
-    import psutil  # noqa: PLC0415 (not needed by the pure functions)
-
-    limits = [psutil.virtual_memory().total]
-    for path in cgroups:
-        try:
-            limits.append(int(path.read_text(encoding="ascii")))
-        except (OSError, ValueError):  # no control groups, or `max`
-            continue
-    return min(limits)
 
 
 def free_disk(folder: Path) -> int:
@@ -88,7 +76,7 @@ def net_cost(build: "Callable[[], object]", inputs: "Callable[[], tuple[object, 
     build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which BatchNorm needs. Returns
     None if the net does something that needs real numbers.
     """
-    import torch  # noqa: PLC0415 (see memory_limit)
+    import torch  # noqa: PLC0415 (a second to import, which the pure functions spare)
 
     outputs = 0
 

@@ -1,16 +1,32 @@
 """The small CNN that recognises the class of an image, and whose penultimate features the metrics compare."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
 from stages.common.blocks import in_blocks
+from stages.common.class_names import MOST_CLASSES
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, require_equal
-from stages.common.images import ImageSet
+from stages.common.images import ImageSet, require_image_shape
+from stages.common.records import Record, first_mistake
+from stages.common.shown import one_line
+from stages.common.weights import built_to_fit
+
+
+class ClassifierArguments(Record):
+    """What a Classifier is called with, within the bounds of any that this code trains."""
+
+    image_shape: Annotated[list[int], Field(min_length=3, max_length=3)]
+    num_classes: Annotated[int, Field(ge=1, le=MOST_CLASSES)]
+    width: Annotated[int, Field(ge=1, le=1024)]
+    num_features: Annotated[int, Field(ge=1, le=4096)]
+
 
 LARGEST_FEATURE = 1e20
 """Beyond it the squares of kernels of features, x.y cubed, leave the range of float64."""
@@ -66,13 +82,17 @@ def classifier_from(tensors: dict[str, Tensor], meta: dict[str, Any], source: st
     name, for the message. Raises UserError if the two do not make a classifier.
     """
     try:
-        with torch.device("meta"):  # without drawing initial weights, which are not used
-            classifier = Classifier(**meta["arguments"])
-        classifier.to_empty(device="cpu").load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{source}: expected the arguments and weights of a classifier, found {reason}") from None
-    return classifier.eval().requires_grad_(False)
+        arguments = ClassifierArguments.model_validate(meta.get("arguments"))
+        require_image_shape(arguments.image_shape)
+        classifier = built_to_fit(partial(Classifier, **arguments.model_dump()), tensors)
+    except ValidationError as error:
+        reason = first_mistake("arguments", error)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = one_line(error)
+    else:
+        return classifier.eval().requires_grad_(False)
+    again = f"`dvc repro -f {Path(source).parent.name}` trains it again"
+    raise UserError(f"{source}: expected the arguments and weights of a classifier, found {reason}; {again}")
 
 
 def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifier:

@@ -13,13 +13,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stages.common.class_names import class_names
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, remedy, require_equal, write_tensors
+from stages.common.shown import listed
+from stages.common.weights import kind
 
 NO_LABEL = -1
 """Label of samples from an unconditional generator."""
 SIDE_MULTIPLE = 4
 """Networks halve height and width twice."""
+MOST_CHANNELS = 16
+LARGEST_SIDE = 1024
+"""Pixels of height and width."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +83,33 @@ def load_image_set(path: Path) -> ImageSet:
 
 def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
     """The image set of a file's content. Raises ValueError that says what was expected and found."""
-    if set(tensors) != {"images", "labels"} or not is_class_names(meta.get("classes")):
-        raise ValueError(f"expected images, labels and class names, found {', '.join(sorted(tensors))}")
-    images, labels, classes = tensors["images"], tensors["labels"], meta["classes"]
+    if set(tensors) != {"images", "labels"} or set(meta) != {"classes"}:
+        actual = f"{listed(sorted(tensors)) or 'no tensors'} with {listed(sorted(meta)) or 'nothing'}"
+        raise ValueError(f"expected the tensors images and labels with the names of classes, found {actual}")
+    images, labels, classes = tensors["images"], tensors["labels"], class_names(meta["classes"])
     if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not len(images):
-        actual = f"{images.dtype} {list(images.shape)}"
-        raise ValueError(f"expected images float32 or uint8 [N, C, H, W] with N > 0, found {actual}")
-    if any(side == 0 or side % SIDE_MULTIPLE for side in images.shape[2:]):
-        actual = " x ".join(map(str, images.shape[2:]))
-        raise ValueError(f"expected height and width to be multiples of {SIDE_MULTIPLE}, found {actual}")
+        raise ValueError(f"expected images float32 or uint8 [N, C, H, W] with N > 0, found {kind(images)}")
+    require_image_shape(list(images.shape[1:]))
+    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+        raise ValueError(f"expected labels int64 [{len(images)}], found {kind(labels)}")
+    if not ((labels >= 0) & (labels < len(classes))).all() and not (labels == NO_LABEL).all():
+        actual = f"{labels.min()} to {labels.max()}"
+        raise ValueError(f"expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {actual}")
     if images.dtype == torch.uint8:
         images = to_float(images)
     if not (images.abs() <= 1).all():
         raise ValueError(f"expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
-    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-        actual = f"{labels.dtype} {list(labels.shape)}"
-        raise ValueError(f"expected labels int64 [{len(images)}], found {actual}")
-    if not ((labels >= 0) & (labels < len(classes))).all() and not (labels == NO_LABEL).all():
-        actual = f"{labels.min()} to {labels.max()}"
-        raise ValueError(f"expected labels 0 to {len(classes) - 1}, or all {NO_LABEL}, found {actual}")
     return ImageSet(images, labels, classes)
+
+
+def require_image_shape(shape: list[int]) -> None:
+    """Raise ValueError if [C, H, W] are no images that the networks can make."""
+    channels, *sides = shape
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ValueError(f"expected 1 to {MOST_CHANNELS} channels, found {channels}")
+    if any(not 1 <= side <= LARGEST_SIDE or side % SIDE_MULTIPLE for side in sides):
+        multiples = f"multiples of {SIDE_MULTIPLE} up to {LARGEST_SIDE}"
+        raise ValueError(f"expected height and width to be {multiples}, found {' x '.join(map(str, sides))}")
 
 
 def load_alike(*paths: Path) -> list[ImageSet]:
@@ -106,11 +119,6 @@ def load_alike(*paths: Path) -> list[ImageSet]:
         require_equal(path, "image shape", other.image_shape, first.image_shape, like=paths[0])
         require_equal(path, "classes", other.classes, first.classes, like=paths[0])
     return sets
-
-
-def is_class_names(value: object) -> bool:
-    """Whether that is a list of names, at least one."""
-    return isinstance(value, list) and value != [] and all(isinstance(name, str) for name in value)
 
 
 def to_colours(levels: Tensor) -> Tensor:

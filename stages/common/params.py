@@ -1,6 +1,5 @@
 """Schemas of params.yaml: each stage's section is checked in full before the stage does anything."""
 
-import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -10,13 +9,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from stages.common.errors import UserError
+from stages.common.shown import one_line, printable, shown
 
 PARAMS_FILE = Path("params.yaml")
 MOST_BYTES = 1_000_000
 MOST_LINES = 20
 """Mistakes of one section that are listed; the rest is counted."""
-MOST_CHARACTERS = 120
-"""Of what the file holds, as shown in a message."""
 
 
 class StageParams(BaseModel):
@@ -54,9 +52,9 @@ def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
         raise
     except MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path} is not valid YAML: {_one_line(error.problem or error)}{where}") from None
+        raise UserError(f"{path} is not valid YAML: {one_line(error.problem or error)}{where}") from None
     except Exception as error:  # whatever the constructors of dates and numbers raise, or RecursionError
-        raise UserError(f"{path} is not valid YAML: {_one_line(error)}") from None
+        raise UserError(f"{path} is not valid YAML: {one_line(error)}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected sections with keys, found {type(content).__name__}")
     return content
@@ -110,29 +108,3 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in get_args(annotation):
         yield from _models(argument)
-
-
-def printable(text: str) -> str:
-    """The text as a terminal can show it: control characters escaped, the middle of a long one left out."""
-    escaped = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-    half = MOST_CHARACTERS // 2
-    return escaped if len(escaped) <= MOST_CHARACTERS else f"{escaped[: half - 3]}...{escaped[-half:]}"
-
-
-def _one_line(message: object) -> str:
-    return printable(" ".join(str(message).split()))
-
-
-def shown(value: object) -> str:
-    """A value of the file as Python writes it, shortened where it is long, deep, or refers to itself."""
-    try:
-        return printable(_SHORT.repr(value))
-    except ValueError:  # an integer of more digits than Python converts
-        return (
-            f"a number of over {2 ** (value.bit_length().bit_length() - 1)} bits" if isinstance(value, int) else "..."
-        )
-
-
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist = 3, 6, 12
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.common.errors import UserError
 from stages.common.files import read_json, remedy
-from stages.common.params import printable, shown
+from stages.common.shown import printable, shown
 
 
 class Record(BaseModel):
@@ -37,10 +37,15 @@ def read_record(path: Path, schema: type[R]) -> R:
     try:
         return schema.model_validate(read_json(path))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    key = printable(".".join(map(str, first["loc"])))
-    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        raise UserError(f"{path}: {first_mistake('', error)}; {remedy(path)}") from None
+
+
+def first_mistake(name: str, error: ValidationError) -> str:
+    """The first thing that is wrong in a value of that name, in one line: the key, what was expected and found."""
+    mistake = error.errors(include_url=False)[0]
+    key = printable(".".join(map(str, ([name] if name else []) + list(mistake["loc"]))))
+    expected = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     # What is said of a whole object names its values; to show it would hide them.
-    is_whole = first["type"] == "missing" or (first["type"] == "value_error" and isinstance(first["input"], dict))
-    actual = "" if is_whole else f", found {shown(first['input'])}"
-    raise UserError(f"{path}: {f'{key}: ' if key else ''}{printable(expected)}{actual}; {remedy(path)}")
+    is_whole = mistake["type"] == "missing" or (mistake["type"] == "value_error" and isinstance(mistake["input"], dict))
+    actual = "" if is_whole else f", found {shown(mistake['input'])}"
+    return f"{f'{key}: ' if key else ''}{printable(expected)}{actual}"

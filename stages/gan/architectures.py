@@ -4,21 +4,36 @@ A file whose name begins with an underscore is no architecture; what networks sh
 """
 
 import importlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
-from torch import nn
+from pydantic import Field, ValidationError
+from torch import Tensor, nn
 
+from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
+from stages.common.images import require_image_shape
 from stages.common.initialise import initialise
 from stages.common.params import PARAMS_FILE, StageParams, validate_section
+from stages.common.records import first_mistake
+from stages.common.shown import one_line, shown
+from stages.common.weights import built_to_fit
 
 FOLDER = Path(__file__).parent / "networks"
 SECTION = "networks"
 """Of params.yaml: the options of each architecture, by its name."""
+
+
+class SharedArguments(StageParams):
+    """What every network is called with beside its own options, within the bounds of any that this code trains."""
+
+    image_shape: Annotated[list[int], Field(min_length=3, max_length=3, description="[C, H, W]")]
+    num_classes: Annotated[int, Field(ge=0, le=MOST_CLASSES, description="0 for an unconditional GAN")]
+    z_dim: Annotated[int, Field(ge=1, le=4096, description="entries of the latent z, as train_gan.z_dim")]
 
 
 class Architecture(Protocol):
@@ -43,7 +58,7 @@ def names() -> list[str]:
 def load(name: str) -> Architecture:
     """The module of that architecture. Raises ValueError, with the list of names, if there is none."""
     if name not in names():
-        raise ValueError(f"expected an architecture of {', '.join(names())}, found {name!r}")
+        raise ValueError(f"expected an architecture of {', '.join(names())}, found {shown(name)}")
     return cast("Architecture", importlib.import_module(f"stages.gan.networks.{name}"))
 
 
@@ -62,6 +77,28 @@ def net_arguments(image_shape: list[int], num_classes: int, z_dim: int, options:
 def build_generator(network: str, arguments: dict[str, Any]) -> nn.Module:
     """An untrained G of that architecture."""
     return load(network).Generator(**arguments)
+
+
+def rebuilt_generator(network: object, arguments: object, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The G of a file that anyone may have written: its description's network and arguments, and its tensors.
+
+    Raises ValueError, in one line, if they make no generator; nothing larger than the tensors is built to find out.
+    """
+    if not isinstance(network, str) or not isinstance(arguments, dict):
+        raise ValueError(f"expected a network and its arguments, found {shown(network)} and {shown(arguments)}")
+    architecture = load(network)
+    shared = {key: arguments[key] for key in SharedArguments.model_fields if key in arguments}
+    options = {key: value for key, value in arguments.items() if key not in shared}
+    try:
+        require_image_shape(SharedArguments.model_validate(shared).image_shape)
+        # As JSON, where a list may stand for a tuple.
+        architecture.Options.model_validate_json(json.dumps(options))
+    except ValidationError as error:
+        raise ValueError(first_mistake("arguments", error)) from None
+    try:
+        return built_to_fit(partial(architecture.Generator, **arguments), tensors)
+    except (TypeError, RuntimeError) as error:  # of a network that refuses its arguments
+        raise ValueError(one_line(error)) from None
 
 
 def build_players(network: str, arguments: dict[str, Any], seed: int) -> tuple[nn.Module, nn.Module]:

@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from stages.common.errors import UserError
-from stages.common.files import unpack_tensors
+from stages.common.files import read_packed, unpack_tensors
+from stages.common.shown import listed, plain
+from stages.common.weights import require_fitting
 
 NO_INIT = "none"
 REMEDY = "copy it again from data/train_gan of the run that made it (data/init/README.md says how)"
-SHOWN = 3
-"""How many wrong tensors a message lists."""
 
 
 def initial_files(data: Path, init_from: str) -> list[Path]:
@@ -23,14 +23,14 @@ def initial_files(data: Path, init_from: str) -> list[Path]:
 
 def read_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and description of a network. Raises UserError if the file is missing, damaged or of another kind."""
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{path} is missing; `dvc pull {path.parent}.dvc` gets it if it was added, else {REMEDY}")
     try:
-        tensors, meta = unpack_tensors(path.read_bytes())
+        tensors, meta = unpack_tensors(read_packed(path))
     except ValueError as error:
         raise UserError(f"{path}: expected a {path.stem} of this pipeline, found {error}; {REMEDY}") from None
     if not {"network", "arguments"} <= meta.keys():
-        described = f"a description of {', '.join(meta) or 'nothing'}"
+        described = f"a description of {listed(list(meta)) or 'nothing'}"
         raise UserError(f"{path}: expected the network and the arguments of a {path.stem}, found {described}; {REMEDY}")
     return tensors, meta
 
@@ -45,22 +45,15 @@ def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, obje
             f"{path}: expected {_listed(expected, keys)}, as params.yaml and the digits say, found "
             f"{_listed(actual, keys)}; set train_gan and networks to these, or train_gan.init_from to others"
         )
-    needed, stored = ({name: _kind(t) for name, t in state.items()} for state in (net.state_dict(), tensors))
-    if needed != stored:
-        names = _differing(needed, stored)
-        pairs = [f"{name} {stored.get(name, 'missing')} in place of {needed.get(name, 'nothing')}" for name in names]
-        raise UserError(f"{path}: expected the tensors of a {network} {path.stem}, found {_some(pairs)}; {REMEDY}")
-    if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise UserError(f"{path}: expected finite weights, found others in {_some(broken)}; {REMEDY}")
+    try:
+        require_fitting(net, tensors)
+    except ValueError as error:
+        raise UserError(f"{path}: expected the tensors of a {network} {path.stem}, found {error}; {REMEDY}") from None
     net.load_state_dict(tensors)
 
 
 def _described(network: object, arguments: object) -> dict[str, object]:
     return {"network": network, **(arguments if isinstance(arguments, dict) else {"arguments": arguments})}
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
 
 
 def _differing(first: Mapping[str, object], second: Mapping[str, object]) -> list[str]:
@@ -69,9 +62,4 @@ def _differing(first: Mapping[str, object], second: Mapping[str, object]) -> lis
 
 
 def _listed(values: dict[str, object], keys: list[str]) -> str:
-    return ", ".join(f"{key} {values.get(key)}" for key in keys)
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed([f"{plain(key)} {plain(values.get(key))}" for key in keys])

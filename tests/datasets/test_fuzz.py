@@ -1,7 +1,4 @@
-"""Seeded mutations of IDX files, gzip, tar archives and HTTP answers: read, or refused in one line; never a traceback.
-
-`make test` runs a few hundred, `make test-all` 10,000.
-"""
+"""Seeded mutations of IDX files, gzip, tar archives and HTTP answers: read, or refused in one line."""
 
 import gzip
 import random
@@ -18,37 +15,12 @@ from stages.datasets.sources.base import File, FileError, SourceError
 from stages.datasets.sources.mirror import Mirror
 from stages.datasets.sources.unpack import BrokenArchiveError, gunzip, tar_files
 from tests.datasets.test_npm import member
+from tests.fuzzing import assert_one_line, counts, mutated
 from tests.web_server import WebServer, Wire
 
-FEW, MANY = 300, 10_000
 LIMIT = 1 << 16
-INTERESTING = (b"\0", b"\xff", b"\x7f\xff\xff\xff", b"-1", b"9" * 20, b"\r\n", b"\x1f\x8b", b"%s", b"\xed\xa0\x80")
 CONTENT = bytes(range(256)) * 4
 FILE = File(len(CONTENT), sha256(CONTENT).hexdigest())
-counts = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
-
-
-def mutated(content: bytes, draw: random.Random) -> bytes:
-    """The content with one to four changes: bytes replaced, inserted, removed or repeated, mostly near the start."""
-    changed = bytearray(content)
-    for _ in range(draw.randint(1, 4)):
-        at = min(int(draw.expovariate(1 / 40)), len(changed))
-        piece = draw.choice((*INTERESTING, bytes([draw.randrange(256)])))
-        match draw.randrange(4):
-            case 0:
-                changed[at : at + len(piece)] = piece
-            case 1:
-                changed[at:at] = piece
-            case 2:
-                del changed[at : at + draw.randint(1, 50)]
-            case 3:
-                changed[at:at] = changed[at : at + 512] * draw.randint(1, 3)
-    return bytes(changed)
-
-
-def assert_one_line(error: BaseException) -> None:
-    assert len(str(error).splitlines()) == 1
-    assert not any(secret in str(error) for secret in ("hunter2", "s3cr3t"))
 
 
 @counts

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.common.errors import UserError
-from stages.common.files import remedy, require
+from stages.common.files import file_size, open_regular, remedy, require, require_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,9 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 IMAGES = (b"\0\0\x08\x03", b"\0\0\x08\x04")
 LABELS = (b"\0\0\x08\x01", b"\0\0\x09\x01", b"\0\0\x0b\x01", b"\0\0\x0c\x01")
 """Magic numbers of the files we read."""
+
+COPIES = 4
+"""Of a file's content, that are held while it is decoded: as bytes, joined, to be changed, and as int64 labels."""
 
 Format = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
 """Makes the four files NAMES from the verified files of a dataset, both by name."""
@@ -68,8 +71,8 @@ def decode(content: bytes) -> npt.NDArray[np.generic]:
 
 
 def _read(path: Path, magics: tuple[bytes, ...], kind: str) -> npt.NDArray[np.generic]:
-    size = require(path).stat().st_size
-    with path.open("rb") as file:
+    with open_regular(require(path)) as file:
+        size = file_size(file)
         start = file.read(4)
         if start not in magics:
             expected = f"the magic number {' or '.join(magic.hex() for magic in magics)} of {kind}"
@@ -78,7 +81,8 @@ def _read(path: Path, magics: tuple[bytes, ...], kind: str) -> npt.NDArray[np.ge
             header = start + file.read(_header_size(start) - 4)
             # The size is checked before the content is read: a header may promise anything.
             shape = _shape(header, size)
-            return _decoded(header + file.read(), shape)
+            require_memory(COPIES * size)
+            return _decoded(header + file.read(size - len(header)), shape)
         except ValueError as error:
             raise UserError(f"{path}: {error}; {remedy(path)}") from None
 
