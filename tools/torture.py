@@ -3,8 +3,8 @@
 In a temporary clone with a tiny profile, train_gan first runs undisturbed. Then, again and again from the beginning,
 a run of `dvc repro` is ended with SIGKILL. The victim is DVC, the stage, one of its workers or all of them; the moment
 is during start, training, the writing of a checkpoint or of the outs, or while DVC takes over the outs. Sometimes a bit
-of the newest checkpoint is flipped, or of what all rely on. The next `dvc repro`, with the same number of processes or another, has to produce
-the bytes of the undisturbed run, and no process or file may be left behind.
+of the newest checkpoint is flipped, or of what all of them rely on. The next `dvc repro`, with the same number of
+processes or another, has to produce the bytes of the undisturbed run, and no process or file may be left behind.
 """
 
 import argparse
