@@ -1,7 +1,7 @@
 """What a checkpoint costs by the length of the run: `python -m tools.checkpoint_cost 512 10000`.
 
 For each length in thousands of images, a process makes the snapshots, pictures and rows of the history that a run of
-the committed params has by then, without training, writes one checkpoint with all of them, and measures the next one.
+the committed params has by then, without training, and measures the next few checkpoints.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -21,7 +22,7 @@ from stages.common.params import validate_section
 from stages.common.runtime import checkpoint_kimg
 from stages.gan import architectures
 from stages.gan.checkpoints import FINISHED, Checkpoints
-from stages.gan.loop import PICTURE, SNAPSHOT, Loop
+from stages.gan.loop import SNAPSHOT, WAITING_BYTES, Loop
 from stages.gan.pictures import real_grid
 from stages.gan.team import Team
 from stages.gan.trainer import FIGURES
@@ -30,6 +31,8 @@ from tools.profiles import params_with
 from tools.tables import markdown
 
 DIGITS = 50_000
+CHECKPOINTS = 6
+"""Of which the first writes what all before it would have written; the figures are medians of the others."""
 COLUMNS = ["kimg", "snapshots, pictures and history, MiB", "a checkpoint, MiB", "seconds", "peak MiB"]
 
 
@@ -44,30 +47,35 @@ def measure(kimg: float, folder: Path) -> list[str]:
     loop.step()
     checkpoints, done = Checkpoints("k" * 64), params.steps_near(kimg)
     checkpoints.folder = folder
-    between = params.steps_near(checkpoint_kimg())
-    advance(loop, digits, done - between)
-    loop.settle_rows()
-    checkpoints.save(loop.steps_done, *loop.state(), loop.journal)
-    finished = (folder / FINISHED).stat().st_size
-    advance(loop, digits, done)
-    begun = time.monotonic()
-    loop.settle_rows()
-    checkpoints.save(loop.steps_done, *loop.state(), loop.journal)
-    seconds = time.monotonic() - begun
-    grown = (folder / FINISHED).stat().st_size
-    written = grown - finished + (folder / f"step_{done:09}.checkpoint").stat().st_size
+    advance(loop, checkpoints, digits, done)
+    between, seconds, written = params.steps_near(checkpoint_kimg()), [], []
+    for steps in range(done, done + CHECKPOINTS * between, between):
+        advance(loop, checkpoints, digits, steps)
+        begun, finished = time.monotonic(), size_of(folder / FINISHED)
+        loop.settle_rows()
+        checkpoints.save(steps, *loop.state(), loop.journal)
+        seconds.append(time.monotonic() - begun)
+        written.append(size_of(folder / FINISHED) - finished + size_of(folder / f"step_{steps:09}.checkpoint"))
+    loop.journal.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES
-    return [f"{kimg:g}", f"{grown / MIB:.1f}", f"{written / MIB:.1f}", f"{seconds:.2f}", f"{peak / MIB:.0f}"]
+    in_mib = (size_of(folder / FINISHED) / MIB, median(written[1:]) / MIB)
+    return [f"{kimg:g}", *(f"{size:.1f}" for size in in_mib), f"{median(seconds[1:]):.2f}", f"{peak / MIB:.0f}"]
 
 
-def advance(loop: Loop, digits: ImageSet, steps: int) -> None:
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 if there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def advance(loop: Loop, checkpoints: Checkpoints, digits: ImageSet, steps: int) -> None:
     """Let the loop keep what a run keeps up to that number of steps, without training."""
     present = set(loop.journal.names())
     for name in loop.names_due(steps):
         if name not in present:
             snapshot = name.startswith(SNAPSHOT)
             loop.journal.add(name, pack_tensors(loop.trainer.ema.state_dict(), {}) if snapshot else real_grid(digits))
-    assert any(name.startswith(PICTURE) for name in present)
+        if loop.journal.waiting_bytes > WAITING_BYTES:
+            checkpoints.write_finished(loop.journal)
     every = loop.trainer.settings.history_steps
     for step in range(loop.steps_done // every, steps // every):
         loop.history.rows.append([loop.trainer.settings.kimg_shown(step), *torch.randn(len(FIGURES)).tolist()])

@@ -14,15 +14,6 @@ from stages.gan.snapshot_file import write_snapshots
 
 META = {"network": "dcgan", "classes": ["0", "\u304b", 'a "quoted" \\ one\n', "\x7f\x01"], "arguments": {"z_dim": 3}}
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8]
-    torch.float32,
-    torch.float64,
-    torch.float16,
-    torch.bfloat16,
-    torch.int64,
-    torch.int32,
-    torch.uint8,
-    torch.bool,
-]
 
 
 def state(steps: int, dtypes: list[torch.dtype]) -> dict[str, Tensor]:
