@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from io import BufferedReader, FileIO
+from io import BufferedIOBase, BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ class Journal:
         return self._file
 
 
-def _read_records(file: BufferedReader, end: int) -> tuple[dict[str, Record], Any]:
+def _read_records(file: BufferedIOBase, end: int) -> tuple[dict[str, Record], Any]:
     """The records in the first `end` bytes, and the hash of these bytes. Raises ValueError for anything else."""
     stored: dict[str, Record] = {}
     digest, offset = hashlib.sha256(), 0

@@ -20,6 +20,7 @@ from stages.gan import checkpoints, journal
 from stages.gan.checkpoints import Checkpoints
 from stages.gan.journal import Journal
 from stages.gan.loop import Loop
+from stages.gan.regular_files import write_regular
 from tests.gan.broken_off import Files, finished, run, steps, stored
 from tests.stage_process import ROOT, Project
 
@@ -143,10 +144,9 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(
     undisturbed: Files, broken_off: Callable[..., list[Path]], run_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real ENOSPC, in the place of the file that is to become the checkpoint after 6 steps."""
-    write = checkpoints.write_regular
 
     def write_elsewhere(path: Path, content: bytes) -> None:
-        (Path("/dev/full").write_bytes if "step_000000006" in path.name else partial(write, path))(content)
+        (Path("/dev/full").write_bytes if "step_000000006" in path.name else partial(write_regular, path))(content)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "write_regular", write_elsewhere)
@@ -297,7 +297,10 @@ def link_to(content: bytes) -> Callable[[Path], None]:
 
 
 def text(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
+    def place(path: Path) -> None:
+        path.write_bytes(content)
+
+    return place
 
 
 def endless(path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from stages.common.errors import UserError
 from stages.gan import journal as module
 from stages.gan.journal import Journal
+from stages.gan.regular_files import write_all
 
 RECORDS = {"picture.real.png": b"real", "snapshot.20": bytes(5000), "history.3": b"1,2\n", "snapshot.40": b""}
 
@@ -49,8 +51,12 @@ def test_what_is_written_is_found_again_in_order(path: Path) -> None:
 def test_only_what_is_new_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is in the file already."""
     written: list[int] = []
-    write_all = module.write_all
-    monkeypatch.setattr(module, "write_all", lambda file, piece: written.append(len(piece)) or write_all(file, piece))
+
+    def write_and_count(file: FileIO, piece: bytes) -> None:
+        written.append(len(piece))
+        write_all(file, piece)
+
+    monkeypatch.setattr(module, "write_all", write_and_count)
     journal, sizes = Journal(), []
     for number in range(50):
         journal.add(f"snapshot.{number:03}", bytes(1000))
