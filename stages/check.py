@@ -125,6 +125,7 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
     state = generator.parameter_bytes if generator else 0
     length = (training.total_kimg, training.snapshot_kimg, training.images_per_step)
     yield from limits.training_problems(*length, state, memory, limits.free_disk(data))
+    yield from limits.history_problems(training.total_kimg, training.history_steps, training.images_per_step)
 
 
 def net_costs(training: train_gan.Params, options: StageParams, size: int) -> list[limits.NetCost | None]:

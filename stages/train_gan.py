@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from pydantic import Field
 from stages.common import runtime
 from stages.common.errors import UserError
 from stages.common.failures import failure_of
-from stages.common.files import write_bytes, write_json, write_tensors, write_text
+from stages.common.files import write_json, write_tensors
 from stages.common.images import ImageSet, load_image_set
 from stages.common.params import StageParams, known_name, read_params_file, validate_section
 from stages.common.unchanged import Unchanged
@@ -27,6 +26,7 @@ from stages.gan.initial import initial_files, load_net
 from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
 from stages.gan.layout import image_layout
 from stages.gan.loop import Host, Loop
+from stages.gan.published import Published, write_history
 from stages.gan.settings import Settings
 from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Trainer
@@ -89,7 +89,7 @@ def run(
             checkpoint_steps=params.steps_near(runtime.checkpoint_kimg()),
             watch=ParentWatch(must_watch=launched or "DVC_ROOT" in os.environ),
             stop=StopRequest(one_of_several=launched),
-            publish=partial(write_curves, folder),
+            publish=Published(folder).update,
         )
         loop.resume(host)
         with _diagnosed(loop, folder), _checkpoint_named(checkpoints):
@@ -97,6 +97,7 @@ def run(
         if checkpoints:
             write_outs(folder, loop, described, host.end_with_parent)
             confirm()
+            loop.journal.close()
             checkpoints.remove()
         team.barrier()
 
@@ -116,24 +117,17 @@ def build_loop(
     return Loop.start(trainer, meta, digits)
 
 
-def write_curves(folder: Path, loop: Loop) -> None:
-    """Write the history and the pictures up to now."""
-    write_text(folder / "history.csv", loop.history.csv())
-    for name, png in loop.pictures.items():
-        write_bytes(folder / "samples" / name, png)
-
-
 def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_parent: Callable[[], None]) -> None:
     """Write all results; no further file once the parent is gone."""
     shutil.rmtree(folder / "samples", ignore_errors=True)
-    write_curves(folder, loop)
+    Published(folder).update(loop)
     end_with_parent()
     write_tensors(folder / "generator.safetensors", loop.trainer.ema.state_dict(), loop.meta)
     end_with_parent()
     write_tensors(folder / "discriminator.safetensors", loop.trainer.D.state_dict(), loop.meta)
     end_with_parent()
     meta = loop.meta | {IMAGES_PER_STEP: loop.trainer.settings.images_per_step}
-    write_tensors(folder / "snapshots.safetensors", loop.snapshots, meta)
+    loop.write_snapshots(folder / "snapshots.safetensors", meta)
     end_with_parent()
     sha256 = hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
     write_json(folder / "environment.json", described | {"generator_sha256": sha256})
@@ -185,7 +179,7 @@ def _diagnosed(loop: Loop, folder: Path) -> Iterator[None]:
         yield
     except NotFiniteError as error:
         if loop.trainer.team.rank == 0:
-            write_text(folder / "history.csv", loop.history.csv())
+            write_history(folder / "history.csv", loop)
         raise UserError(_diagnosis(error, loop.steps_done, loop.trainer.settings)) from None
 
 

@@ -18,7 +18,7 @@ from stages.common import draws
 from stages.gan import trainer
 from stages.gan.exchange import Exchange
 from stages.gan.history import History
-from stages.gan.loop import Loop
+from stages.gan.journal import Journal
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
 
@@ -26,6 +26,7 @@ SetAttribute = Callable[[Any, str, Any], None]
 Fault = Callable[[SetAttribute], None]
 Tensors = dict[str, Tensor]
 NORMAL = draws.normal
+TAKE_UP = Journal.take_up
 
 
 def parts_in_another_order(set_attribute: SetAttribute) -> None:
@@ -75,25 +76,36 @@ def order_from_global_state(set_attribute: SetAttribute) -> None:
     set_attribute(draws.BatchOrder, "rows", lambda order, _step: rows(order, int(torch.randint(15, ()))))
 
 
-def checkpoint_without(prefix: str) -> Fault:
-    """The checkpoint lacks the Trainer's tensors of that name: training continues with those of a new Trainer."""
+def fresh_after_loading(prefix: str) -> Fault:
+    """The Trainer's tensors of that name are lost: training continues with those of a new Trainer."""
     state, load_state = Trainer.state, Trainer.load_state
 
-    def faulty_state(self: Trainer) -> Tensors:
-        return {name: tensor for name, tensor in state(self).items() if not name.startswith(prefix)}
-
-    def faulty_load_state(self: Trainer, tensors: Tensors) -> None:
+    def faulty(self: Trainer, tensors: Tensors) -> None:
         fresh = {name: tensor for name, tensor in state(self).items() if name.startswith(prefix)}
-        load_state(self, tensors | fresh)
+        load_state(self, without(prefix)(tensors) | fresh)
+
+    return lambda set_attribute: set_attribute(Trainer, "load_state", faulty)
+
+
+def forgets(kind: str) -> Fault:
+    """What is finished is lost when it is taken up, as far as its names begin so."""
+    names = Journal.names
+
+    def take_up(journal: Journal, path: Path, mark: object) -> None:
+        TAKE_UP(journal, path, mark)
+        journal.__dict__["lost"] = set(names(journal, kind))
+
+    def left(journal: Journal, beginning: str = "") -> list[str]:
+        return [name for name in names(journal, beginning) if name not in journal.__dict__.get("lost", ())]
 
     def fault(set_attribute: SetAttribute) -> None:
-        set_attribute(Trainer, "state", faulty_state)
-        set_attribute(Trainer, "load_state", faulty_load_state)
+        set_attribute(Journal, "take_up", take_up)
+        set_attribute(Journal, "names", left)
 
     return fault
 
 
-def loses(owner: type[Trainer] | type[History] | type[Loop], lose: Callable[[Tensors], Tensors]) -> Fault:
+def loses(owner: type[Trainer] | type[History], lose: Callable[[Tensors], Tensors]) -> Fault:
     """What a checkpoint holds is lost when the owner takes it up: `lose` says which tensors are left."""
     load_state: Callable[..., None] = owner.load_state
 
@@ -131,15 +143,16 @@ SHOWN_BY_PROCESSES: dict[str, tuple[int, Fault]] = {
 }
 """Faults that change the bytes with the number of processes, and a number that shows it."""
 SHOWN_BY_INTERRUPTION: dict[str, Fault] = {
-    "no EMA in the checkpoint": checkpoint_without("ema."),
-    "no optimiser of G in the checkpoint": checkpoint_without("opt_g."),
-    "no optimiser of D in the checkpoint": checkpoint_without("opt_d."),
+    "no EMA in the checkpoint": fresh_after_loading("ema."),
+    "no optimiser of G in the checkpoint": fresh_after_loading("opt_g."),
+    "no optimiser of D in the checkpoint": fresh_after_loading("opt_d."),
     "no step count of the optimisers": loses(Trainer, with_zero_steps),
     "latents from global state": latents_by(lambda _seed, _purpose, _index, shape: torch.randn(shape)),
     "an order of the images from global state": order_from_global_state,
     "no open row of the history": loses(History, with_empty_row),
-    "no snapshots": loses(Loop, without("snapshot.")),
-    "no pictures": loses(Loop, without("picture.")),
+    "no snapshots": forgets("snapshot."),
+    "no pictures": forgets("picture."),
+    "no finished rows of the history": forgets("history."),
 }
 """Faults that change the bytes of a run that is interrupted."""
 FAULTS: dict[str, Fault] = {name: fault for name, (_, fault) in SHOWN_BY_PROCESSES.items()} | SHOWN_BY_INTERRUPTION

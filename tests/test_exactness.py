@@ -8,7 +8,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +21,7 @@ from stages import train_gan
 from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import ImageSet, load_image_set
 from stages.gan.exchange import Exchange
+from stages.gan.loop import HISTORY, Loop
 from stages.gan.team import Team
 from tests.faults import SHOWN_BY_INTERRUPTION, SHOWN_BY_PROCESSES, Fault, inject
 from tests.gan_params import GanParams, gan_params
@@ -174,45 +178,72 @@ def digits_set(normalized: Path) -> ImageSet:
     return ImageSet(digits.images[:DIGITS], digits.labels[:DIGITS], digits.classes)
 
 
-def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> bytes:
-    """What the outs are made of, after STEPS steps of `size` threads; interrupted after stop_after steps, if any."""
+@dataclass(frozen=True)
+class Left:
+    """What a training leaves, of which the outs are made: its state, what is finished, and where that is in the file.
+
+    The rows of the history are one text: into how many records they go depends on the interruption.
+    """
+
+    state: bytes
+    finished: dict[str, bytes]
+    mark: dict[str, Any] = field(compare=False)
+
+
+def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> Left:
+    """What is left after STEPS steps of `size` threads; interrupted after stop_after steps, if any."""
     params, options = gan_params(TRAINING, **THREADED)
     assert params.total_steps == STEPS
-    content = b""
-    with pytest.MonkeyPatch.context() as patch:
+    left = None
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         if fault:
             fault(patch.setattr)
-        for steps in (stop_after, STEPS):
-            content = leg((params, options), digits, size, content, steps)
-    return content
+        for steps in (stop_after, STEPS) if stop_after else (STEPS,):
+            left = leg((params, options), digits, size, left, steps, Path(folder) / "finished")
+    assert left
+    return left
 
 
-def leg(settings: GanParams, digits: ImageSet, size: int, content: bytes, steps: int) -> bytes:
-    """Build everything anew, continue from the content, if any, and train until that many steps are done."""
+def leg(settings: GanParams, digits: ImageSet, size: int, before: Left | None, steps: int, path: Path) -> Left:
+    """Build everything anew, continue from what was left, if anything, and train until that many steps are done."""
     torch.manual_seed(0)  # as in a new process
     params, options = settings
-    threads, states = Threads(size), dict[int, bytes]()
+    threads, loops = Threads(size), dict[int, Loop]()
 
     def work(rank: int) -> None:
         team = Team(params.shards, rank, size, threads.of(rank))
         training = train_gan.build_loop(params, options, digits, torch.device("cpu"), team, [])
-        if content:
-            training.load_state(*unpack_tensors(content))
+        if before:
+            training.load_state(*unpack_tensors(before.state))
+            if rank == 0:
+                training.journal.take_up(path, before.mark)
         while training.steps_done < steps:
             training.step()
-        states[rank] = pack_tensors(*training.state()) if steps else b""
+        loops[rank] = training
 
     threads.run(work)
-    return states[0]
+    assert [loop.journal.names() for rank, loop in loops.items() if rank] == [[]] * (size - 1)
+    return left_by(loops[0], path)
+
+
+def left_by(loop: Loop, path: Path) -> Left:
+    """What process 0 leaves, with what is finished in the file at that path."""
+    loop.settle_rows()
+    mark, finished = loop.journal.write(path), dict[str, bytes]()
+    for name in loop.journal.names():
+        key = HISTORY if name.startswith(HISTORY) else name
+        finished[key] = finished.get(key, b"") + loop.journal.read(name)
+    loop.journal.close()
+    return Left(pack_tensors(*loop.state()), finished, mark)
 
 
 @pytest.fixture(scope="module")
-def sound(digits_set: ImageSet) -> bytes:
+def sound(digits_set: ImageSet) -> Left:
     return trained(digits_set, 1)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: bytes) -> None:
+def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: Left) -> None:
     """The comparisons that the faults below must break: without one they hold."""
     assert trained(digits_set, size) == sound
     assert trained(digits_set, size, stop_after=STOP_AFTER) == sound

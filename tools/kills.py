@@ -37,6 +37,11 @@ class Plan:
     turn_a_bit: bool
     hasty: bool
 
+    @property
+    def turns_journal(self) -> bool:
+        """Whether that bit is of what is finished, on which all checkpoints rely."""
+        return int(self.when * 1000) % 3 == 0
+
     @classmethod
     def draw(cls, seed: int, number: int) -> "Plan":
         """The plan with that number, a function of both. Each round takes every kind once, in an order of its own."""

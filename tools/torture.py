@@ -3,8 +3,8 @@
 In a temporary clone with a tiny profile, train_gan first runs undisturbed. Then, again and again from the beginning,
 a run of `dvc repro` is ended with SIGKILL. The victim is DVC, the stage, one of its workers or all of them; the moment
 is during start, training, the writing of a checkpoint or of the outs, or while DVC takes over the outs. Sometimes a bit
-of the newest checkpoint is flipped. The next `dvc repro`, with the same number of processes or another, has to produce
-the bytes of the undisturbed run, and no process or file may be left behind.
+of the newest checkpoint is flipped, or of what all of them rely on. The next `dvc repro`, with the same number of
+processes or another, has to produce the bytes of the undisturbed run, and no process or file may be left behind.
 """
 
 import argparse
@@ -94,7 +94,8 @@ class Torture:
         caught = any(self.root.rglob("*.partial"))
         turned = plan.turn_a_bit and self._turn_a_bit(plan)
         # Processes that are still ending may yet write the last out and remove the checkpoint.
-        must_resume = not self._stages_running() and len(self._checkpoints()) > turned
+        sound = 0 if turned and plan.turns_journal else len(self._checkpoints()) - turned
+        must_resume = not self._stages_running() and sound > 0
         problems: list[str] = []
         printed = self._repeat(plan.processes_after, problems)
         resumed = "resuming from the checkpoint" in printed
@@ -156,11 +157,11 @@ class Torture:
         return lambda: True
 
     def _turn_a_bit(self, plan: Plan) -> bool:
-        """Flip a bit of the newest checkpoint. Returns whether there was one."""
-        paths = self._checkpoints()
-        if not paths:
+        """Flip a bit of the newest checkpoint, or of what all of them rely on. Returns whether there was one."""
+        finished = sorted((self.root / ".checkpoints").glob("*/finished.journal"))
+        paths = finished if plan.turns_journal else self._checkpoints()
+        if not paths or not (content := bytearray(paths[-1].read_bytes())):
             return False
-        content = bytearray(paths[-1].read_bytes())
         bit = int(plan.when * 1e9) % (8 * len(content))
         content[bit // 8] ^= 1 << bit % 8
         paths[-1].write_bytes(content)
@@ -245,7 +246,7 @@ def report(outcomes: list[Outcome]) -> str:
     for text, chosen in (
         ("left a half-written file", [o for o in outcomes if o.caught_writing]),
         ("continued from a checkpoint", [o for o in outcomes if o.resumed]),
-        ("had a bit of the newest checkpoint flipped", [o for o in outcomes if o.turned]),
+        ("had a bit of a checkpoint, or of what it relies on, flipped", [o for o in outcomes if o.turned]),
         ("were followed by dvc repro at once", [o for o in outcomes if o.plan.hasty]),
     ):
         lines.append(f"{len(chosen)} {text}")

@@ -15,8 +15,12 @@ memory_limit = memory.memory_limit
 GIB = 2**30
 MOST_STEPS = 10**9
 """Steps of one training: months, even at 10 ms a step."""
-SNAPSHOTS_SHARE = 8
-"""Snapshots may take this part of the memory: every process of a training holds them all."""
+MOST_ROWS = 10**6
+"""Rows of a training's history: 100 MB, the most that hosts of Git take as a file."""
+SNAPSHOTS_IN_MEMORY = 3
+"""How often the snapshots must fit into memory: `track` reads the file with all of them, and the tensors in it."""
+SNAPSHOTS_ON_DISK = 3
+"""Written once beside the checkpoints, once as the out, and once more where DVC's cache holds copies."""
 FLOAT_BYTES = 4
 IMAGE_COPIES = 2.25
 """Of images that a stage holds: float32, their levels as uint8, and one float32 copy while they are rounded."""
@@ -124,8 +128,7 @@ def training_problems(
 ) -> Iterator[str]:
     """A line for each key of a training's length that cannot work.
 
-    generator_bytes: of one state of G; memory, disk: available bytes. Snapshots are held in memory, and written
-    again with each checkpoint, of which there are two, and with the outs.
+    generator_bytes: of one state of G; memory, disk: available bytes. Checkpoints do not grow with the length.
     """
     if (actual := steps(total_kimg, images_per_step)) > MOST_STEPS:
         most = MOST_STEPS * _float(images_per_step) / 1000
@@ -135,7 +138,7 @@ def training_problems(
         yield f"train_gan.snapshot_kimg: expected at least one step, {step_kimg:g} kimg, found {snapshot_kimg:g}"
         return
     needed = snapshots(total_kimg, snapshot_kimg, images_per_step) * generator_bytes
-    for limit, of, copies in ((memory / SNAPSHOTS_SHARE, "memory", 1), (disk, "disk", 3)):
+    for limit, of, copies in ((memory, "memory", SNAPSHOTS_IN_MEMORY), (disk, "disk", SNAPSHOTS_ON_DISK)):
         if needed * copies > limit:
             yield (
                 f"train_gan.snapshot_kimg: needs {_gib(needed * copies)} of {of}, and {_gib(limit)} are for it; "
@@ -143,6 +146,13 @@ def training_problems(
                 f"found {snapshot_kimg:g}"
             )
             return
+
+
+def history_problems(total_kimg: float, history_steps: int, images_per_step: int) -> Iterator[str]:
+    """A line if the table of a training has too many rows."""
+    if (rows := steps(total_kimg, images_per_step) / _float(history_steps)) > MOST_ROWS:
+        least = f"at least about {_float(history_steps) * rows / MOST_ROWS:.2g}"
+        yield f"train_gan.history_steps: {rows:.2g} rows of history.csv; expected {least}, found {history_steps}"
 
 
 def _float(count: int) -> float:

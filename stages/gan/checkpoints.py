@@ -2,16 +2,17 @@
 
 They are kept in $DVC_ROOT/.checkpoints/<key>: DVC_ROOT is the repository that `dvc exp run --temp` and `--queue` were
 started from, so that a run in a temporary copy finds its own checkpoints. The key is a hash of everything that decides
-the result: if any of it changes, so does the key.
+the result: if any of it changes, so does the key. A checkpoint holds what changes with every step; what is finished is
+in one file beside (journal.py) that only grows. Where they cannot be written, training goes on without.
 """
 
 import errno
 import hashlib
 import json
 import os
-import shutil
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,26 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from stages.common.errors import UserError
-from stages.common.files import pack_tensors, unpack_tensors, write_bytes
+from stages.common.files import pack_tensors, unpack_tensors
+from stages.common.shown import printable
+from stages.gan.journal import Journal
+from stages.gan.regular_files import discard, read_regular, write_regular
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 KEPT = 2
 """The newest checkpoint and its predecessor, in case the newest is damaged."""
 LOCK_WAIT_S = 10
 """How long to wait for a process that is just ending."""
 DIGEST_BYTES = hashlib.sha256().digest_size
 
-State = tuple[dict[str, Tensor], dict[str, Any]]
-"""Named tensors and a JSON-able description."""
+NAME = re.compile(r"step_([0-9]{9,10})\.checkpoint")
+FINISHED = "finished.journal"
+HOLDER = "holder"
+HOLDER_BYTES = 10
+"""The most digits of a process's number."""
+
+RequireState = Callable[[dict[str, Tensor], dict[str, Any], list[str]], None]
+"""Raises ValueError for named tensors, a description and names of finished records that make no state of a run."""
 
 
 def run_key(params: dict[str, Any], inputs: list[Path], environment: dict[str, Any]) -> str:
@@ -53,7 +64,7 @@ def full_disk_tolerated(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         print(f"{what}: the disk is full; training goes on", file=sys.stderr)
 
@@ -61,63 +72,118 @@ def full_disk_tolerated(what: str) -> Iterator[None]:
 class Checkpoints:
     """The checkpoints of the run with that key. As a context manager it holds a lock: one process at a time.
 
-    Raises UserError on entry, with the number of the process that holds the lock, if another one does.
+    Raises UserError on entry, with the number of the process that holds the lock, if another one does. If the folder
+    cannot be used, it says so on stderr, and there are no checkpoints.
     """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / key[:16]
+        self.exist = False
+        """Whether this process has written or loaded one."""
         # Beside the folder, because its holder removes the folder while others wait for the lock.
-        self._lock = FileLock(self.folder.with_suffix(".lock"))
+        self._lock = FileLock(self.folder.with_suffix(".lock"), fallback_to_soft=False)
+        self._usable = True
+        self._complaint = ""
 
     def __enter__(self) -> "Checkpoints":
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        holder = self.folder / "holder"
         try:
-            self._lock.acquire(timeout=LOCK_WAIT_S)
-        except Timeout:
-            who = holder.read_text(encoding="ascii") if holder.exists() else "unknown"
-            raise UserError(
-                f"process {who} is training this very run; wait for it, or end it, then run `dvc repro` again"
-            ) from None
-        self.folder.mkdir(exist_ok=True)
-        holder.write_text(str(os.getpid()), encoding="ascii")
+            self._occupy()
+        except OSError as error:
+            self._usable = False
+            print(
+                f"no checkpoints in {self.folder.parent} ({_reason(error)}): training goes on without them, and if it "
+                "is stopped, it is lost",
+                file=sys.stderr,
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        with suppress(OSError):
+            self._lock.release()
 
-    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> bool:
+    def _occupy(self) -> None:
+        """Hold the lock, and leave this process's number for others. Raises UserError, OSError."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=LOCK_WAIT_S)
+        except Timeout:
+            who = _holder(self.folder / HOLDER)
+            raise UserError(
+                f"process {who} is training this very run; wait for it, or end it, then run `dvc repro` again"
+            ) from None
+        if self.folder.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, f"{self.folder.name} is a link")
+        self.folder.mkdir(exist_ok=True)
+        try:
+            write_regular(self.folder / HOLDER, str(os.getpid()).encode())
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
+    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any], journal: Journal) -> bool:
         """Write the state after `step` steps atomically, and keep the newest KEPT. Returns whether it was written.
 
-        A full disk is reported, and only this checkpoint is lost.
+        journal: what is finished, of which only what is new is written. What prevents it is reported, and only this
+        checkpoint is lost.
         """
-        content = pack_tensors(tensors, meta | {"key": self.key})
-        newest = self._path(step)
-        with full_disk_tolerated(f"no checkpoint at step {step}"):
-            write_bytes(newest, content + hashlib.sha256(content).digest())
+        if not self._usable:
+            return False
+        with self._complaining(f"no checkpoint at step {step}"):
+            mark = journal.write(self.folder / FINISHED)
+            content = pack_tensors(tensors, meta | {"key": self.key, "finished": mark})
+            write_regular(self._path(step), content + hashlib.sha256(content).digest())
+            self.exist, self._complaint = True, ""
             paths = self._newest_first()
             # A checkpoint of a later step could not be loaded, or this run would have resumed from it.
-            for old in {*paths} - {*paths[paths.index(newest) :][:KEPT]}:
-                old.unlink(missing_ok=True)
+            for old in {*paths} - {*paths[paths.index(self._path(step)) :][:KEPT]}:
+                discard(old)
             return True
         return False
 
-    def load(self) -> bytes:
+    def write_finished(self, journal: Journal) -> None:
+        """Write what is finished before the next checkpoint, so that it does not wait in memory."""
+        if self._usable:
+            with self._complaining("finished snapshots and pictures stay in memory"):
+                journal.write(self.folder / FINISHED)
+
+    @contextmanager
+    def _complaining(self, what: str) -> Iterator[None]:
+        """On any error of the disk, say on stderr what is lost, once for each reason, instead of raising."""
+        try:
+            yield
+        except OSError as error:
+            reason = _reason(error)
+            if reason != self._complaint:
+                self._complaint = reason
+                left = "what comes after the last one" if self.exist else "it"
+                print(f"{what} ({reason}); training goes on, and if it is stopped, {left} is lost", file=sys.stderr)
+
+    def load(self, journal: Journal, require_state: RequireState, most_bytes: int) -> bytes:
         """The packed state of the newest checkpoint that is whole and this run's own, or b"" if there is none.
 
-        Others are reported on stderr and skipped.
+        Others are reported on stderr and skipped. The journal then continues from what that one relies on. most_bytes:
+        the size that no checkpoint of this run exceeds.
         """
-        for path in self._newest_first():
+        for path in self._newest_first() if self._usable else []:
             try:
-                return self._verified(path)
-            except (ValueError, OSError) as error:
-                print(f"passing over checkpoint {path}: {error}", file=sys.stderr)
+                content = self._verified(path, journal, require_state, most_bytes)
+            except (ValueError, OSError, RecursionError) as error:
+                print(f"passing over checkpoint {path}: {_reason(error)}", file=sys.stderr)
+            else:
+                self.exist = True
+                return content
         return b""
 
     def remove(self) -> None:
-        """Delete the folder: the run is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all checkpoints: the run is finished. What else lies in the folder stays."""
+        if not self._usable:
+            return
+        with suppress(OSError):
+            own = [path for path in self.folder.iterdir() if _is_own(path.name)]
+            for path in own:
+                discard(path)
+            self.folder.rmdir()
         with suppress(OSError):  # Windows keeps what is open
             Path(self._lock.lock_file).unlink()
 
@@ -125,17 +191,48 @@ class Checkpoints:
         return self.folder / f"step_{step:09}.checkpoint"
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self.folder.glob("step_*.checkpoint"), reverse=True)
+        with suppress(OSError):
+            found = [(int(match[1]), path) for path in self.folder.iterdir() if (match := NAME.fullmatch(path.name))]
+            return [path for _, path in sorted(found, reverse=True)]
+        return []
 
-    def _verified(self, path: Path) -> bytes:
-        stored = path.read_bytes()
+    def _verified(self, path: Path, journal: Journal, require_state: RequireState, most_bytes: int) -> bytes:
+        stored = read_regular(path, most_bytes)
         content, digest = stored[:-DIGEST_BYTES], stored[-DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
             raise ValueError(f"its {len(stored)} bytes do not have the checksum that they end with")
-        _, meta = unpack_tensors(content)
+        tensors, meta = unpack_tensors(content)
         if meta.get("key") != self.key:
             raise ValueError("it belongs to another run")
+        candidate = Journal()
+        try:
+            candidate.take_up(self.folder / FINISHED, meta.get("finished"))
+            require_state(tensors, meta, candidate.names())
+            journal.take_up(self.folder / FINISHED, meta.get("finished"))
+        finally:
+            candidate.close()
         return content
+
+
+def _holder(path: Path) -> str:
+    """The number in a holder file, which anyone may have written; else `unknown`."""
+    with suppress(OSError, ValueError):
+        if (text := read_regular(path, HOLDER_BYTES)).isdigit():
+            return text.decode("ascii")
+    return "unknown"
+
+
+def _is_own(name: str) -> bool:
+    """Whether checkpoints, or writes of them that were broken off, have such a name."""
+    name = name.removesuffix(".partial")
+    return name in (FINISHED, HOLDER) or NAME.fullmatch(name) is not None
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line that a terminal can show."""
+    if isinstance(error, OSError):
+        return "the disk is full" if error.errno in FULL else printable(str(error.strerror or error))
+    return printable(" ".join(str(error).split()))
 
 
 def _sha256(path: Path) -> str:

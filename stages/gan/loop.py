@@ -4,22 +4,36 @@ Knows no path under data/: it publishes curves and pictures through a function.
 """
 
 import os
+import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from stages.common.files import unpack_tensors
+from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import ImageSet
 from stages.gan.checkpoints import Checkpoints, full_disk_tolerated
 from stages.gan.history import History
+from stages.gan.journal import Journal
 from stages.gan.launch import ParentWatch, StopRequest
-from stages.gan.pictures import real_grid, sample_grid
-from stages.gan.trainer import Trainer, under
+from stages.gan.pictures import epochs_between, real_grid, sample_grid
+from stages.gan.resumable import require_state, require_steps
+from stages.gan.snapshot_file import write_snapshots
+from stages.gan.trainer import Trainer
+
+PICTURE, SNAPSHOT, HISTORY = "picture.", "snapshot.", "history."
+"""What names of finished records begin with; the name of the file, the number of steps, or that of the rows follows."""
+ROWS_AT_ONCE = 1000
+"""Rows of the history that wait at most until they are finished records."""
+WAITING_BYTES = 2**26
+"""Finished records that wait in memory for the next checkpoint, at most, if they can be written."""
+STATE_COPIES, OTHER_STATE_BYTES = 8, 2**26
+"""The state of a training is at most that many times its networks', and that much more."""
 
 
 @dataclass
@@ -27,20 +41,24 @@ class Loop:
     """The steps of a Trainer and what is kept of them. All processes of a team run it alike.
 
     meta: what the files of both networks say of them: network, its arguments, and the names of the classes.
-    snapshots: the averaged generator at every snapshot_kimg, as <steps done>.<name of the tensor>.
+    journal: what is finished, in process 0 alone: pictures, rows of the history, and the averaged generator at every
+    snapshot_kimg.
     """
 
     trainer: Trainer
     meta: dict[str, Any]
     history: History
+    journal: Journal
     steps_done: int = 0
-    pictures: dict[str, bytes] = field(default_factory=dict)
-    snapshots: dict[str, Tensor] = field(default_factory=dict)
+    rows_settled: int = 0
 
     @classmethod
     def start(cls, trainer: Trainer, meta: dict[str, Any], digits: ImageSet) -> "Loop":
         """A loop that has taken no step yet; digits: the real images to show beside the samples."""
-        return cls(trainer, meta, History(trainer.settings), pictures={"real.png": real_grid(digits)})
+        loop = cls(trainer, meta, History(trainer.settings), Journal())
+        if trainer.team.rank == 0:
+            loop.journal.add(f"{PICTURE}real.png", real_grid(digits))
+        return loop
 
     @property
     def kimg_done(self) -> float:
@@ -54,16 +72,20 @@ class Loop:
 
     def step(self) -> None:
         """One step of training, and the pictures and snapshots that are due after it. Raises NotFiniteError."""
-        settings, epochs_before = self.trainer.settings, self._epochs_done()
         self.history.add(self.steps_done, self.trainer.step(self.steps_done))
         self.steps_done += 1
-        if (epoch := self._epochs_done()) > epochs_before:
-            self._draw(f"epoch_{epoch:04}.png")
-        if self.is_done:
-            self._draw("final.png")
-        if settings.snapshots_due(self.steps_done) > settings.snapshots_due(self.steps_done - 1):
-            tensors = self.trainer.ema.state_dict()
-            self.snapshots |= {f"{self.steps_done}.{name}": tensor.cpu().clone() for name, tensor in tensors.items()}
+        if len(self.history.rows) >= ROWS_AT_ONCE:
+            self.settle_rows()
+        if self.trainer.team.rank == 0:
+            self._keep_what_is_due()
+
+    def settle_rows(self) -> None:
+        """Make a finished record of the rows of the history that are complete."""
+        rows = len(self.history.rows)
+        lines = self.history.take_lines()
+        self.rows_settled += rows
+        if rows and self.trainer.team.rank == 0:
+            self.journal.add(f"{HISTORY}{self.rows_settled}", lines.encode())
 
     def run(self, host: "Host", name: str, show_progress: bool) -> None:
         """All remaining steps, with a checkpoint every host.checkpoint_steps.
@@ -89,55 +111,114 @@ class Loop:
                     self._stop_here(host, name)
                 if self.steps_done % host.checkpoint_steps == 0:
                     host.save(self)
+                elif host.checkpoints and self.journal.waiting_bytes > WAITING_BYTES:
+                    host.checkpoints.write_finished(self.journal)
         self.trainer.require_finite()
 
     def resume(self, host: "Host") -> None:
         """Load the newest checkpoint of this run into every process of the team, if process 0 has one."""
-        content = host.checkpoints.load() if host.checkpoints else b""
+        content = host.checkpoints.load(self.journal, self.require_state, self.most_bytes) if host.checkpoints else b""
         content = self.trainer.team.broadcast(content, self.trainer.images.device)
         if content:
             self.load_state(*unpack_tensors(content))
             if host.checkpoints:
                 print(f"resuming from the checkpoint at {self.kimg_done:g} kimg", flush=True)
 
+    @property
+    def most_bytes(self) -> int:
+        """More than the state of this training takes as a file."""
+        tensors = self.trainer.state().values()
+        return OTHER_STATE_BYTES + STATE_COPIES * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the rest of the run and its outs depend on, as named tensors and a description."""
-        pictures = {
-            f"picture.{name}": torch.frombuffer(bytearray(png), dtype=torch.uint8)
-            for name, png in self.pictures.items()
-        }
-        snapshots = {f"snapshot.{name}": tensor for name, tensor in self.snapshots.items()}
-        tensors = self.trainer.state() | self.history.state() | pictures | snapshots
-        return tensors, {"steps_done": self.steps_done}
+        """What the rest of the run depends on, as named tensors and a description; the journal has what is finished."""
+        return self.trainer.state() | self.history.state(), {"steps_done": self.steps_done}
+
+    def require_state(self, tensors: dict[str, Tensor], meta: dict[str, Any], finished: list[str] | None) -> None:
+        """Raise ValueError, in one line, if `state` cannot have given this.
+
+        finished: the names of the records beside it, in process 0.
+        """
+        steps = require_steps(meta, self.trainer.settings.total_steps)
+        require_state(self.trainer, tensors, steps)
+        if finished is not None:
+            rows = [int(name.removeprefix(HISTORY)) for name in finished if re.fullmatch(r"history\.[0-9]+", name)]
+            if rows != sorted(set(rows)) or max(rows, default=0) != steps // self.trainer.settings.history_steps:
+                raise ValueError("the finished rows of the history are not those of its steps")
+            if sorted(name for name in finished if not name.startswith(HISTORY)) != sorted(self.names_due(steps)):
+                raise ValueError("the finished pictures and snapshots are not those of its steps")
 
     def load_state(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Continue from what `state` gave."""
+        """Continue from what `state` gave. Raises ValueError, before anything changes, if it is anything else."""
+        self.require_state(tensors, meta, None)
         self.trainer.load_state(tensors)
         self.history.load_state(tensors, self.trainer.images.device)
-        self.pictures = {name: bytes(tensor.numpy()) for name, tensor in under(tensors, "picture").items()}
-        self.snapshots = under(tensors, "snapshot")
         self.steps_done = meta["steps_done"]
+        self.rows_settled = self.steps_done // self.trainer.settings.history_steps
 
-    def _epochs_done(self) -> int:
-        return self.trainer.order.epochs_done(self.steps_done * self.trainer.settings.d_steps)
+    def names_due(self, steps: int) -> list[str]:
+        """The names of all pictures and snapshots that are finished after that number of steps."""
+        epochs = [self._epochs_done(step) for step in rises(self._pictures_due, steps)]
+        pictures = ["real.png", *(f"epoch_{epoch:04}.png" for epoch in epochs)]
+        if steps >= self.trainer.settings.total_steps:
+            pictures.append("final.png")
+        kept_at = rises(self.trainer.settings.snapshots_due, steps)
+        return [*(f"{PICTURE}{name}" for name in pictures), *(f"{SNAPSHOT}{step}" for step in kept_at)]
+
+    def write_snapshots(self, path: Path, meta: dict[str, Any]) -> None:
+        """Write all snapshots as one file with that description, whole or not at all."""
+        kept_at = [int(name.removeprefix(SNAPSHOT)) for name in self.journal.names(SNAPSHOT)]
+        like = self.trainer.ema.state_dict()
+        write_snapshots(path, kept_at, like, lambda steps: self.journal.read(f"{SNAPSHOT}{steps}"), meta)
+
+    def _keep_what_is_due(self) -> None:
+        """Add to the journal what the last step has finished."""
+        step = self.steps_done
+        if self._pictures_due(step) > self._pictures_due(step - 1):
+            self._draw(f"epoch_{self._epochs_done(step):04}.png")
+        if self.is_done:
+            self._draw("final.png")
+        due = self.trainer.settings.snapshots_due
+        if due(step) > due(step - 1):
+            self.journal.add(f"{SNAPSHOT}{step}", pack_tensors(self.trainer.ema.state_dict(), {}))
+
+    def _pictures_due(self, steps: int) -> int:
+        return self._epochs_done(steps) // epochs_between(self._epochs_done(self.trainer.settings.total_steps))
+
+    def _epochs_done(self, steps: int) -> int:
+        return self.trainer.order.epochs_done(steps * self.trainer.settings.d_steps)
 
     def _draw(self, name: str) -> None:
-        """Samples of the averaged generator; by process 0 alone."""
-        if self.trainer.team.rank == 0:
-            settings, device = self.trainer.settings, self.trainer.images.device
-            columns = len(self.meta["classes"])
-            self.pictures[name] = sample_grid(self.trainer.ema, columns, settings.z_dim, settings.seed, device)
+        """Samples of the averaged generator."""
+        settings, device = self.trainer.settings, self.trainer.images.device
+        picture = sample_grid(self.trainer.ema, len(self.meta["classes"]), settings.z_dim, settings.seed, device)
+        self.journal.add(f"{PICTURE}{name}", picture)
 
     def _stop_here(self, host: "Host", name: str) -> NoReturn:
         """End this process, as the team agreed; process 0 says how to continue."""
         team = self.trainer.team
         saved = host.save(self)
         if host.checkpoints:
-            place = "there" if saved else "the last checkpoint"
-            message = f"{name}: stopped at {self.kimg_done:g} kimg; `dvc repro` resumes from {place}"
+            message = f"{name}: stopped at {self.kimg_done:g} kimg; {_what_follows(saved, host.checkpoints)}"
             print(message, file=sys.stderr)
         team.barrier()
         sys.exit(128 + team.agreed_stop)
+
+
+def rises(count: Callable[[int], int], steps: int) -> Iterator[int]:
+    """The numbers of steps, up to `steps`, at which a count that never falls is larger than one step before."""
+    at = 0
+    while count(at) < count(steps):
+        at = bisect_right(range(steps + 1), count(at), lo=at, key=count)
+        yield at
+
+
+def _what_follows(saved: bool, checkpoints: Checkpoints) -> str:
+    if saved:
+        return "`dvc repro` resumes from there"
+    if checkpoints.exist:
+        return "`dvc repro` resumes from the last checkpoint"
+    return "nothing was kept: `dvc repro` starts the training again"
 
 
 @dataclass
@@ -162,7 +243,8 @@ class Host:
         """Write a checkpoint, and publish. Returns whether the checkpoint was written."""
         if self.checkpoints is None:
             return False
-        saved = self.checkpoints.save(loop.steps_done, *loop.state())
+        loop.settle_rows()
+        saved = self.checkpoints.save(loop.steps_done, *loop.state(), loop.journal)
         with full_disk_tolerated("history and pictures are not up to date"):
             self.publish(loop)
         return saved

@@ -1,5 +1,7 @@
 """Grids of digits during training, a column for each class: samples from fixed latents, and real digits likewise."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -8,6 +10,13 @@ from stages.common.blocks import in_blocks
 from stages.common.images import ImageSet, grid_png
 
 GRID_ROWS = 10
+MOST_EPOCHS = 100
+"""Of a longer training, every n-th epoch ends with a picture, for the smallest n that makes no more than these."""
+
+
+def epochs_between(total_epochs: int) -> int:
+    """Epochs from one picture of a training to the next."""
+    return max(1, math.ceil(total_epochs / MOST_EPOCHS))
 
 
 def sample_grid(generator: nn.Module, num_columns: int, z_dim: int, seed: int, device: torch.device) -> bytes:

@@ -93,6 +93,21 @@ def test_more_snapshots_than_memory_holds_are_refused_with_what_would_do(snapsho
     assert problems(total_kimg=10_000, snapshot_kimg=2 * least) == []
 
 
+def test_snapshots_need_no_more_than_what_reads_and_keeps_them() -> None:
+    """1,000 states of 1 MB: three times a GB of memory and of disk; on either side of that."""
+    for memory, disk, expected in ((3.1e9, 3.1e9, 0), (2.9e9, 3.1e9, 1), (3.1e9, 2.9e9, 1)):
+        found = list(limits.training_problems(999, 1, 100, 10**6, int(memory), int(disk)))
+        assert len(found) == expected
+
+
+def test_a_history_of_too_many_rows_is_refused_with_what_would_do() -> None:
+    assert list(limits.history_problems(512, 1, 256)) == []
+    assert list(limits.history_problems(256_000, 1, 256)) == []
+    (line,) = limits.history_problems(2_560_000, 1, 256)
+    assert line == "train_gan.history_steps: 1e+07 rows of history.csv; expected at least about 10, found 1"
+    assert list(limits.history_problems(2_560_000, 10, 256)) == []
+
+
 def test_a_line_says_what_would_fit() -> None:
     (line,) = limits.refuse_above(
         "generate.num_images", 10**9, limits.images_bytes(10**9, 1, 28, 28), 8 * GIB, "memory"

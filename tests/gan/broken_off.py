@@ -74,9 +74,14 @@ def finished(run_data: Path, **changes: Any) -> Files:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+UNDISTURBED: Files = {}
+"""Computed once: it is the same in every test."""
+
+
 @pytest.fixture
 def undisturbed(run_data: Path) -> Files:
     """The files of an undisturbed run."""
-    files = finished(run_data)
-    shutil.rmtree(run_data / "train_gan")
-    return files
+    if not UNDISTURBED:
+        UNDISTURBED.update(finished(run_data))
+        shutil.rmtree(run_data / "train_gan")
+    return UNDISTURBED

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from stages.gan.checkpoints import DIGEST_BYTES, Checkpoints
+from stages.gan.journal import Journal
 from tests.gan.broken_off import BreakingOffError, Files, finished, steps, stored
 
 
@@ -39,13 +40,17 @@ def write_something_else(path: Path) -> None:
     for content in (b"{}" * 100, bytes(1000), b'\x1c\0\0\0\0\0\0\0{"__metadata__":{"meta":"1"}}'):
         path.write_bytes(content + hashlib.sha256(content).digest())
         with pytest.raises(ValueError, match=r"safetensors|another run"):
-            Checkpoints("k")._verified(path)
+            Checkpoints("k")._verified(path, Journal(), accept, 10**6)
+
+
+def accept(*_: object) -> None:
+    """Any state will do."""
 
 
 def bring_a_foreign_one(path: Path) -> None:
     """A whole checkpoint of another run."""
     with Checkpoints("f" * 64) as other:
-        other.save(6, {"G.weight": torch.zeros(3)}, {"steps_done": 6})
+        other.save(6, {"G.weight": torch.zeros(3)}, {"steps_done": 6}, Journal())
         shutil.copy(other.folder / path.name, path)
 
 
@@ -90,21 +95,22 @@ def test_without_a_whole_checkpoint_a_run_begins_again(
 def test_a_single_bit_is_noticed_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Checkpoints("k" * 64) as checkpoints:
-        checkpoints.save(1, {"weight": torch.ones(2)}, {"steps_done": 1})
+        checkpoints.save(1, {"weight": torch.ones(2)}, {"steps_done": 1}, Journal())
         (path,) = stored(tmp_path)
         whole = path.read_bytes()
-        assert checkpoints.load() == whole[:-DIGEST_BYTES]
+        assert checkpoints.load(Journal(), accept, 10**6) == whole[:-DIGEST_BYTES]
         for bit in range(0, 8 * len(whole), 3):
             content = bytearray(whole)
             content[bit // 8] ^= 1 << bit % 8
             path.write_bytes(content)
             with pytest.raises(ValueError, match="checksum"):
-                checkpoints._verified(path)
+                checkpoints._verified(path, Journal(), accept, 10**6)
 
 
 def test_what_ends_a_write_leaves_the_checkpoints_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    state: tuple[dict[str, torch.Tensor], dict[str, Any]] = ({"weight": torch.ones(2)}, {"steps_done": 1})
+    state: tuple[dict[str, torch.Tensor], dict[str, Any], Journal]
+    state = ({"weight": torch.ones(2)}, {"steps_done": 1}, Journal())
     with Checkpoints("k" * 64) as checkpoints:
         checkpoints.save(1, *state)
         before = {path.name: path.read_bytes() for path in checkpoints.folder.iterdir()}
@@ -138,7 +144,7 @@ def test_the_newest_and_its_predecessor_stay(tmp_path: Path, monkeypatch: pytest
     with Checkpoints("k" * 64) as checkpoints:
         kept = []
         for step in (1, 2, 3, 10, 11):
-            checkpoints.save(step, {"weight": torch.ones(2)}, {"steps_done": step})
+            checkpoints.save(step, {"weight": torch.ones(2)}, {"steps_done": step}, Journal())
             kept.append(steps(stored(tmp_path)))
     assert kept == [[1], [1, 2], [2, 3], [3, 10], [10, 11]]
 
@@ -148,7 +154,7 @@ def test_a_damaged_one_takes_no_place_from_a_whole_one(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     with Checkpoints("k" * 64) as checkpoints:
         for step in (4, 8):
-            checkpoints.save(step, {"weight": torch.ones(2)}, {"steps_done": step})
+            checkpoints.save(step, {"weight": torch.ones(2)}, {"steps_done": step}, Journal())
         flip_a_bit(stored(tmp_path)[-1])
-        checkpoints.save(5, {"weight": torch.ones(2)}, {"steps_done": 5})
+        checkpoints.save(5, {"weight": torch.ones(2)}, {"steps_done": 5}, Journal())
     assert steps(stored(tmp_path)) == [4, 5]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from stages.gan.history import History
+from stages.common.files import csv_text
+from stages.gan.history import History, csv_header
 from stages.gan.settings import Settings
 from stages.gan.trainer import FIGURES
 from tests.gan_params import gan_params
@@ -23,7 +24,7 @@ def figures(step: int) -> torch.Tensor:
 
 
 def table(history: History) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(history.csv()))
+    return pd.read_csv(io.StringIO(csv_header() + history.take_lines()))
 
 
 @pytest.mark.parametrize(("steps", "rows"), [(0, 0), (2, 0), (3, 1), (6, 2), (8, 2)])
@@ -46,15 +47,33 @@ def test_it_continues_from_its_state_to_the_same_table(done: int) -> None:
         undisturbed.add(step, figures(step))
     for step in range(done):
         stopped.add(step, figures(step))
-    state = stopped.state()
-    assert state["history.rows"].shape == (done // 3, 1 + len(FIGURES))
+    before, state = stopped.take_lines(), stopped.state()
+    assert before.count("\n") == done // 3
+    assert state["history.waiting"].shape == (done % 3, len(FIGURES))
     resumed.load_state(state, torch.device("cpu"))
     for step in range(done, 9):
         resumed.add(step, figures(step))
-    assert resumed.csv() == undisturbed.csv()
+    assert before + resumed.take_lines() == undisturbed.take_lines()
+
+
+def test_lines_are_those_of_the_whole_table_however_they_are_taken() -> None:
+    whole, pieces = (
+        History(settings(history_steps=1, batch_size=500)),
+        History(settings(history_steps=1, batch_size=500)),
+    )
+    lines = ""
+    for step in range(30):
+        values = torch.randn(len(FIGURES), generator=torch.Generator().manual_seed(step)) * 10.0 ** (step - 15)
+        for history in (whole, pieces):
+            history.add(step, values)
+        if step % 7 == 0:
+            lines += pieces.take_lines()
+    table = pd.DataFrame(whole.rows, columns=["kimg", *FIGURES])
+    assert csv_header() + lines + pieces.take_lines() == csv_text(table)
+    assert pieces.take_lines() == ""
 
 
 def test_six_digits_and_plain_line_ends() -> None:
     history = History(settings(history_steps=1, batch_size=128))
     history.add(0, torch.full((len(FIGURES),), 1 / 3))
-    assert history.csv() == f"kimg,{','.join(FIGURES)}\n0.128{',0.333333' * len(FIGURES)}\n"
+    assert csv_header() + history.take_lines() == f"kimg,{','.join(FIGURES)}\n0.128{',0.333333' * len(FIGURES)}\n"
