@@ -16,6 +16,7 @@ from stages.common.errors import UserError
 from stages.common.failures import failure_of
 from stages.common.files import write_json, write_tensors
 from stages.common.images import ImageSet, load_image_set
+from stages.common.labelled import require_every_class
 from stages.common.params import StageParams, known_name, read_params_file, validate_section
 from stages.common.unchanged import Unchanged
 from stages.gan import architectures, devices, environment
@@ -77,6 +78,8 @@ def run(
     device = device or devices.choose(params.device).device()
     inputs = [data / "normalize" / "train.safetensors", *initial_files(data, params.init_from)]
     digits = load_image_set(inputs[0])
+    if params.conditional:
+        require_every_class(inputs[0], digits)
     described = environment.describe(device)
     loop = build_loop(params, options, digits, device, team, inputs[1:])
     # After the network's code is loaded, which is part of the key.
@@ -93,7 +96,7 @@ def run(
         )
         loop.resume(host)
         with _diagnosed(loop, folder), _checkpoint_named(checkpoints):
-            loop.run(host, STAGE, runtime.show_progress())
+            loop.run(host, STAGE)
         if checkpoints:
             write_outs(folder, loop, described, host.end_with_parent)
             confirm()

@@ -137,6 +137,10 @@ def training_problems(
     if snapshot_kimg < (step_kimg := _float(images_per_step) / 1000):
         yield f"train_gan.snapshot_kimg: expected at least one step, {step_kimg:g} kimg, found {snapshot_kimg:g}"
         return
+    if snapshot_kimg > (shown_kimg := math.ceil(actual) * step_kimg):
+        length = f"the {shown_kimg:g} kimg of the training, because track measures its snapshots"
+        yield f"train_gan.snapshot_kimg: expected at most {length}, found {snapshot_kimg:g}"
+        return
     needed = snapshots(total_kimg, snapshot_kimg, images_per_step) * generator_bytes
     for limit, of, copies in ((memory, "memory", SNAPSHOTS_IN_MEMORY), (disk, "disk", SNAPSHOTS_ON_DISK)):
         if needed * copies > limit:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -17,6 +17,8 @@ from stages.common.runtime import progress_lines, show_progress
 T = TypeVar("T")
 LINE_S = 30.0
 """Seconds between two lines, and before the first."""
+LARGE = 10_000
+"""Beyond it a bar counts in thousands."""
 BAR_DELAY_S = 1.0
 """Seconds before a bar appears: short loops show none."""
 
@@ -26,6 +28,10 @@ class Interval:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._last = clock, clock()
+
+    def now(self) -> float:
+        """The clock's time in seconds."""
+        return self._clock()
 
     def is_over(self) -> bool:
         """Whether LINE_S seconds have passed since this last was true, or since the start."""
@@ -40,15 +46,21 @@ _INTERVAL = Interval()
 
 
 class Progress:
-    """What has been done of a total. `advance` may be called by several threads."""
+    """What has been done of a total. `advance` may be called by several threads.
 
-    def __init__(self, description: str, total: int, unit: str) -> None:
-        self.description, self.total, self.unit, self.done = description, total, unit, 0
+    done: at the start, by an earlier run; is_hidden: show nothing, as processes beside the first do.
+    """
+
+    def __init__(self, description: str, total: int, unit: str, done: int = 0, is_hidden: bool = False) -> None:
+        self.description, self.total, self.unit, self.done = description, total, unit, done
+        self._at_start, self._started = done, _INTERVAL.now()
         self._lock = Lock()
-        self._bar = (
-            tqdm(total=total, desc=description, unit=unit, delay=BAR_DELAY_S, leave=False) if show_progress() else None
-        )
-        self._lines = progress_lines()
+        self._bar = self._new_bar() if show_progress() and not is_hidden else None
+        self._lines = progress_lines() and not is_hidden
+
+    def _new_bar(self) -> "tqdm[NoReturn]":
+        names = {"desc": self.description, "unit": f" {self.unit}s", "unit_scale": self.total > LARGE}
+        return tqdm(total=self.total, initial=self.done, delay=BAR_DELAY_S, leave=False, **names)
 
     def advance(self, count: int = 1) -> None:
         """Count what was done since the last call."""
@@ -57,9 +69,13 @@ class Progress:
             if self._bar is not None:
                 self._bar.update(count)
             elif self._lines and _INTERVAL.is_over():
-                line = f"{self.description}: {self.done:,} of {self.total:,} {self.unit}s"
                 with suppress(OSError, ValueError):  # a stderr that is closed stops no run
-                    print(line, file=sys.stderr, flush=True)
+                    print(self._line(), file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        rate = (self.done - self._at_start) / max(_INTERVAL.now() - self._started, 1e-9)
+        left = f", about {duration((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
+        return f"{self.description}: {self.done:,} of {self.total:,} {self.unit}s{left}"
 
     def close(self) -> None:
         """Remove the bar."""
@@ -67,10 +83,17 @@ class Progress:
             self._bar.close()
 
 
+def duration(seconds: float) -> str:
+    """A time as a person says it, to two digits at most: 40 s, 3 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
+
+
 @contextmanager
-def progress(description: str, total: int, unit: str) -> Iterator[Progress]:
-    """Progress of a block of code that calls `advance`. unit: of the total, in the singular."""
-    counter = Progress(description, total, unit)
+def progress(description: str, total: int, unit: str, done: int = 0, is_hidden: bool = False) -> Iterator[Progress]:
+    """Progress of a block of code that calls `advance`. unit: of the total, in the singular; others: see Progress."""
+    counter = Progress(description, total, unit, done, is_hidden)
     try:
         yield counter
     finally:

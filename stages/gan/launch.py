@@ -94,9 +94,8 @@ def launch(module: str, count: int) -> None:
     """
     # They meet on loopback at a free port: no host name has to resolve, and any number of runs go side by side.
     require_loopback()
-    os.environ["GLOO_SOCKET_IFNAME"] = (
-        "lo0" if sys.platform == "darwin" else "lo"
-    )  # not what the user's cluster may need
+    for library in ("GLOO", "NCCL"):  # not what the user's cluster may need
+        os.environ[f"{library}_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # its tracebacks of the workers' errors
     supervisor = _Supervisor()
     with tempfile.TemporaryDirectory() as logs:
@@ -138,7 +137,9 @@ def _exit_code(error: ChildFailedError, stop_signal: int, module: str) -> int:
     killed = [-code for code in codes if code < 0 and -code != signal.SIGTERM]
     if killed:
         name = signal.Signals(killed[0]).name
-        print(f"{module}: a worker was ended by {name}; `dvc repro` resumes from the last checkpoint", file=sys.stderr)
+        cause = ", as Linux does when memory runs out" if killed[0] == signal.SIGKILL else ""
+        resume = "`dvc repro` resumes from the last checkpoint"
+        print(f"{module}: a worker was ended by {name}{cause}; {resume}", file=sys.stderr)
         return 1
     return next((code for code in codes if code > 0), 128 + signal.SIGTERM)
 

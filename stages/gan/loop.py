@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from torch import Tensor
-from tqdm import tqdm
 
 from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import ImageSet
+from stages.common.progress import progress
 from stages.gan.checkpoints import Checkpoints, full_disk_tolerated
 from stages.gan.history import History
 from stages.gan.journal import Journal
@@ -87,7 +87,7 @@ class Loop:
         if rows and self.trainer.team.rank == 0:
             self.journal.add(f"{HISTORY}{self.rows_settled}", lines.encode())
 
-    def run(self, host: "Host", name: str, show_progress: bool) -> None:
+    def run(self, host: "Host", name: str) -> None:
         """All remaining steps, with a checkpoint every host.checkpoint_steps.
 
         Ends the process after a checkpoint if the team agreed to stop, and at once if the parent is gone. Raises
@@ -99,13 +99,12 @@ class Loop:
             steps = f"{settings.total_steps} steps of {settings.images_per_step} images"
             print(f"training on {device}: {steps}, {team.size} processes", flush=True)
         done, total = (settings.images_shown(steps) for steps in (self.steps_done, settings.total_steps))
-        hidden = not (host.checkpoints and show_progress)
-        with tqdm(initial=done, total=total, unit="img", unit_scale=True, desc=name, disable=hidden) as bar:
+        with progress(name, total, "image", done, is_hidden=host.checkpoints is None) as bar:
             while not self.is_done:
                 host.end_with_parent()
                 team.stop = host.stop.signal
                 self.step()
-                bar.update(settings.images_per_step)
+                bar.advance(settings.images_per_step)
                 if team.agreed_stop:
                     bar.close()
                     self._stop_here(host, name)

@@ -93,6 +93,14 @@ def test_more_snapshots_than_memory_holds_are_refused_with_what_would_do(snapsho
     assert problems(total_kimg=10_000, snapshot_kimg=2 * least) == []
 
 
+def test_a_training_without_a_snapshot_is_refused() -> None:
+    """200 steps of 256 images show 51.2 kimg, more than the 51 that are asked for."""
+    assert problems(total_kimg=51, snapshot_kimg=51.2) == []
+    (line,) = problems(total_kimg=51, snapshot_kimg=51.3)
+    assert line.startswith("train_gan.snapshot_kimg: expected at most the 51.2 kimg of the training, ")
+    assert line.endswith("found 51.3")
+
+
 def test_snapshots_need_no_more_than_what_reads_and_keeps_them() -> None:
     """1,000 states of 1 MB: three times a GB of memory and of disk; on either side of that."""
     for memory, disk, expected in ((3.1e9, 3.1e9, 0), (2.9e9, 3.1e9, 1), (3.1e9, 2.9e9, 1)):

@@ -37,7 +37,11 @@ def test_a_line_each_half_minute_says_what_and_how_far(clock: Clock, capsys: pyt
     for _ in progress.counted(range(3000), "features", 3000, "image"):
         clock.now += 0.03
     written = capsys.readouterr()
-    assert written.err.splitlines() == [f"features: {1000 * i:,} of 3,000 images" for i in (1, 2, 3)]
+    assert written.err.splitlines() == [
+        "features: 1,000 of 3,000 images, about 60 s left",
+        "features: 2,000 of 3,000 images, about 30 s left",
+        "features: 3,000 of 3,000 images",
+    ]
     assert written.out == ""
 
 
@@ -45,7 +49,10 @@ def test_many_short_loops_are_not_silent(clock: Clock, capsys: pytest.CaptureFix
     for number in range(4):
         for _ in progress.counted(range(2), f"loop {number}", 2, "step"):
             clock.now += 10
-    assert capsys.readouterr().err.splitlines() == ["loop 1: 1 of 2 steps", "loop 2: 2 of 2 steps"]
+    assert capsys.readouterr().err.splitlines() == [
+        "loop 1: 1 of 2 steps, about 10 s left",
+        "loop 2: 2 of 2 steps",
+    ]
 
 
 def test_a_short_run_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +75,30 @@ def test_bars_in_the_place_of_lines(
         clock.now += 100
     assert ("features:" in stderr.getvalue()) is bar
     assert "of 5 images" not in stderr.getvalue()
+
+
+def test_what_an_earlier_run_did_counts_as_done_but_not_for_the_rate(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.progress("training", 100, "step", done=80) as counter:
+        clock.now += 40
+        counter.advance(10)
+    assert capsys.readouterr().err == "training: 90 of 100 steps, about 40 s left\n"
+
+
+def test_processes_beside_the_first_say_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.progress("training", 100, "step", is_hidden=True) as counter:
+        clock.now += 40
+        counter.advance(10)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (99, "99 s"), (150, "2 min"), (5990, "100 min"), (9000, "2.5 h"), (36e3, "10 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert progress.duration(seconds) == text
 
 
 @pytest.mark.parametrize("setting", ["0", "1"])
@@ -101,7 +132,10 @@ def test_blocks_come_in_order_and_count_rows(clock: Clock, capsys: pytest.Captur
         results.append(result)
         clock.now += 40
     assert results == [0, 100, 200]
-    assert capsys.readouterr().err.splitlines() == ["blocks: 200 of 250 images", "blocks: 250 of 250 images"]
+    assert capsys.readouterr().err.splitlines() == [
+        "blocks: 200 of 250 images, about 10 s left",
+        "blocks: 250 of 250 images",
+    ]
 
 
 def test_blocks_after_an_error_are_not_computed() -> None:
