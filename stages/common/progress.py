@@ -59,8 +59,15 @@ class Progress:
         self._lines = progress_lines() and not is_hidden
 
     def _new_bar(self) -> "tqdm[NoReturn]":
-        names = {"desc": self.description, "unit": f" {self.unit}s", "unit_scale": self.total > LARGE}
-        return tqdm(total=self.total, initial=self.done, delay=BAR_DELAY_S, leave=False, **names)
+        return tqdm(
+            desc=self.description,
+            total=self.total,
+            initial=self.done,
+            unit=f" {self.unit}s",
+            unit_scale=self.total > LARGE,
+            delay=BAR_DELAY_S,
+            leave=False,
+        )
 
     def advance(self, count: int = 1) -> None:
         """Count what was done since the last call."""
