@@ -28,6 +28,8 @@ pytest_plugins = ["tests.web_server", "tests.feature_sets", "tests.evaluation_in
 assert stages
 # Repositories that tests make follow no configuration of the user.
 os.environ.update(throw_away_environment({}))
+# Whatever takes longer than half a minute on a slow machine prints nothing.
+os.environ["GAN_PROGRESS"] = "0"
 make_deterministic()
 torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from stages.common.errors import UserError
 from stages.common.files import read_json, write_text
+from stages.common.records import read_record
 from stages.common.runtime import report_errors
 from stages.evaluation.beside_floor import BesideFloor
 from stages.evaluation.cas import CasDetails
@@ -23,8 +24,8 @@ CAS = "test digits recognised by a classifier that saw samples alone, beside one
 
 def figures(root: Path) -> str:
     """The table of the finished run in root/data, and its summary in words, as Markdown."""
-    details = Details.model_validate(read_json(root / "data/evaluate/details.json"))
-    usefulness = CasDetails.model_validate(read_json(root / "data/usefulness/details.json"))
+    details = read_record(root / "data/evaluate/details.json", Details)
+    usefulness = read_record(root / "data/usefulness/details.json", CasDetails)
     _refuse_unknown(details, usefulness)
     spread = read_json(root / "tools/spread.json")
     return f"{_table(details, usefulness)}\n\n{_words(details, usefulness)}\n\n{_over_seeds(spread)}\n"

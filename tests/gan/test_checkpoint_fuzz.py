@@ -231,11 +231,8 @@ def drop_a_finished_record(target: Target, rng: Rng) -> None:
     records = Journal()
     records.take_up(path, target.parsed()[1]["finished"])
     names = records.names()
-    kept = (
-        [name for name in names if name != rng.choice(names)]
-        if rng.random() < 0.5
-        else names[: rng.randrange(len(names))]
-    )
+    dropped = rng.choice(names)
+    kept = [name for name in names if name != dropped] if rng.random() < 0.5 else names[: rng.randrange(len(names))]
     again = Journal()
     for name in kept:
         again.add(name, records.read(name))

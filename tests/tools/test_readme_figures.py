@@ -27,11 +27,10 @@ def finished(tmp_path: Path) -> Path:
         ("evaluate", ("metrics", "coverage", "ratio_interval")),
         ("evaluate", ("metrics", "fd_classifier", "floor")),
         ("usefulness", ("metrics", "cas", "ratio_interval")),
-        ("usefulness", ("samples", "standard_deviation")),
     ],
 )
 def test_a_run_without_a_figure_is_refused_in_one_line(stage: str, keys: tuple[str, ...], finished: Path) -> None:
-    """As after a tiny run: too few images for an interval, one seed."""
+    """As after a tiny run: too few images for an interval."""
     assert "coverage" in figures(finished)
     path = finished / "data" / stage / "details.json"
     details = json.loads(path.read_text(encoding="utf-8"))
@@ -41,4 +40,24 @@ def test_a_run_without_a_figure_is_refused_in_one_line(stage: str, keys: tuple[s
     entry[keys[-1]] = None
     path.write_text(json.dumps(details), encoding="utf-8")
     with pytest.raises(UserError, match=rf"^the run in data/ has no [\w.]+\.{re.escape(keys[-1])}: .*params$"):
+        figures(finished)
+
+
+def test_a_run_of_one_seed_is_refused_in_one_line(finished: Path) -> None:
+    path = finished / "data" / "usefulness" / "details.json"
+    details = json.loads(path.read_text(encoding="utf-8"))
+    samples = details["samples"]
+    samples |= {"mean": samples["values"][0], "standard_deviation": None}
+    samples |= {key: samples[key][:1] for key in ("values", "wrong")}
+    path.write_text(json.dumps(details), encoding="utf-8")
+    with pytest.raises(UserError, match=r"^the run in data/ has no cas\.samples\.standard_deviation: .*params$"):
+        figures(finished)
+
+
+def test_figures_that_contradict_each_other_are_refused_by_key(finished: Path) -> None:
+    path = finished / "data" / "usefulness" / "details.json"
+    details = json.loads(path.read_text(encoding="utf-8"))
+    details["samples"]["standard_deviation"] = None
+    path.write_text(json.dumps(details), encoding="utf-8")
+    with pytest.raises(UserError, match=r"details\.json: samples: expected a standard_deviation of several values"):
         figures(finished)
