@@ -20,7 +20,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
-from stages.common.shown import printable
+from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception
@@ -50,7 +50,7 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     content = read_params_file(params_file)
     known = [*SCHEMAS, architectures.SECTION]
     problems = [
-        f"{params_file}: {printable(str(name))}: unknown section; expected {', '.join(known)}"
+        f"{params_file}: {plain(name)}: unknown section; expected {', '.join(known)}"
         for name in content
         if name not in known
     ]
@@ -75,7 +75,7 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
     described = list(options) if isinstance(options, dict) else []
     unknown = [name for name in described if name not in names]
     problems = [
-        f"{params_file}: {architectures.SECTION}.{printable(str(name))}: unknown network; expected {', '.join(names)}"
+        f"{params_file}: {architectures.SECTION}.{plain(name)}: unknown network; expected {', '.join(names)}"
         for name in unknown
     ]
     section = content.get("train_gan")
@@ -169,8 +169,8 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
     drawn: Any = sections["generate"].classes
     drawn = range(len(kept)) if drawn == "all" else drawn
     for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
-        if unknown := [label for label in labels if label >= len(known)]:
-            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {', '.join(map(str, unknown))}"
+        if unknown := [str(label) for label in labels if label >= len(known)]:
+            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
     limit = sections["normalize"].limit
     for stage, images in (("train_classifier", limit), ("baseline", min(limit, sections["generate"].num_images))):
         if (batch_size := sections[stage].batch_size) > images:

@@ -12,12 +12,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from stages.classifier.model import load_classifier
+from stages.common.class_names import MOST_NAMED
 from stages.common.errors import UserError
 from stages.common.files import remedy
 from stages.common.images import ImageSet, load_alike
-from stages.common.labelled import listed, missing_classes, require_labels
+from stages.common.labelled import missing_classes, require_labels
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
+from stages.common.shown import listed
 from stages.evaluation.comparisons import MIN_IMAGES, compare, least_images
 from stages.evaluation.details import Details, measure, protocol_of
 from stages.evaluation.embedded import beside_training, embed
@@ -139,10 +141,10 @@ def remarks(params: Params, images: dict[str, ImageSet]) -> Iterator[str]:
         yield f"evaluate.num_images = {params.num_images}: {len(samples)} samples and as many validation digits exist"
     for name, title in (("test", "test digit"), ("validation", "validation digit"), ("samples", "sample")):
         if images[name].has_labels and (missing := missing_classes(images[name])):
-            yield f"no {title} of {listed(missing)}: distances of such a class are undefined"
+            yield f"no {title} of {listed(missing, MOST_NAMED)}: distances of such a class are undefined"
     needing = [name for name in params.metrics if name in METRICS and need_labels in METRICS[name].needs]
     if needing and not samples.has_labels:
-        yield f"samples without labels: no value of {listed(needing)}, which metrics.json leaves out"
+        yield f"samples without labels: no value of {listed(needing, MOST_SHOWN)}, which metrics.json leaves out"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ the training files (of MNIST's 60,000 the last 10,000); the test files are the t
 
 import math
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -15,13 +14,13 @@ from pydantic import Field, PlainValidator
 from torch import Tensor
 from torch.nn.functional import pad
 
-from stages.common.class_names import class_names
+from stages.common.class_names import MOST_NAMED, class_names
 from stages.common.errors import UserError
 from stages.common.files import read_json, remedy, write_json
 from stages.common.images import save_image_set, to_float
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
-from stages.common.shown import shown
+from stages.common.shown import listed, shown
 from stages.datasets.formats.idx import read_images, read_labels
 
 BACKGROUND = -1.0
@@ -77,7 +76,8 @@ def run(params: Params, data: Path) -> None:
     require_training_digits(params, counts["train"])
     for split in ("validation", "test"):
         if missing := [name for name, count in counts[split].items() if not count]:
-            print(f"no {split} digit of {', '.join(missing)}: this class has no figures of its own", file=sys.stderr)
+            missing_names = listed(missing, MOST_NAMED)
+            print(f"no {split} digit of {missing_names}: this class has no figures of its own", file=sys.stderr)
 
     folder = data / "normalize"
     for split, digits in splits.items():
@@ -101,7 +101,7 @@ def require_training_digits(params: Params, counts: dict[str, int]) -> None:
     if missing := [name for name, count in counts.items() if not count]:
         raise UserError(
             f"normalize.limit: expected a training digit of every class among the first {sum(counts.values())}, found "
-            f"none of {', '.join(missing)}; raise it, or leave the class out of normalize.classes"
+            f"none of {listed(missing, MOST_NAMED)}; raise it, or leave the class out of normalize.classes"
         )
 
 
@@ -148,8 +148,8 @@ def chosen_labels(classes: Literal["all"] | tuple[int, ...], name: str, names: l
     if classes == "all":
         return list(range(len(names)))
     if unknown := [label for label in classes if label >= len(names)]:
-        known = f"0 to {len(names) - 1} ({', '.join(names)})"
-        raise UserError(f"normalize.classes: expected labels of {name}, {known}, found {_listed(unknown)}")
+        known = f"0 to {len(names) - 1} ({listed(names, MOST_NAMED)})"
+        raise UserError(f"normalize.classes: expected labels of {name}, {known}, found {_labels(unknown)}")
     return list(classes)
 
 
@@ -168,8 +168,8 @@ def select(digits: Digits, chosen: list[int], split: str) -> Digits:
     is_chosen = digits.labels[:, None] == torch.tensor(chosen)  # [N, len(chosen)]
     kept = is_chosen.any(1)
     if not kept.any():
-        present = _listed(sorted(set(digits.labels.tolist()))) or "none"
-        message = f"expected a {split} digit of {_listed(chosen)}, found only digits of {present}"
+        present = _labels(sorted(set(digits.labels.tolist()))) or "none"
+        message = f"expected a {split} digit of {_labels(chosen)}, found only digits of {present}"
         raise UserError(f"normalize.classes: {message}")
     return Digits(digits.levels[kept], is_chosen[kept].int().argmax(1))
 
@@ -198,8 +198,8 @@ def class_counts(labels: Tensor, classes: list[str]) -> dict[str, int]:
     return dict(zip(classes, torch.bincount(labels, minlength=len(classes)).tolist(), strict=True))
 
 
-def _listed(labels: Iterable[int]) -> str:
-    return ", ".join(str(label) for label in labels)
+def _labels(labels: list[int]) -> str:
+    return listed([str(label) for label in labels], MOST_NAMED)
 
 
 if __name__ == "__main__":

@@ -85,15 +85,9 @@ def run(
     # After the network's code is loaded, which is part of the key.
     key = run_key(params.model_dump() | {"options": options.model_dump()}, inputs, described)
     team.check_same(key, device)
-    folder, launched = data / STAGE, teams.was_launched()
+    folder = data / STAGE
     with Checkpoints(key) if team.rank == 0 else nullcontext() as checkpoints:
-        host = Host(
-            checkpoints,
-            checkpoint_steps=params.steps_near(runtime.checkpoint_kimg()),
-            watch=ParentWatch(must_watch=launched or "DVC_ROOT" in os.environ),
-            stop=StopRequest(one_of_several=launched),
-            publish=Published(folder).update,
-        )
+        host = new_host(checkpoints, params, folder)
         loop.resume(host)
         with _diagnosed(loop, folder), _checkpoint_named(checkpoints):
             loop.run(host, STAGE)
@@ -103,6 +97,18 @@ def run(
             loop.journal.close()
             checkpoints.remove()
         team.barrier()
+
+
+def new_host(checkpoints: Checkpoints | None, params: Params, folder: Path) -> Host:
+    """This process as the loop's host, which from now on notes requests to stop; checkpoints: in process 0 alone."""
+    launched = teams.was_launched()
+    return Host(
+        checkpoints,
+        checkpoint_steps=params.steps_near(runtime.checkpoint_kimg()),
+        watch=ParentWatch(must_watch=launched or "DVC_ROOT" in os.environ),
+        stop=StopRequest(one_of_several=launched),
+        publish=Published(folder).update,
+    )
 
 
 def build_loop(
@@ -169,7 +175,7 @@ def _checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
         yield
     except Exception as error:
         if checkpoints and failure_of(error):
-            newest = max(checkpoints.folder.glob("step_*"), default=None)
+            newest = max(checkpoints.folder.glob("step_*.checkpoint"), default=None)
             kept = f"{newest} is kept, from which a run of the same params resumes" if newest else "there is none yet"
             error.add_note(f"of checkpoints, {kept}")
         raise

@@ -100,6 +100,14 @@ def test_unknown_section(tmp_path: Path) -> None:
     assert found == f"params.yaml: train_gans: unknown section; expected {', '.join([*check.SCHEMAS, 'networks'])}"
 
 
+def test_a_number_as_a_name_that_is_too_long_for_a_text(tmp_path: Path) -> None:
+    number = f"0x{'f' * 5000}"
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8") + f"? {number}\n: 1\n"
+    text = text.replace("  dcgan:", f"  ? {number}\n  : 1\n  dcgan:")
+    named = [line.split(": ")[1] for line in refusal(tmp_path, text).splitlines()]
+    assert named == ["a number of over 16384 bits", "networks.a number of over 16384 bits"]
+
+
 def test_every_value_of_every_section_is_typed(tmp_path: Path) -> None:
     """No key takes a mapping, and none takes nothing."""
     for stage, section in COMMITTED.items():

@@ -22,7 +22,7 @@ from stages.common.params import validate_section
 from stages.common.runtime import checkpoint_kimg
 from stages.gan import architectures
 from stages.gan.checkpoints import FINISHED, Checkpoints
-from stages.gan.loop import SNAPSHOT, WAITING_BYTES, Loop
+from stages.gan.loop import SNAPSHOT, Loop
 from stages.gan.pictures import real_grid
 from stages.gan.team import Team
 from stages.gan.trainer import FIGURES
@@ -74,8 +74,7 @@ def advance(loop: Loop, checkpoints: Checkpoints, digits: ImageSet, steps: int) 
         if name not in present:
             snapshot = name.startswith(SNAPSHOT)
             loop.journal.add(name, pack_tensors(loop.trainer.ema.state_dict(), {}) if snapshot else real_grid(digits))
-        if loop.journal.waiting_bytes > WAITING_BYTES:
-            checkpoints.write_finished(loop.journal)
+        checkpoints.write_finished(loop.journal)
     every = loop.trainer.settings.history_steps
     for step in range(loop.steps_done // every, steps // every):
         loop.history.rows.append([loop.trainer.settings.kimg_shown(step), *torch.randn(len(FIGURES)).tolist()])

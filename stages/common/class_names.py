@@ -5,6 +5,8 @@ from stages.common.shown import shown
 MOST_CLASSES = 1000
 """As ImageNet has; tables and pictures of more are of no use."""
 LONGEST_NAME = 100
+MOST_NAMED = 10
+"""Classes that a message names; the others are counted."""
 
 
 def class_names(value: object) -> list[str]:

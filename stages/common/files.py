@@ -131,7 +131,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
 def read_packed(path: Path) -> bytes:
     """The content of a file of tensors, whose header is checked before the rest is read.
 
-    Raises ValueError, in one line, if it is no such file, or too large for the memory that is free.
+    Raises ValueError, in one line, if it is no such file, and UserError if it is too large for the memory that is free.
     """
     with open_regular(path) as file:
         size = file_size(file)
@@ -141,7 +141,7 @@ def read_packed(path: Path) -> bytes:
             description(head, size)
         except ValueError as error:
             raise ValueError(f"no safetensors with a description ({error})") from None
-        require_memory(READING_COPIES * size)
+        require_memory(path, READING_COPIES * size)
         return head + file.read(size - len(head))
 
 
@@ -167,10 +167,13 @@ def file_size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def require_memory(needed: int) -> None:
-    """Raise ValueError if so many bytes of memory are not free."""
+def require_memory(path: Path, needed: int) -> None:
+    """Raise UserError if the bytes of memory that reading the file needs are not free."""
     if needed > (free := free_memory()):
-        raise ValueError(f"reading it needs {needed / 2**30:.3g} GiB of memory, and {free / 2**30:.3g} GiB are free")
+        raise UserError(
+            f"{path}: reading it needs {needed / 2**30:.3g} GiB of memory, and {free / 2**30:.3g} GiB are free; end "
+            f"other programs, or if the file is not to be so large, {remedy(path)}"
+        )
 
 
 def require(path: Path) -> Path:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from stages.common.class_names import MOST_NAMED
 from stages.common.errors import UserError
 from stages.common.files import remedy
 from stages.common.images import NO_LABEL, ImageSet
+from stages.common.shown import listed
 
 
 def require_labels(path: Path, digits: ImageSet) -> None:
@@ -18,7 +20,7 @@ def require_every_class(path: Path, digits: ImageSet) -> None:
     require_labels(path, digits)
     if missing := missing_classes(digits):
         raise UserError(
-            f"{path}: expected digits of every class, found none of {listed(missing)}; "
+            f"{path}: expected digits of every class, found none of {listed(missing, MOST_NAMED)}; "
             "raise normalize.limit, or leave the class out of normalize.classes"
         )
 
@@ -27,8 +29,3 @@ def missing_classes(digits: ImageSet) -> list[str]:
     """The names of the classes that no image of labelled digits has."""
     present = set(digits.labels.unique().tolist())
     return [name for label, name in enumerate(digits.classes) if label not in present]
-
-
-def listed(names: list[str], most: int = 10) -> str:
-    """The names for a message, the first ones of many."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

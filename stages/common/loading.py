@@ -8,12 +8,14 @@ STAGES = Path(__file__).resolve().parents[1]
 
 
 def explain_failing_imports() -> None:
-    """Replace the traceback of an import that fails, of a package that is not the project's."""
+    """Replace the traceback of an import that fails, of a package that is not the project's, or is interrupted."""
     sys.excepthook = _explain
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if reason := failing_import(error, trace):
+    if issubclass(kind, KeyboardInterrupt):  # while packages load, or between two pieces of work
+        print(f"{_program()}: interrupted", file=sys.stderr)
+    elif reason := failing_import(error, trace):
         print(f"{_program()}: {reason}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

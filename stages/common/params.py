@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -15,12 +15,22 @@ PARAMS_FILE = Path("params.yaml")
 MOST_BYTES = 1_000_000
 MOST_LINES = 20
 """Mistakes of one section that are listed; the rest is counted."""
+MOST_BITS = 256
+"""Of a whole number: Python cannot make a float of one of 1024 bits, nor a text of one of over 4,300 digits."""
 
 
 class StageParams(BaseModel):
     """One section of params.yaml: no unknown key, no default, no silent conversion, no change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _are_of_use(cls, value: Any) -> Any:
+        numbers = value if isinstance(value, list) else [value]
+        if any(type(number) is int and number.bit_length() > MOST_BITS for number in numbers):
+            raise ValueError(f"expected whole numbers of at most {MOST_BITS} bits")
+        return value
 
 
 P = TypeVar("P", bound=StageParams)

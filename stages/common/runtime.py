@@ -120,7 +120,8 @@ def report_errors(stage: str, quiet: bool = False, less_memory: str = "") -> Ite
     except UserError as error:
         sys.exit(1 if quiet else "\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
     except KeyboardInterrupt:
-        print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)
+        if not quiet:
+            print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         failure = failure_of(error)

@@ -33,9 +33,14 @@ def keep_printing() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=stream.errors if name == "stderr" else "replace")
-            # Not what a test or a notebook has put in its place.
-            if stream is getattr(sys, f"__{name}__") and isinstance(stream.buffer, io.BufferedWriter | io.FileIO):
+            # Not what a test or a notebook has put in its place, nor a console of Windows, which takes no plain bytes.
+            if stream is getattr(sys, f"__{name}__") and isinstance(_raw(stream), io.FileIO):
                 setattr(sys, name, _forgiving(stream))
+
+
+def _raw(stream: io.TextIOWrapper) -> object:
+    """What takes the bytes of the stream; of a console of Windows it is no io.FileIO."""
+    return getattr(stream.buffer, "raw", stream.buffer)  # without a buffer: PYTHONUNBUFFERED
 
 
 class _Forgiving(io.FileIO):

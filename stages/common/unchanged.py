@@ -6,7 +6,6 @@ modules are loaded, and its end. Without dvc.yaml nothing is recorded, and there
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from stages.common.errors import UserError
 from stages.common.params import PARAMS_FILE, read_params_file
+from stages.common.shown import shown
 
 PIPELINE = Path("dvc.yaml")
 Stat = tuple[int, int, int]
@@ -55,12 +55,12 @@ class Unchanged:
         """The content of one entry under params: a section of params.yaml, or a file with sections or all of it."""
         if isinstance(entry, str):
             section = _resolved(entry, params)
-            return {f"{PARAMS_FILE} {section}": json.dumps(_lookup(params, section), sort_keys=True, default=str)}
+            return {f"{PARAMS_FILE} {section}": _content_of(_lookup(params, section))}
         ((file, sections),) = entry.items()
         if file != PARAMS_FILE.as_posix():
             return {file: self._digest(self.root / file)} if (self.root / file).is_file() else {}
         if sections is None:
-            return {file: json.dumps(params, sort_keys=True, default=str)}
+            return {file: _content_of(params)}
         return {name: text for section in sections for name, text in self._params_of(section, params).items()}
 
     def _listed(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -94,9 +94,34 @@ def _is_ignored(name: str) -> bool:
     return name == "__pycache__" or name.startswith(".")
 
 
+def _content_of(value: object, seen: dict[int, str] | None = None) -> str:
+    """A text that two values of params.yaml share if they are equal, the order of keys aside.
+
+    Not JSON: an alias may name a list a million times, or the list that it is in; a number may be too long for a text.
+    seen: the texts of lists and mappings, by their identity.
+    """
+    if not isinstance(value, list | tuple | set | dict):
+        return hex(value) if type(value) is int else repr(value)
+    seen = {} if seen is None else seen
+    if id(value) not in seen:
+        seen[id(value)] = "an alias of what holds it"
+        texts = [_content_of(entry, seen) for entry in value]
+        if isinstance(value, dict):
+            entries = zip(texts, value.values(), strict=True)
+            texts = sorted(f"{key}: {_content_of(entry, seen)}" for key, entry in entries)
+        elif isinstance(value, set):
+            texts = sorted(texts)
+        seen[id(value)] = f"{type(value).__name__} {hashlib.sha256(repr(texts).encode()).hexdigest()}"
+    return seen[id(value)]
+
+
 def _resolved(text: str, params: dict[str, Any]) -> str:
     """The text with DVC's templates ${section.key} filled in."""
-    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(_lookup(params, match[1])), text)
+    return re.sub(r"\$\{([\w.]+)\}", lambda match: _text(_lookup(params, match[1])), text)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _lookup(params: dict[str, Any], key: str) -> Any:

@@ -65,7 +65,10 @@ def load(name: str) -> Architecture:
 def read_options(content: dict[str, Any], name: str, path: Path = PARAMS_FILE) -> StageParams:
     """The options of that architecture in params.yaml. Raises UserError with a line for each key that is wrong."""
     options = content.get(SECTION)
-    by_key = {f"{SECTION}.{key}": value for key, value in options.items()} if isinstance(options, dict) else {}
+    named = (
+        [(key, value) for key, value in options.items() if isinstance(key, str)] if isinstance(options, dict) else []
+    )
+    by_key = {f"{SECTION}.{key}": value for key, value in named}
     return validate_section(by_key, f"{SECTION}.{name}", load(name).Options, path)
 
 

@@ -29,6 +29,8 @@ from stages.gan.regular_files import discard, read_regular, write_regular
 FULL = (errno.ENOSPC, errno.EDQUOT)
 KEPT = 2
 """The newest checkpoint and its predecessor, in case the newest is damaged."""
+WAITING_BYTES = 2**26
+"""Finished records that wait in memory for the next checkpoint, at most, if they can be written."""
 LOCK_WAIT_S = 10
 """How long to wait for a process that is just ending."""
 DIGEST_BYTES = hashlib.sha256().digest_size
@@ -85,6 +87,7 @@ class Checkpoints:
         self._lock = FileLock(self.folder.with_suffix(".lock"), fallback_to_soft=False)
         self._usable = True
         self._complaint = ""
+        self._not_written_bytes = 0
 
     def __enter__(self) -> "Checkpoints":
         try:
@@ -131,21 +134,24 @@ class Checkpoints:
             return False
         with self._complaining(f"no checkpoint at step {step}"):
             mark = journal.write(self.folder / FINISHED)
+            self._not_written_bytes = 0
             content = pack_tensors(tensors, meta | {"key": self.key, "finished": mark})
             write_regular(self._path(step), content + hashlib.sha256(content).digest())
             self.exist, self._complaint = True, ""
-            paths = self._newest_first()
-            # A checkpoint of a later step could not be loaded, or this run would have resumed from it.
-            for old in {*paths} - {*paths[paths.index(self._path(step)) :][:KEPT]}:
-                discard(old)
+            self._discard_others(step)
             return True
         return False
 
     def write_finished(self, journal: Journal) -> None:
-        """Write what is finished before the next checkpoint, so that it does not wait in memory."""
-        if self._usable:
+        """Write what is finished if much of it waits in memory for the next checkpoint.
+
+        Where that fails, it is tried again when as much is added: not after every step.
+        """
+        if self._usable and journal.waiting_bytes > self._not_written_bytes + WAITING_BYTES:
             with self._complaining("finished snapshots and pictures stay in memory"):
+                self._not_written_bytes = journal.waiting_bytes
                 journal.write(self.folder / FINISHED)
+                self._not_written_bytes = 0
 
     @contextmanager
     def _complaining(self, what: str) -> Iterator[None]:
@@ -189,6 +195,14 @@ class Checkpoints:
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step_{step:09}.checkpoint"
+
+    def _discard_others(self, step: int) -> None:
+        """Delete all checkpoints but the KEPT newest up to that step."""
+        # One of a later step could not be loaded, or this run would have resumed from it.
+        paths = self._newest_first()
+        if self._path(step) in paths:  # it is not where the folder can be written to, but not read
+            for old in {*paths} - {*paths[paths.index(self._path(step)) :][:KEPT]}:
+                discard(old)
 
     def _newest_first(self) -> list[Path]:
         with suppress(OSError):

@@ -30,8 +30,6 @@ PICTURE, SNAPSHOT, HISTORY = "picture.", "snapshot.", "history."
 """What names of finished records begin with; the name of the file, the number of steps, or that of the rows follows."""
 ROWS_AT_ONCE = 1000
 """Rows of the history that wait at most until they are finished records."""
-WAITING_BYTES = 2**26
-"""Finished records that wait in memory for the next checkpoint, at most, if they can be written."""
 STATE_COPIES, OTHER_STATE_BYTES = 8, 2**26
 """The state of a training is at most that many times its networks', and that much more."""
 
@@ -110,7 +108,7 @@ class Loop:
                     self._stop_here(host, name)
                 if self.steps_done % host.checkpoint_steps == 0:
                     host.save(self)
-                elif host.checkpoints and self.journal.waiting_bytes > WAITING_BYTES:
+                elif host.checkpoints:
                     host.checkpoints.write_finished(self.journal)
         self.trainer.require_finite()
 

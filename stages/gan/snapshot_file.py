@@ -13,8 +13,8 @@ from torch import Tensor
 
 from stages.common.errors import UserError
 from stages.common.files import atomic, pack_tensors
+from stages.common.tensor_header import LENGTH_BYTES
 
-LENGTH_BYTES = 8
 Entry = tuple[str, int, str]
 """A tensor's name in the file, the steps of its snapshot, and its name there."""
 

@@ -7,7 +7,7 @@ import torch
 
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet
-from stages.common.labelled import listed, missing_classes, require_every_class, require_labels
+from stages.common.labelled import missing_classes, require_every_class, require_labels
 
 PATH = Path("data/normalize/train.safetensors")
 
@@ -31,8 +31,3 @@ def test_missing_classes_are_named() -> None:
     assert missing_classes(labelled(1, 1)) == ["a", "c"]
     with pytest.raises(UserError, match=r"expected digits of every class, found none of a, c; raise normalize\.limit"):
         require_every_class(PATH, labelled(1, 1))
-
-
-def test_of_many_names_the_first_are_shown() -> None:
-    assert listed(["a", "b"]) == "a, b"
-    assert listed([str(i) for i in range(1000)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 990 more"

@@ -1,6 +1,7 @@
 """A package that cannot be loaded is one line; a mistake in the project's own modules keeps its traceback."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,13 +22,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(project: Path, stage: str, package: str = "") -> list[str]:
+def run(project: Path, stage: str, package: str = "", code: int = 1) -> list[str]:
     """The lines on stderr of that stage, beside a package of that code, which it may import."""
     (project / "package.py").write_text(package, encoding="utf-8")
     (project / "stages" / "work.py").write_text(stage, encoding="utf-8")
     command = [sys.executable, "-m", "stages.work"]
     done = subprocess.run(command, cwd=project, env=dict(os.environ), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == code
     return done.stderr.splitlines()
 
 
@@ -50,6 +51,11 @@ def test_a_package_that_fails_to_load(package: str, reason: str, project: Path) 
     assert line.startswith("work: a package cannot be loaded")
     assert reason in line
     assert line.endswith(("; `make repro` installs the locked packages in .venv", "(`ulimit -v`), is too little"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="how a process ends of a signal")
+def test_an_interrupt_while_a_package_loads(project: Path) -> None:
+    assert run(project, "import package", "raise KeyboardInterrupt", code=-signal.SIGINT) == ["work: interrupted"]
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ('train_gan:\n  lr: "\\e[2J\\a"\n', "lr"),
         ('train_gan:\n  "\\e[2J\\a": 1\n', r"\x1b[2J\x07"),
         ("train_gan:\n  7: 1\n", "7"),
+        (f"train_gan:\n  batch_size: 0x{'f' * 5000}\n", "batch_size"),
         (f"train_gan:\n  {'x' * 1000}: 1\n", "x" * 57 + "..." + "x" * 60),
     ],
     ids=lambda text: text[:30],
@@ -196,3 +197,17 @@ def test_file_that_is_no_text(path: Path) -> None:
 def test_missing_file(path: Path) -> None:
     with pytest.raises(UserError, match=r"params.yaml is missing; `git checkout .*params.yaml`"):
         load_params("train_gan", Params, path)
+
+
+@pytest.mark.parametrize("value", ["{number}", "[1, {number}]"])
+def test_a_number_that_nothing_can_be_counted_by_is_refused(value: str, path: Path) -> None:
+    """Python neither writes it as a text nor makes a float of it: later errors would be tracebacks."""
+
+    class Numbers(StageParams):
+        seeds: Annotated[int | list[int], Field(description="of draws")]
+
+    path.write_text(f"baseline:\n  seeds: {value.format(number=hex(2**256 - 1))}\n")
+    assert load_params("baseline", Numbers, path)
+    path.write_text(f"baseline:\n  seeds: {value.format(number=hex(2**256))}\n")
+    with pytest.raises(UserError, match=r"baseline\.seeds: expected whole numbers of at most 256 bits, found "):
+        load_params("baseline", Numbers, path)

@@ -64,6 +64,25 @@ def test_streams_that_something_else_has_put_in_place_stay(monkeypatch: pytest.M
     assert replaced.buffer.getvalue() == b"?\n"
 
 
+class Console(io.RawIOBase):
+    """As Windows' own: text of the stream goes to the system by another way than bytes of its file."""
+
+    def fileno(self) -> int:
+        return 1
+
+    def writable(self) -> bool:
+        return True
+
+
+def test_a_console_of_windows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = io.TextIOWrapper(io.BufferedWriter(Console()), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", console)
+    monkeypatch.setattr(sys, "__stdout__", console)
+    streams.keep_printing()
+    assert sys.stdout is console
+    assert console.errors == "replace"
+
+
 def test_calling_it_twice_changes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull, "w", encoding="ascii") as file:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", file)

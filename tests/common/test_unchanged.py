@@ -103,6 +103,32 @@ def test_what_the_stage_does_not_depend_on_may_change(edit: Callable[[Path], Non
     unchanged.confirm()
 
 
+LAUGHS = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}' if n else 'x'] * 9)}]\n" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f"first: {{kind: good, start: none, seed: 0x{'f' * 5000}}}\n",
+        f"first: {{kind: 0x{'f' * 5000}, start: none}}\n",
+        "first: &first {kind: good, start: none, lr: *first}\n",
+        "first: {kind: good, start: none, lr: &a [1, *a]}\n",
+        "first: {kind: good, start: none, 7: 1, 2020-01-01: 1, [1, 2]: 1}\n",
+        f"{LAUGHS}first: {{kind: good, start: none, lr: *l19}}\n",
+    ],
+    ids=["number", "name", "mapping in itself", "list in itself", "keys", "aliases"],
+)
+@pytest.mark.parametrize("stage", ["first", "all"])
+def test_params_that_nobody_can_write_as_json_are_compared(stage: str, lines: str, root: Path) -> None:
+    """It is `check` that refuses them, by its own section, after this object is made."""
+    (root / "params.yaml").write_text(lines, encoding="utf-8")
+    unchanged = Unchanged(stage, root)
+    unchanged.confirm()
+    (root / "params.yaml").write_text(f"{lines}other: 1\n".replace("none", "some"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"^params.yaml.* changed"):
+        unchanged.confirm()
+
+
 def test_a_stage_may_depend_on_every_section(root: Path) -> None:
     unchanged = Unchanged("all", root)
     replace("params.yaml", "lr: 0.2", "lr: 0.3")(root)

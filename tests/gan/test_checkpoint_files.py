@@ -1,5 +1,6 @@
 """A checkpoint is either whole or absent, even if a write is cut short or a file is damaged."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -158,3 +159,44 @@ def test_a_damaged_one_takes_no_place_from_a_whole_one(tmp_path: Path, monkeypat
         flip_a_bit(stored(tmp_path)[-1])
         checkpoints.save(5, {"weight": torch.ones(2)}, {"steps_done": 5}, Journal())
     assert steps(stored(tmp_path)) == [4, 5]
+
+
+def test_a_folder_that_cannot_be_listed_ends_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.chdir(tmp_path)
+    with Checkpoints("k" * 64) as checkpoints, monkeypatch.context() as unlisted:
+        unlisted.setattr(Path, "iterdir", refuse)
+        for step in (1, 2, 3):
+            assert checkpoints.save(step, {"weight": torch.ones(2)}, {"steps_done": step}, Journal())
+    assert steps(stored(tmp_path)) == [1, 2, 3]
+
+
+def test_what_waits_is_written_when_it_is_much_and_tried_again_when_as_much_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after every step: each attempt writes all that waits until the disk is full."""
+    attempts: list[int] = []
+
+    def fail(journal: Journal, _: Path) -> None:
+        attempts.append(journal.waiting_bytes)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stages.gan.checkpoints.WAITING_BYTES", 25)
+    journal = Journal()
+    with Checkpoints("k" * 64) as checkpoints:
+        with monkeypatch.context() as full:
+            full.setattr(Journal, "write", fail)
+            for number in range(8):
+                journal.add(f"snapshot.{number}", bytes(10))
+                checkpoints.write_finished(journal)
+        assert attempts == [30, 60]
+        checkpoints.save(8, {"weight": torch.ones(2)}, {"steps_done": 8}, journal)
+        assert journal.waiting_bytes == 0
+        for number in range(8, 11):
+            journal.add(f"snapshot.{number}", bytes(10))
+            checkpoints.write_finished(journal)
+        assert journal.waiting_bytes == 0
+        journal.close()

@@ -81,7 +81,7 @@ def _read(path: Path, magics: tuple[bytes, ...], kind: str) -> npt.NDArray[np.ge
             header = start + file.read(_header_size(start) - 4)
             # The size is checked before the content is read: a header may promise anything.
             shape = _shape(header, size)
-            require_memory(COPIES * size)
+            require_memory(path, COPIES * size)
             return _decoded(header + file.read(size - len(header)), shape)
         except ValueError as error:
             raise UserError(f"{path}: {error}; {remedy(path)}") from None
