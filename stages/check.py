@@ -16,6 +16,7 @@ from torch import Tensor
 from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
 from stages.checking import limits
 from stages.checking.workspace import workspace_problems
+from stages.common import memory as machine
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
@@ -112,7 +113,7 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
 
     options: of the chosen network; on_cpu: whether it is trained there, in the memory that this looks at.
     """
-    size, training, memory = sections["normalize"].size, sections["train_gan"], limits.memory_limit()
+    size, training, memory = sections["normalize"].size, sections["train_gan"], machine.memory_limit()
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track")}
     generator, discriminator = net_costs(training, options, size)
     if generator and discriminator and on_cpu:

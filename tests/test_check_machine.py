@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stages.checking import limits
+from stages.common import memory
 from stages.common.errors import UserError
 from stages.gan import devices
 from stages.gan.devices import Gpu
@@ -55,9 +55,9 @@ def test_what_no_machine_can_do_is_refused_in_one_short_line(key: str, value: An
 
 def test_nets_that_no_machine_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = changed("train_gan.device", "cpu")
-    monkeypatch.setattr(limits, "memory_limit", lambda: 4 * 2**30)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 4 * 2**30)
     assert run(tmp_path / "enough", content).exists()
-    monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 10**7)
     with pytest.raises(UserError, match=r"train_gan\.network: needs 0\.\d+ GiB of memory for the two nets"):
         run(tmp_path / "little", content)
 
@@ -92,5 +92,5 @@ def test_auto_says_once_what_does_not_work_and_writes_the_same(
 def test_what_the_cpu_cannot_hold_is_refused_though_a_gpu_seems_to_be_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "memory_limit", lambda: 10**7)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 10**7)
     assert "train_gan.network: needs" in refusal(tmp_path, changed("train_gan.device", "auto"))

@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.common import memory
-
-memory_limit = memory.memory_limit
 GIB = 2**30
 MOST_STEPS = 10**9
 """Steps of one training: months, even at 10 ms a step."""

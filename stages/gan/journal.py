@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.common.errors import UserError
-from stages.gan.regular_files import copy_bytes, create_anew, is_still_at, open_regular, pieces, write_all
+from stages.gan.regular_files import copy_bytes, create_anew, is_still_at, open_without_links, pieces, write_all
 
 HEAD = re.compile(rb"([a-z]{1,20}\.[A-Za-z0-9_.]{1,60}) ([0-9]{1,15}) ([0-9a-f]{64})\n")
 """A line before each record: its name, the bytes of its content, and the content's SHA-256."""
@@ -99,7 +99,7 @@ class Journal:
         """
         match mark:
             case {"bytes": int(end), "sha256": str(sha256)} if not isinstance(end, bool):
-                file = open_regular(path, writable=True)
+                file = open_without_links(path, writable=True)
             case _:
                 raise ValueError("it does not say what it relies on")
         try:

@@ -17,7 +17,7 @@ CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getatt
 """Windows has only the last of these, and neither such links nor FIFOs."""
 
 
-def open_regular(path: Path, writable: bool = False) -> FileIO:
+def open_without_links(path: Path, writable: bool = False) -> FileIO:
     """The file at that path, for reading and maybe writing. Raises ValueError if it is anything but a file, OSError."""
     if path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
         raise ValueError(f"{path.name} is no regular file")
@@ -27,7 +27,7 @@ def open_regular(path: Path, writable: bool = False) -> FileIO:
 
 def read_regular(path: Path, most: int) -> bytes:
     """The content of a file of at most that many bytes. Raises ValueError for anything else, OSError."""
-    with open_regular(path) as file:
+    with open_without_links(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise ValueError(f"its {size} bytes are more than the {most} that it can have")

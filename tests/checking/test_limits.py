@@ -145,12 +145,5 @@ def test_nets_and_batches_that_no_memory_holds_are_told_apart() -> None:
         assert len(line) <= 200
 
 
-def test_a_container_s_limit_counts(tmp_path: Path) -> None:
-    (tmp_path / "limit").write_text("1000\n", encoding="ascii")
-    (tmp_path / "none").write_text("max\n", encoding="ascii")
-    assert limits.memory_limit((tmp_path / "absent", tmp_path / "none", tmp_path / "limit")) == 1000
-    assert limits.memory_limit((tmp_path / "none",)) > 1000
-
-
 def test_free_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert limits.free_disk(tmp_path / "data" / "generate") > 0
