@@ -94,6 +94,11 @@ def normalized(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) 
     return data
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their number: gzip data hold the time, and processes that collect tests must agree on names."""
+    return f"{len(val)}_bytes" if isinstance(val, bytes) else None
+
+
 LONGEST = ("test_pipeline", "test_exactness", "test_torture", "test_additions", "test_launch", "test_verify")
 """Files of tests that start many processes; run first, so that the others fill what is left of the cores."""
 
