@@ -24,10 +24,10 @@ class StageParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
+    @field_validator("*", mode="after")  # before would make strict mode refuse the lists of JSON for tuples
     @classmethod
     def _are_of_use(cls, value: Any) -> Any:
-        numbers = value if isinstance(value, list) else [value]
+        numbers = value if isinstance(value, list | tuple) else [value]
         if any(type(number) is int and number.bit_length() > MOST_BITS for number in numbers):
             raise ValueError(f"expected whole numbers of at most {MOST_BITS} bits")
         return value

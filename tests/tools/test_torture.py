@@ -12,7 +12,7 @@ from tools.torture import Outcome, report, torture
 KILL = Plan("all", "training", when=0.6, processes=1, processes_after=1, turn_a_bit=False, hasty=True)
 SHORT = [
     KILL,
-    dataclasses.replace(KILL, victim="stage", moment="checkpoint", turn_a_bit=True),
+    dataclasses.replace(KILL, victim="stage", moment="checkpoint", when=0.61, turn_a_bit=True),
     dataclasses.replace(KILL, victim="dvc", moment="outs"),
 ]
 
