@@ -101,6 +101,13 @@ def test_who_waits_for_a_run_that_ends_gets_the_lock_though_the_folder_goes(
 # --- disks that fail ---
 
 
+def stopped(run_data: Path, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """The exit code of a run that is asked to stop, and the last line that it prints."""
+    with pytest.raises(SystemExit) as end:
+        run(run_data)
+    return end.value.code, capsys.readouterr().err.splitlines()[-1]
+
+
 def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Makes every write of a checkpoint's files fail with that errno."""
 
@@ -168,11 +175,7 @@ def test_a_run_that_is_stopped_on_a_full_disk_does_not_promise_too_much(
         step(loop)
 
     monkeypatch.setattr(Loop, "step", fill_the_disk_and_stop)
-    with pytest.raises(SystemExit) as stop:
-        run(run_data)
-    assert stop.value.code == 143
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"train_gan: stopped at 0.24 kimg; {promise}"
+    assert stopped(run_data, capsys) == (143, f"train_gan: stopped at 0.24 kimg; {promise}")
 
 
 # --- folders that cannot be used ---
@@ -255,10 +258,7 @@ def test_a_stop_without_checkpoints_says_that_nothing_was_kept(
         step(loop)
 
     monkeypatch.setattr(Loop, "step", stop)
-    with pytest.raises(SystemExit) as end:
-        run(run_data)
-    assert end.value.code == 130
-    assert capsys.readouterr().err.splitlines()[-1] == f"train_gan: stopped at 0.08 kimg; {NOTHING}"
+    assert stopped(run_data, capsys) == (130, f"train_gan: stopped at 0.08 kimg; {NOTHING}")
 
 
 def test_a_link_to_another_disk_is_used(undisturbed: Files, run_data: Path, tmp_path: Path) -> None:

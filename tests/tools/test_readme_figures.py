@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +24,15 @@ def finished(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@contextmanager
+def changed_details(finished: Path, stage: str) -> Iterator[dict[str, Any]]:
+    """The details of a stage of the finished run, written again after the block has changed them."""
+    path = finished / "data" / stage / "details.json"
+    details = json.loads(path.read_text(encoding="utf-8"))
+    yield details
+    path.write_text(json.dumps(details), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("stage", "keys"),
     [
@@ -32,32 +44,26 @@ def finished(tmp_path: Path) -> Path:
 def test_a_run_without_a_figure_is_refused_in_one_line(stage: str, keys: tuple[str, ...], finished: Path) -> None:
     """As after a tiny run: too few images for an interval."""
     assert "coverage" in figures(finished)
-    path = finished / "data" / stage / "details.json"
-    details = json.loads(path.read_text(encoding="utf-8"))
-    entry = details
-    for key in keys[:-1]:
-        entry = entry[key]
-    entry[keys[-1]] = None
-    path.write_text(json.dumps(details), encoding="utf-8")
+    with changed_details(finished, stage) as details:
+        entry = details
+        for key in keys[:-1]:
+            entry = entry[key]
+        entry[keys[-1]] = None
     with pytest.raises(UserError, match=rf"^the run in data/ has no [\w.]+\.{re.escape(keys[-1])}: .*params$"):
         figures(finished)
 
 
 def test_a_run_of_one_seed_is_refused_in_one_line(finished: Path) -> None:
-    path = finished / "data" / "usefulness" / "details.json"
-    details = json.loads(path.read_text(encoding="utf-8"))
-    samples = details["samples"]
-    samples |= {"mean": samples["values"][0], "standard_deviation": None}
-    samples |= {key: samples[key][:1] for key in ("values", "wrong")}
-    path.write_text(json.dumps(details), encoding="utf-8")
+    with changed_details(finished, "usefulness") as details:
+        samples = details["samples"]
+        samples |= {"mean": samples["values"][0], "standard_deviation": None}
+        samples |= {key: samples[key][:1] for key in ("values", "wrong")}
     with pytest.raises(UserError, match=r"^the run in data/ has no cas\.samples\.standard_deviation: .*params$"):
         figures(finished)
 
 
 def test_figures_that_contradict_each_other_are_refused_by_key(finished: Path) -> None:
-    path = finished / "data" / "usefulness" / "details.json"
-    details = json.loads(path.read_text(encoding="utf-8"))
-    details["samples"]["standard_deviation"] = None
-    path.write_text(json.dumps(details), encoding="utf-8")
+    with changed_details(finished, "usefulness") as details:
+        details["samples"]["standard_deviation"] = None
     with pytest.raises(UserError, match=r"details\.json: samples: expected a standard_deviation of several values"):
         figures(finished)
