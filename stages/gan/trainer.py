@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import pad
 from torch.optim import Optimizer
 
@@ -48,6 +49,14 @@ class Part:
     y: Tensor
     z: Tensor
     uniform: Tensor
+
+
+@dataclass(frozen=True)
+class Fake:
+    """G's images [P, C, H, W] of one part, from which gradients reach G, and its float buffers after that pass."""
+
+    images: Tensor
+    statistics: list[Tensor]
 
 
 class Trainer:
@@ -88,19 +97,27 @@ class Trainer:
         d_figures, batches = [], range(step * self.settings.d_steps, (step + 1) * self.settings.d_steps)
         for batch in batches:
             due = self._penalties_due(batch)
-            d_results = [self._d_part(part, due) for part in self._parts(batch, "d", batch, due)]
+            parts = self._parts(batch, due)
+            fakes = [self._fake(part, learns=batch == batches[-1]) for part in parts]
+            d_results = [self._d_part(part, fake.images.detach(), due) for part, fake in zip(parts, fakes, strict=True)]
             d_figures.append(self._update(self.D, self.opt_d, d_results))
-        # Teach G by what D now says of fresh samples.
-        g_results = [self._g_part(part) for part in self._parts(batches[-1], "g", step)]
+        # Teach G by what D now says of the last of these samples.
+        g_results = [self._g_part(part, fake) for part, fake in zip(parts, fakes, strict=True)]
         g_figures = self._update(self.G, self.opt_g, g_results)
         # Follow G with its average.
         update_ema(self.ema, self.G, self._ema_decay(step))
         return torch.cat([torch.stack(d_figures).mean(dim=0), g_figures])
 
-    def _d_part(self, part: Part, due: Sequence[DuePenalty]) -> PartResult:
+    def _fake(self, part: Part, learns: bool) -> Fake:
+        """G's images for one part; learns: whether G's gradients are wanted of them later."""
+        # On copies of the buffers: each part starts from the same ones, and gradients are taken after all have passed.
+        buffers = {name: buffer.clone() for name, buffer in self.G.named_buffers()}
+        with torch.set_grad_enabled(learns), self._autocast():
+            images = functional_call(self.G, buffers, (part.z, part.y))
+        return Fake(images, [buffer for buffer in buffers.values() if buffer.is_floating_point()])
+
+    def _d_part(self, part: Part, fake_images: Tensor, due: Sequence[DuePenalty]) -> PartResult:
         """One part's share of D's step, with the penalties that are due."""
-        with torch.no_grad(), kept_buffers(self.G), self._autocast():
-            fake_images = self.G(part.z, part.y)
         whole = {penalty.at for penalty, term in due if term.part == 1}
         real_images = part.real_images.detach().requires_grad_("real" in whole)
         fake_images = fake_images.requires_grad_("fake" in whole)
@@ -118,16 +135,16 @@ class Trainer:
             means = [x.detach().mean() for x in (d_loss, real_logits, fake_logits, norms)]
             return PartResult(gradients, statistics, torch.stack(means))
 
-    def _g_part(self, part: Part) -> PartResult:
+    def _g_part(self, part: Part, fake: Fake) -> PartResult:
         """One part's share of G's step."""
-        with kept_buffers(self.D), kept_buffers(self.G), self._autocast():
-            fake_logits = real_logits = self.D(self.G(part.z, part.y), part.y).float()
+        with kept_buffers(self.D), self._autocast():
+            fake_logits = real_logits = self.D(fake.images, part.y).float()
             if self.loss.paired:
                 with torch.no_grad():
                     real_logits = self.D(part.real_images, part.y).float()
             g_loss = self.loss.generator(fake_logits, real_logits)
             gradients = torch.autograd.grad(g_loss.mean(), list(self.G.parameters()))
-            return PartResult(gradients, copied_statistics(self.G), g_loss.detach().mean().reshape(1))
+            return PartResult(gradients, fake.statistics, g_loss.detach().mean().reshape(1))
 
     def _squared_norms(
         self, penalty: Penalty, term: PenaltyTerm, part: Part, judged: dict[str, tuple[Tensor, Tensor]]
@@ -155,11 +172,11 @@ class Trainer:
             buffer.copy_(statistic)
         return torch.cat([mean.figures, norm.reshape(1)])
 
-    def _parts(self, batch: int, player: str, draw: int, due: Sequence[DuePenalty] = ()) -> list[Part]:
-        """This process's parts of a batch: real images of that batch, latents of that draw, what penalties need."""
+    def _parts(self, batch: int, due: Sequence[DuePenalty]) -> list[Part]:
+        """This process's parts of a batch: real images, latents, and what the penalties need."""
         settings, device = self.settings, self.images.device
         rows = self.order.rows(batch).to(device)
-        z = draws.normal(settings.seed, f"train_gan.z.{player}", draw, (settings.batch_size, settings.z_dim))
+        z = draws.normal(settings.seed, "train_gan.z", batch, (settings.batch_size, settings.z_dim))
         tensors = self.images[rows], self.labels[rows], z.to(device), self._uniform(batch, due).to(device)
         mine = slice(self.team.parts.start, self.team.parts.stop)
         return [Part(*part) for part in zip(*(tensor.chunk(settings.shards)[mine] for tensor in tensors), strict=True)]

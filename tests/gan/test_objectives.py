@@ -26,7 +26,7 @@ def expected_d_gradient(penalty: str, weight: float, part: float, shards: int) -
     G, D = players(normalised=False)
     images, labels = data()
     rows = draws.permutation(SEED, "train_gan.order", 0, len(images))[:BATCH]
-    real, y, fake = images[rows], labels[rows], G(latents("d", 0), labels[rows]).detach()
+    real, y, fake = images[rows], labels[rows], G(latents(0), labels[rows]).detach()
     uniform = draws.uniform(SEED, "train_gan.penalty", 0, (BATCH, 17))
     objective = REFERENCES["non_saturating"].discriminator(D(real, y), D(fake, y)).mean()
     size = BATCH // shards

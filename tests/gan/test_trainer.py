@@ -117,8 +117,8 @@ def r1_penalty(D: nn.Module, images: Tensor, y: Tensor) -> Tensor:
     return torch.stack(squares)
 
 
-def latents(player: str, step: int) -> Tensor:
-    return draws.normal(SEED, f"train_gan.z.{player}", step, (BATCH, Z_DIM))
+def latents(batch: int) -> Tensor:
+    return draws.normal(SEED, "train_gan.z", batch, (BATCH, Z_DIM))
 
 
 def plain_training(loss: str, gamma: float, steps: int) -> tuple[dict[str, Tensor], list[list[float]]]:
@@ -137,15 +137,15 @@ def plain_training(loss: str, gamma: float, steps: int) -> tuple[dict[str, Tenso
         rows = order[step * BATCH : (step + 1) * BATCH]
         real, y = images[rows], labels[rows]
 
-        fake = copy.deepcopy(G)(latents("d", step), y).detach()
-        real_logits, fake_logits = D(real, y), D(fake, y)
+        fake = G(latents(step), y)
+        real_logits, fake_logits = D(real, y), D(fake.detach(), y)
         d_loss, penalty = REFERENCES[loss].discriminator(real_logits, fake_logits), r1_penalty(D, real, y)
         opt_d.zero_grad()
         (d_loss + gamma / 2 * penalty).mean().backward()
         d_norm = torch.cat([p.grad.flatten() for p in D.parameters() if p.grad is not None]).norm()
         opt_d.step()
 
-        g_loss = REFERENCES[loss].generator(D(G(latents("g", step), y), y), D(real, y).detach())
+        g_loss = REFERENCES[loss].generator(D(fake, y), D(real, y).detach())
         opt_g.zero_grad()
         g_loss.mean().backward()
         g_norm = torch.cat([p.grad.flatten() for p in G.parameters() if p.grad is not None]).norm()
@@ -206,9 +206,9 @@ def test_without_normalisation_the_parts_together_give_the_gradient_of_the_whole
     rows = draws.permutation(SEED, "train_gan.order", 0, len(images))[:BATCH]
     real, y = images[rows], labels[rows]
     reference = REFERENCES["non_saturating"]
-    objective = reference.discriminator(D(real, y), D(G(latents("d", 0), y).detach(), y)) + r1_penalty(D, real, y)
+    objective = reference.discriminator(D(real, y), D(G(latents(0), y).detach(), y)) + r1_penalty(D, real, y)
     expected_d = torch.autograd.grad(objective.mean(), list(D.parameters()))
-    g_loss = reference.generator(D(G(latents("g", 0), y), y), D(real, y))
+    g_loss = reference.generator(D(G(latents(0), y), y), D(real, y))
     expected_g = torch.autograd.grad(g_loss.mean(), list(G.parameters()))
     for optimizer, expected in ((made.opt_d, expected_d), (made.opt_g, expected_g)):
         found = [optimizer.state[parameter]["exp_avg"] / 0.5 for parameter in optimizer.param_groups[0]["params"]]
@@ -232,7 +232,7 @@ def test_running_statistics_are_the_mean_of_the_parts_updates(shards: int) -> No
 
     made = trainer((Normalised(), players()[1]), shards)
     made.step(0)
-    parts = latents("g", 0).view(shards, BATCH // shards, Z_DIM)
+    parts = latents(0).view(shards, BATCH // shards, Z_DIM)
     norm = made.G.get_submodule("norm")
     assert_close(norm.running_mean, 0.1 * parts.mean(1).mean(0))
     assert_close(norm.running_var, 0.9 + 0.1 * parts.var(1).mean(0))
