@@ -2,7 +2,9 @@
 
 From the paper: strided and transposed convolutions in place of pooling, BatchNorm and ReLU in G, LeakyReLU in D.
 Departures: no normalisation in D, since R1's gradient of one image must not depend on its neighbours; two
-resolutions, as 28 and 32 pixels ask for; one hidden linear layer at D's end.
+resolutions, as 28 and 32 pixels ask for; one hidden linear layer at D's end. At full resolution, where an image has one
+channel and a convolution is slow for what it computes, each square of four pixels is four channels instead: G ends with
+a sub-pixel convolution (Shi et al. 2016), and D begins with its inverse.
 """
 
 import math
@@ -11,9 +13,10 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
 
 from stages.common.params import StageParams
-from stages.gan.layers import unit_mean_square
+from stages.gan.layers import ReachingTanh, unit_mean_square
 from stages.gan.layout import laid_out
 
 
@@ -42,8 +45,9 @@ class Generator(nn.Module):
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
-            nn.Tanh(),
+            nn.Conv2d(width, 4 * channels, 3, padding=1),
+            nn.PixelShuffle(2),
+            ReachingTanh(),
         )
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
@@ -62,7 +66,7 @@ class Discriminator(nn.Module):
         channels, height, columns = image_shape
         hidden = 4 * width
         self.body = nn.Sequential(
-            nn.Conv2d(channels, width, 4, stride=2, padding=1),
+            nn.Conv2d(4 * channels, width, 3, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
@@ -75,7 +79,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, y: Tensor) -> Tensor:
         """images float32 [B, C, H, W] in [-1, 1]; y int64 [B], unread if unconditional."""
-        x = self.body(laid_out(images))
+        x = self.body(laid_out(pixel_unshuffle(images, 2)))
         logits = self.head(x).squeeze(1)
         if self.embedding is not None:
             # Projection: logit = psi(x) + <e_y, x>, equation 3 of the paper, scaled to the size of the first term.
