@@ -17,7 +17,9 @@ from stages.common.images import load_image_set, save_image_set
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 
-CHOSEN = ["fd_classifier", "kd_classifier", "precision", "density", "coverage", "gan_test_accuracy", "c_t"]
+CHOSEN = ["fd_classifier", "coverage", "gan_test_accuracy", "c_t"]
+SHOWN = {"fd_classifier_ratio", "coverage", "gan_test_accuracy", "c_t"}
+"""Their keys in metrics.json."""
 VALUES: dict[str, Any] = {"metrics": CHOSEN, "neighbours": 3, "num_images": 150, "protocol": "classifier", "seed": 1}
 TRAIN, TEST, VALIDATION = (Path(f"normalize/{split}.safetensors") for split in ("train", "test", "validation"))
 SAMPLES = Path("generate/samples.safetensors")

@@ -1,4 +1,4 @@
-"""The tables of an evaluation: metrics for the terminal, counts of classes, and a row per sample for confusions."""
+"""The tables of an evaluation: the figures of metrics.json, metrics for the terminal, counts of classes, confusions."""
 
 from typing import Any
 
@@ -7,7 +7,21 @@ from torch import Tensor
 
 from stages.evaluation.beside_floor import MetricEntry
 from stages.evaluation.embedded import Embedded
+from stages.evaluation.registry import METRICS, PAPERS
 from stages.metrics.classes import class_histogram
+
+
+def shown_figures(chosen: list[str], entries: dict[str, MetricEntry]) -> tuple[dict[str, float], dict[str, str]]:
+    """What metrics.json holds of the chosen metrics, and why it leaves out those without a figure; both by its keys."""
+    figures, left_out = {}, {}
+    for metric in ((METRICS | PAPERS)[name] for name in chosen):
+        entry = entries[metric.name]
+        figure = entry.ratio if metric.is_shown_as_ratio else entry.value
+        if figure is None:
+            left_out[metric.shown_name] = entry.undefined["ratio" if metric.is_shown_as_ratio else "value"]
+        else:
+            figures[metric.shown_name] = figure
+    return figures, left_out
 
 
 def summary(entries: dict[str, MetricEntry]) -> str:
