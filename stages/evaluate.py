@@ -25,6 +25,7 @@ from stages.evaluation.details import Details, measure, protocol_of
 from stages.evaluation.embedded import beside_training, embed
 from stages.evaluation.files import write_evaluation
 from stages.evaluation.inception import embed_again, load_inception
+from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 from stages.evaluation.protocol import features_of
 from stages.evaluation.registry import METRICS, PAPERS
 from stages.evaluation.tables import shown_figures, summary
@@ -75,6 +76,7 @@ def run(params: Params, data: Path) -> None:
     images, paths = read_images(params, data)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
+    least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     inception = load_inception() if params.protocol == "inception" else None
     for line in remarks(params, images):
         print(line, file=sys.stderr)
@@ -95,7 +97,8 @@ def run(params: Params, data: Path) -> None:
     figures = measure(names, comparisons, on_inception)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
-    details = Details(**dict(figures), protocol=protocol, in_plain_words=in_plain_words(figures))
+    doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
+    details = Details(**dict(figures), protocol=protocol, in_plain_words=in_plain_words(figures, doubt))
 
     # Write.
     shown, left_out = shown_figures(params.metrics, details.metrics)

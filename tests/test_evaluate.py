@@ -1,6 +1,7 @@
 """The stage evaluate on real digits, with a small classifier: what it writes."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.evaluation_inputs import (
     change_images,
     params,
     results,
+    set_least_accuracy,
     written,
 )
 
@@ -185,6 +187,29 @@ def test_training_digits_as_samples_are_called_copies(upstream: Path) -> None:
     assert details["metrics"]["authenticity"]["value"] == 0
     assert details["memorisation"]["copies"]["samples"] == 150
     assert "signs of copying (C_T" in details["in_plain_words"]
+
+
+def test_a_classifier_that_recognises_too_little_is_no_judge(
+    upstream: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By MNIST's own bar, thirty steps of training are too few: the samples, real digits, are neither good nor new."""
+    set_least_accuracy(upstream, 0.97)
+    evaluate.run(params(), upstream)
+    details = results(upstream)[1]
+    words, accuracy = details["in_plain_words"], details["protocol"]["features"]["test_accuracy"]
+    assert 0.7 < accuracy < 0.97
+    begin = f"no judgement: the classifier recognises {100 * accuracy:g} % of the test digits, a judge needs 97 %"
+    assert words.partition(";")[0] == begin
+    assert re.search(r"(?<!not )good|no sign|even|weakest|nothing", words) is None
+    assert capsys.readouterr().out.splitlines()[-1] == words
+
+
+def test_what_a_poor_judge_finds_wrong_is_still_said(upstream: Path) -> None:
+    set_least_accuracy(upstream, 1.0)
+    train = load_image_set(upstream / TRAIN)
+    save_image_set(upstream / SAMPLES, train.images[:180], train.labels[:180], train.classes)
+    evaluate.run(params(), upstream)
+    assert re.search("; as far as it can tell, not good: .*signs of copying", results(upstream)[1]["in_plain_words"])
 
 
 def test_halves_too_small_for_the_metrics_are_left_out(upstream: Path) -> None:
