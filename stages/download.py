@@ -6,7 +6,7 @@ which source gave it, and how compressed, changes nothing in the outs.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -34,7 +34,7 @@ class Params(StageParams):
 
 
 def run(params: Params, data: Path) -> None:
-    """Write the dataset's four IDX files and dataset.json (its name and class names) to data/download.
+    """Write the dataset's four IDX files and dataset.json (its name, class names and bar) to data/download.
 
     Raises UserError if the sources together do not give every file, OSError if one cannot be written.
     """
@@ -48,11 +48,11 @@ def run(params: Params, data: Path) -> None:
     if missing := [name for name in dataset.files if name not in contents]:
         raise UserError(_nowhere(params.dataset, dataset, missing, failures))
     made = dataset.format(contents)
-    names = registered_names(params.dataset, dataset)
+    entry = registered_entry(params.dataset, dataset)
     folder = data / "download"
     for name in NAMES:
         write_bytes(folder / name, made[name])
-    write_json(folder / "dataset.json", {"name": params.dataset, "classes": names})
+    write_json(folder / "dataset.json", entry)
 
 
 def fetch_files(source: Source, dataset: Dataset, names: list[str], contents: dict[str, bytes]) -> list[str]:
@@ -75,12 +75,16 @@ def fetch_files(source: Source, dataset: Dataset, names: list[str], contents: di
     return failures
 
 
-def registered_names(name: str, dataset: Dataset) -> list[str]:
-    """The names of the classes. Raises UserError if the dataset's entry holds names that later stages would refuse."""
+def registered_entry(name: str, dataset: Dataset) -> dict[str, Any]:
+    """What dataset.json holds. Raises UserError if the dataset's file has values that later stages would refuse."""
+    file = f"stages/datasets/sets/{name}.py"
+    if not 0 <= dataset.least_accuracy <= 1:
+        raise UserError(f"{file}: least_accuracy: expected a number from 0 to 1, found {dataset.least_accuracy}")
     try:
-        return class_names(list(dataset.classes))
+        names = class_names(list(dataset.classes))
     except ValueError as error:
-        raise UserError(f"stages/datasets/sets/{name}.py: classes: {error}") from None
+        raise UserError(f"{file}: classes: {error}") from None
+    return {"name": name, "classes": names, "least_accuracy": float(dataset.least_accuracy)}
 
 
 def _sources(dataset: Dataset) -> Iterator[Source]:

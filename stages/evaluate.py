@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
+from torch import nn
 
 from stages.classifier.model import load_classifier
 from stages.common.class_names import MOST_NAMED
@@ -21,19 +22,21 @@ from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
 from stages.evaluation.comparisons import MIN_IMAGES, compare, least_images
-from stages.evaluation.details import Details, measure, protocol_of
-from stages.evaluation.embedded import beside_training, embed
+from stages.evaluation.details import OnInception, details_of, measure, protocol_of
+from stages.evaluation.embedded import Embedded, beside_training, embed
 from stages.evaluation.files import write_evaluation
-from stages.evaluation.inception import embed_again, load_inception
+from stages.evaluation.inception import embed_again, features_of_first, load_inception
+from stages.evaluation.judge import read_least_accuracy, why_no_judgement
+from stages.evaluation.papers import images_needed, left_out, paper_entries
 from stages.evaluation.protocol import features_of
-from stages.evaluation.registry import METRICS, PAPERS, need_labels
-from stages.evaluation.tables import summary
+from stages.evaluation.registry import METRICS, PAPERS
+from stages.evaluation.tables import shown_figures, summary
 from stages.evaluation.verdict import in_plain_words
 
 DIGITS = ("test", "validation", "train")
 LEAST_TRAINING = 2
-MOST_SHOWN = 7
-"""Figures in metrics.json: with cas, of the stage usefulness, `dvc exp show` has eight."""
+MOST_SHOWN = 4
+"""Figures in metrics.json: with three of the stage two_sample and cas, of usefulness, `dvc exp show` has eight."""
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -48,7 +51,7 @@ class Params(StageParams):
     metrics: Annotated[
         list[Annotated[str, known_name(lambda: METRICS | PAPERS)]],
         AfterValidator(_unique),
-        Field(min_length=1, max_length=MOST_SHOWN, description="figures of metrics.json; details.json holds all"),
+        Field(min_length=1, max_length=MOST_SHOWN, description="figures of metrics.json, see docs/metrics.md"),
     ]
     neighbours: Annotated[
         int, Field(ge=1, description="which nearest neighbour the balls of precision, recall, density, coverage reach")
@@ -72,11 +75,15 @@ class Params(StageParams):
 def run(params: Params, data: Path) -> None:
     """Read digits, samples and classifier; write metrics.json, details.json, tables and pictures."""
     # Load the images, at equal count, and the networks that see them.
-    images, paths = read_images(params, data)
+    all_images, paths = read_images(data)
+    images = at_equal_count(params, all_images)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
+    least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     inception = load_inception() if params.protocol == "inception" else None
-    for line in remarks(params, images):
+    if not inception:
+        all_images = images  # the other samples leave the memory
+    for line in remarks(params, images, all_images):
         print(line, file=sys.stderr)
 
     # Embed them; the training digits only serve to find copies.
@@ -87,24 +94,37 @@ def run(params: Params, data: Path) -> None:
     # Compare samples, real digits in their place, and halves of the test digits.
     names = images["test"].classes
     comparisons = compare(sets, len(names), params.neighbours, params.seed)
-    on_inception = None
-    if inception:
-        on_inception = compare(embed_again(inception, sets, images), len(names), params.neighbours, params.seed)
+    on_inception = compare_again(inception, params, sets, all_images) if inception else None
 
     # Describe: all figures, what they depend on, and a line of plain words.
     figures = measure(names, comparisons, on_inception)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
-    details = Details(**dict(figures), protocol=protocol, in_plain_words=in_plain_words(figures))
+    doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
+    details = details_of(figures, protocol, in_plain_words(figures, doubt))
 
     # Write.
-    write_evaluation(data / "evaluate", params.metrics, names, comparisons, images, details)
-    print(summary(details.metrics))
+    shown, left_out = shown_figures(params.metrics, details.metrics)
+    write_evaluation(data / "evaluate", shown, names, comparisons, images, details)
+    for name, reason in left_out.items():
+        print(f"metrics.json leaves out {name}: {reason}", file=sys.stderr)
+    print(summary(details.metrics, details.papers))
     print(details.in_plain_words)
 
 
-def read_images(params: Params, data: Path) -> tuple[dict[str, ImageSet], dict[str, Path]]:
-    """The sets test, validation, train and samples, at equal count, and their files.
+def compare_again(
+    inception: nn.Module, params: Params, sets: dict[str, Embedded], images: dict[str, ImageSet]
+) -> OnInception:
+    """The comparisons of these sets, and those of papers, on Inception features. images: all of each set."""
+    counts = images_needed(images)
+    counts |= {name: max(counts[name], len(each.features)) for name, each in sets.items()}
+    features = features_of_first(inception, images, counts)
+    comparisons = compare(embed_again(sets, features), len(images["test"].classes), params.neighbours, params.seed)
+    return OnInception(comparisons, paper_entries(images, features))
+
+
+def read_images(data: Path) -> tuple[dict[str, ImageSet], dict[str, Path]]:
+    """The sets test, validation, train and samples, and their files.
 
     Raises UserError if they do not belong together, if digits have no labels, or if they are too few.
     """
@@ -116,7 +136,7 @@ def read_images(params: Params, data: Path) -> tuple[dict[str, ImageSet], dict[s
     if len(images["train"]) < LEAST_TRAINING:
         actual = f"expected at least {LEAST_TRAINING} digits, to know how far apart they lie, found 1"
         raise UserError(f"{paths['train']}: {actual}; {remedy(paths['train'])}")
-    return at_equal_count(params, images), paths
+    return images, paths
 
 
 def at_equal_count(params: Params, images: dict[str, ImageSet]) -> dict[str, ImageSet]:
@@ -134,17 +154,19 @@ def at_equal_count(params: Params, images: dict[str, ImageSet]) -> dict[str, Ima
     return images | {"samples": samples.select(first).copy(), "validation": validation.select(first)}
 
 
-def remarks(params: Params, images: dict[str, ImageSet]) -> Iterator[str]:
-    """What a user may not expect of these images, a line for each, before the long work."""
+def remarks(params: Params, images: dict[str, ImageSet], all_images: dict[str, ImageSet]) -> Iterator[str]:
+    """What a user may not expect of these images, a line for each, before the long work.
+
+    images: those of the metrics; all_images: those that protocols of papers may compare.
+    """
     samples = images["samples"]
     if len(samples) < params.num_images:
         yield f"evaluate.num_images = {params.num_images}: {len(samples)} samples and as many validation digits exist"
     for name, title in (("test", "test digit"), ("validation", "validation digit"), ("samples", "sample")):
         if images[name].has_labels and (missing := missing_classes(images[name])):
             yield f"no {title} of {listed(missing, MOST_NAMED)}: distances of such a class are undefined"
-    needing = [name for name in params.metrics if name in METRICS and need_labels in METRICS[name].needs]
-    if needing and not samples.has_labels:
-        yield f"samples without labels: no value of {listed(needing, MOST_SHOWN)}, which metrics.json leaves out"
+    if params.protocol == "inception":
+        yield from left_out(all_images)
 
 
 if __name__ == "__main__":

@@ -54,13 +54,22 @@ class Digits(NamedTuple):
     labels: Tensor
 
 
+class Described(NamedTuple):
+    """A dataset: its name, those of its classes, and the share of its test images that a judge must recognise."""
+
+    name: str
+    classes: list[str]
+    least_accuracy: float
+
+
 def run(params: Params, data: Path) -> None:
     """Read data/download, write train, validation and test.safetensors and dataset.json to data/normalize.
 
     Raises UserError if a file of data/download is not what it should be, or if params do not fit the data.
     """
     source = data / "download"
-    name, names = read_dataset(source / "dataset.json")
+    dataset = read_dataset(source / "dataset.json")
+    name, names = dataset.name, dataset.classes
     training = read_digits(source, "train", len(names), params.size)
     test = read_digits(source, "t10k", len(names), params.size)
     if training.levels.shape[1:] != test.levels.shape[1:]:
@@ -87,6 +96,7 @@ def run(params: Params, data: Path) -> None:
     description = {
         "name": name,
         "classes": classes,
+        "least_accuracy": dataset.least_accuracy,
         "image_shape": [training.levels.shape[1], params.size, params.size],
         "num_images": {split: len(digits.labels) for split, digits in splits.items()},
         "num_images_per_class": counts,
@@ -105,14 +115,16 @@ def require_training_digits(params: Params, counts: dict[str, int]) -> None:
         )
 
 
-def read_dataset(path: Path) -> tuple[str, list[str]]:
-    """The dataset's name and the names of its classes. Raises UserError if the file holds something else."""
+def read_dataset(path: Path) -> Described:
+    """What stage download says of the dataset. Raises UserError if the file holds something else."""
     content = read_json(path)
     try:
         match content:
-            case {"name": str(name), "classes": classes, **rest} if name and name.isprintable() and not rest:
-                return name, class_names(classes)
-        raise ValueError(f"expected the name and classes of a data set, found {shown(content)}")
+            case {"name": str(name), "classes": classes, "least_accuracy": float(least), **rest} if (
+                name and name.isprintable() and 0 <= least <= 1 and not rest
+            ):
+                return Described(name, class_names(classes), least)
+        raise ValueError(f"expected the name, classes and least_accuracy of a data set, found {shown(content)}")
     except ValueError as error:
         raise UserError(f"{path}: {error}; {remedy(path)}") from None
 

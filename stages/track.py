@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from pydantic import Field
 
-from stages.classifier.model import Classifier, finite_features, load_classifier
+from stages.classifier.model import Classifier, load_classifier
 from stages.common.errors import UserError
 from stages.common.files import write_csv, write_json
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, to_float, to_levels
@@ -18,7 +18,18 @@ from stages.common.labelled import require_labels
 from stages.common.params import StageParams
 from stages.common.progress import counted
 from stages.common.runtime import run_stage
-from stages.evaluation.curve import CurveDetails, CurveFloor, CurveProtocol, Reference, measure_floor, measure_row
+from stages.evaluation.curve import (
+    CurveDetails,
+    CurveFeatures,
+    CurveFloor,
+    CurveProtocol,
+    Reference,
+    in_plain_words,
+    measure_floor,
+    measure_row,
+    reference_of,
+)
+from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 from stages.evaluation.protocol import Split, features_of, versions
 from stages.gan.snapshots import Snapshot, read_snapshots
 
@@ -36,9 +47,9 @@ class Params(StageParams):
 def run(params: Params, data: Path) -> None:
     """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot, and details.json."""
     validation, snapshots, classifier, classifier_path = read_inputs(params, data)
+    least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     digits = validation.select(slice(params.num_images))
-    features = finite_features(classifier, digits.images, classifier_path)
-    reference = Reference(classifier, classifier_path, features, params.neighbours)
+    reference = reference_of(classifier, classifier_path, digits, params.neighbours)
 
     rows = []
     for snapshot in counted(snapshots, "track", len(snapshots), "snapshot"):
@@ -47,17 +58,13 @@ def run(params: Params, data: Path) -> None:
     floor = measure_floor(validation, params.num_images, reference)
 
     table = pd.DataFrame(rows, columns=COLUMNS)
-    protocol = CurveProtocol(
-        num_images=params.num_images,
-        reference=Split(split="validation", num_images=len(digits)),
-        features=features_of(classifier, classifier_path),
-        neighbours=params.neighbours,
-        seed=params.seed,
-        versions=versions(),
-    )
+    doubt = why_no_judgement("the classifier", reference.accuracy, least_accuracy, "validation digits")
+    words = in_plain_words(table["kimg"].tolist(), table["fd_classifier"].tolist(), floor, doubt)
+    details = CurveDetails(floor=floor, in_plain_words=words, protocol=protocol_of(params, reference))
     write_csv(data / "track" / "track.csv", table)
-    write_json(data / "track" / "details.json", CurveDetails(floor=floor, protocol=protocol).content())
+    write_json(data / "track" / "details.json", details.content())
     report(table, floor.content() if isinstance(floor, CurveFloor) else {})
+    print(words)
 
 
 def read_inputs(params: Params, data: Path) -> tuple[ImageSet, list[Snapshot], Classifier, Path]:
@@ -88,6 +95,19 @@ def draw_samples(snapshot: Snapshot, params: Params, classes: list[str]) -> Imag
     y = torch.arange(params.num_images) % len(classes)
     images = sampler.images(sampler.latents("z", params.num_images), y)
     return ImageSet(to_float(to_levels(images)), y if sampler.num_classes else torch.full_like(y, NO_LABEL), classes)
+
+
+def protocol_of(params: Params, reference: Reference) -> CurveProtocol:
+    """What the rows depend on."""
+    features = dict(features_of(reference.classifier, reference.source))
+    return CurveProtocol(
+        num_images=params.num_images,
+        reference=Split(split="validation", num_images=len(reference.features)),
+        features=CurveFeatures(**features, validation_accuracy=reference.accuracy),
+        neighbours=params.neighbours,
+        seed=params.seed,
+        versions=versions(),
+    )
 
 
 def report(table: pd.DataFrame, floor: dict[str, float]) -> None:

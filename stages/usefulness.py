@@ -14,6 +14,7 @@ from stages.common.records import Undefined
 from stages.common.runtime import make_deterministic, report_errors
 from stages.common.unchanged import Unchanged
 from stages.evaluation.cas import cas_details
+from stages.evaluation.judge import read_least_accuracy
 from stages.evaluation.scores import NO_LABELS
 
 
@@ -24,6 +25,7 @@ def run(data: Path) -> None:
     folder = data / "usefulness"
     require_test_digits(test_path, test)
     baseline = read_baseline(data / "baseline" / "baseline.json", len(test))
+    least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     if not samples.has_labels:
         write_json(folder / "cas.json", {})
         write_json(folder / "details.json", Undefined(undefined=NO_LABELS).content())
@@ -31,7 +33,7 @@ def run(data: Path) -> None:
         return
     samples = samples.select(slice(baseline.num_images))
     accuracy = summarised(mistakes_of_seeds(samples, test, baseline.recipe, baseline.seeds), len(test))
-    details = cas_details(accuracy, baseline, len(samples), len(test))
+    details = cas_details(accuracy, baseline, len(samples), len(test), least_accuracy)
     write_json(folder / "cas.json", {"cas": accuracy.mean})
     write_json(folder / "details.json", details.content())
     print(details.in_plain_words)

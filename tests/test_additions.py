@@ -72,7 +72,7 @@ def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
     assert meta["network"] == "mlp"
     assert meta["arguments"]["hidden"] == 128
     metrics = json.loads((clone.root / "data/evaluate/metrics.json").read_text(encoding="utf-8"))
-    assert metrics["mean_distance"] > 0
+    assert metrics["mean_distance_ratio"] > 0
     contrast = json.loads((clone.root / "data/contrast/contrast.json").read_text(encoding="utf-8"))
     assert -1 < contrast["pixel_mean"] < 1
     assert "Running stage" not in clone.dvc("repro")

@@ -259,7 +259,7 @@ def test_at_most_eight_figures_are_shown(tmp_path: Path) -> None:
     """Seven of evaluate and cas of usefulness, under either protocol."""
     found = refusal(tmp_path, changed("evaluate.metrics", list(METRICS)[:8]))
     assert "evaluate.metrics" in found
-    assert "at most 7 items" in found
+    assert "at most 4 items" in found
 
 
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:

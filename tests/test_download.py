@@ -48,7 +48,8 @@ class Project:
 
     def assert_complete(self) -> None:
         written = self.written()
-        assert json.loads(written.pop("dataset.json")) == {"name": "tiny", "classes": list("0123456789")}
+        entry = {"name": "tiny", "classes": list("0123456789"), "least_accuracy": 0.97}
+        assert json.loads(written.pop("dataset.json")) == entry
         assert written == self.files
 
 
@@ -234,3 +235,16 @@ def test_unknown_dataset() -> None:
     known = ", ".join(registry.names())
     with pytest.raises(UserError, match=f"download.dataset: expected one of {known}, found 'mnits'"):
         validate_section({"download": {"dataset": "mnits"}}, "download", download.Params)
+
+
+def test_bar_of_the_dataset_is_passed_on(project: Project) -> None:
+    other = replace(project, dataset=replace(project.dataset, least_accuracy=0.88))
+    other.download(*other.dataset.sources)
+    assert json.loads(other.written()["dataset.json"])["least_accuracy"] == 0.88
+
+
+def test_bar_that_is_no_share_is_refused_by_the_name_of_its_file(project: Project) -> None:
+    other = replace(project, dataset=replace(project.dataset, least_accuracy=97))
+    with pytest.raises(UserError, match=r"sets/tiny\.py: least_accuracy: expected a number from 0 to 1, found 97"):
+        other.download(*other.dataset.sources)
+    assert other.written() == {}

@@ -1,6 +1,7 @@
 """The stage evaluate on real digits, with a small classifier: what it writes."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,16 @@ from stages.common.images import NO_LABEL, load_image_set, save_image_set
 from stages.evaluation.details import Details
 from stages.evaluation.registry import METRICS
 from tests.evaluation_inputs import (
-    CHOSEN,
     CLASSIFIER,
     SAMPLES,
+    SHOWN,
     TEST,
     TRAIN,
     VALIDATION,
     change_images,
     params,
     results,
+    set_least_accuracy,
     written,
 )
 
@@ -48,11 +50,10 @@ def test_writes_these_files_and_the_same_bytes_again(upstream: Path) -> None:
 
 def test_real_digits_score_near_the_floor_and_noise_far_from_it(upstream: Path) -> None:
     evaluate.run(params(), upstream)
-    digits, details = results(upstream)
+    digits, floors = ({name: entry[key] for name, entry in entries_of(upstream).items()} for key in ("value", "floor"))
     change_images(upstream, images=lambda images: torch.linspace(-1, 1, images.numel()).view_as(images).sin())
     evaluate.run(params(), upstream)
-    noise, _ = results(upstream)
-    floors = {name: entry["floor"] for name, entry in details["metrics"].items()}
+    noise = {name: entry["value"] for name, entry in entries_of(upstream).items()}
     for name in ("fd_classifier", "kd_classifier"):
         assert abs(digits[name] - floors[name]) < 0.2 * noise[name]
     for name in ("precision", "density", "coverage", "gan_test_accuracy"):
@@ -60,12 +61,46 @@ def test_real_digits_score_near_the_floor_and_noise_far_from_it(upstream: Path) 
     assert abs(digits["c_t"]) < 4 < noise["c_t"]
 
 
+def entries_of(data: Path) -> dict[str, Any]:
+    """The entry of each metric in the details."""
+    entries: dict[str, Any] = results(data)[1]["metrics"]
+    return entries
+
+
+def test_distances_are_shown_as_ratios_to_their_floor(upstream: Path) -> None:
+    """So that `dvc exp show` compares runs: another unit of the features changes the distance alone."""
+    chosen = {"metrics": ["fd_classifier", "kd_classifier", "class_imbalance", "precision"]}
+    evaluate.run(params(**chosen), upstream)
+    shown, before = results(upstream)[0], entries_of(upstream)
+    for name in ("fd_classifier", "kd_classifier", "class_imbalance"):
+        assert shown.pop(f"{name}_ratio") == before[name]["ratio"] == before[name]["value"] / before[name]["floor"]
+    assert shown == {"precision": before["precision"]["value"]}
+    tensors, meta = read_tensors(upstream / CLASSIFIER)
+    for part in ("weight", "bias"):
+        tensors[f"body.6.{part}"] = 10 * tensors[f"body.6.{part}"]  # of the normalisation before the features
+    write_tensors(upstream / CLASSIFIER, tensors, meta)
+    evaluate.run(params(**chosen), upstream)
+    assert entries_of(upstream)["fd_classifier"]["value"] == pytest.approx(100 * before["fd_classifier"]["value"])
+    assert results(upstream)[0]["fd_classifier_ratio"] == pytest.approx(before["fd_classifier"]["ratio"], rel=1e-4)
+
+
+def test_a_ratio_to_a_floor_of_0_is_left_out_and_said_to_be(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = load_image_set(upstream / TEST)
+    save_image_set(upstream / VALIDATION, test.images[:150], test.labels[:150], test.classes)
+    save_image_set(upstream / TEST, test.images[:150], test.labels[:150], test.classes)
+    evaluate.run(params(metrics=["kd_classifier", "coverage"]), upstream)
+    assert results(upstream)[0].keys() == {"coverage"}
+    line = "metrics.json leaves out kd_classifier_ratio: no ratio to a floor that is not above 0"
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
 def test_details_hold_value_floor_ratio_and_protocol(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate.run(params(), upstream)
     metrics, details = results(upstream)
     entries = details["metrics"]
-    assert list(metrics) == sorted(CHOSEN)
-    assert metrics == {name: entries[name]["value"] for name in CHOSEN}
+    values = {name: entries[name]["value"] for name in ("coverage", "gan_test_accuracy", "c_t")}
+    assert metrics == {"fd_classifier_ratio": entries["fd_classifier"]["ratio"], **values}
+    assert list(metrics) == sorted(metrics)
     assert entries.keys() == METRICS.keys()
     of_classes = {
         f"{each['class']}: {name}": entry for each in details["classes"] for name, entry in each["metrics"].items()
@@ -154,6 +189,29 @@ def test_training_digits_as_samples_are_called_copies(upstream: Path) -> None:
     assert "signs of copying (C_T" in details["in_plain_words"]
 
 
+def test_a_classifier_that_recognises_too_little_is_no_judge(
+    upstream: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By MNIST's own bar, thirty steps of training are too few: the samples, real digits, are neither good nor new."""
+    set_least_accuracy(upstream, 0.97)
+    evaluate.run(params(), upstream)
+    details = results(upstream)[1]
+    words, accuracy = details["in_plain_words"], details["protocol"]["features"]["test_accuracy"]
+    assert 0.7 < accuracy < 0.97
+    begin = f"no judgement: the classifier recognises {100 * accuracy:g} % of the test digits, a judge needs 97 %"
+    assert words.partition(";")[0] == begin
+    assert re.search(r"(?<!not )good|no sign|even|weakest|nothing", words) is None
+    assert capsys.readouterr().out.splitlines()[-1] == words
+
+
+def test_what_a_poor_judge_finds_wrong_is_still_said(upstream: Path) -> None:
+    set_least_accuracy(upstream, 1.0)
+    train = load_image_set(upstream / TRAIN)
+    save_image_set(upstream / SAMPLES, train.images[:180], train.labels[:180], train.classes)
+    evaluate.run(params(), upstream)
+    assert re.search("; as far as it can tell, not good: .*signs of copying", results(upstream)[1]["in_plain_words"])
+
+
 def test_halves_too_small_for_the_metrics_are_left_out(upstream: Path) -> None:
     change_images(upstream, lambda images: images[:101], lambda labels: labels[:101], TEST)
     evaluate.run(params(neighbours=50), upstream)
@@ -177,11 +235,14 @@ def test_tables_count_the_images_compared(upstream: Path) -> None:
     assert (confusion["asked"] == confusion["recognised"]).mean() == pytest.approx(accuracy)
 
 
-def test_samples_of_an_unconditional_gan_have_no_gan_test_accuracy(upstream: Path) -> None:
+def test_samples_of_an_unconditional_gan_have_no_gan_test_accuracy(
+    upstream: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     change_images(upstream, labels=lambda labels: torch.full_like(labels, NO_LABEL))
     evaluate.run(params(), upstream)
     metrics, details = results(upstream)
-    assert set(metrics) == set(CHOSEN) - {"gan_test_accuracy"}
+    assert metrics.keys() == SHOWN - {"gan_test_accuracy"}
+    assert capsys.readouterr().err.startswith("metrics.json leaves out gan_test_accuracy: no class was asked for")
     entry = details["metrics"]["gan_test_accuracy"]
     assert (entry["value"], entry["ratio"]) == (None, None)
     assert all("no class was asked for" in entry["undefined"][key] for key in ("value", "ratio", "ratio_interval"))
@@ -191,9 +252,9 @@ def test_samples_of_an_unconditional_gan_have_no_gan_test_accuracy(upstream: Pat
 
 
 def test_metrics_json_holds_only_the_chosen_metrics(upstream: Path) -> None:
-    evaluate.run(params(metrics=["coverage", "class_imbalance"]), upstream)
+    evaluate.run(params(metrics=["coverage", "density"]), upstream)
     metrics, details = results(upstream)
-    assert metrics.keys() == {"coverage", "class_imbalance"}
+    assert metrics.keys() == {"coverage", "density"}
     assert details["metrics"].keys() == METRICS.keys()
 
 

@@ -211,14 +211,18 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
     "broken description": (write("dataset.json", lambda content: content[:9]), "dataset.json is not valid JSON"),
     "description of no dataset": (
         write("dataset.json", lambda _: b"[]"),
-        "expected the name and classes of a data set, found",
+        "expected the name, classes and least_accuracy of a data set, found",
+    ),
+    "bar that nothing reaches": (
+        write("dataset.json", lambda content: content.replace(b"0.97", b"1.97")),
+        "expected the name, classes and least_accuracy of a data set, found",
     ),
     "description without classes": (
-        write("dataset.json", lambda _: b'{"name": "x", "classes": []}'),
+        write("dataset.json", lambda _: b'{"name": "x", "classes": [], "least_accuracy": 0.97}'),
         "expected the names of 1 to 1000 classes, found 0",
     ),
     "nested class names": (
-        write("dataset.json", lambda _: b'{"name": "x", "classes": [["0"]]}'),
+        write("dataset.json", lambda _: b'{"name": "x", "classes": [["0"]], "least_accuracy": 0.97}'),
         "expected the names of classes, found",
     ),
     "negative label": (
@@ -226,7 +230,7 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
         f"{TRAIN_LABELS}: expected labels 0 to 9, found -1 to 9",
     ),
     "class names that are none": (
-        write("dataset.json", lambda _: b'{"name": "x", "classes": "0123456789"}'),
+        write("dataset.json", lambda _: b'{"name": "x", "classes": "0123456789", "least_accuracy": 0.97}'),
         "expected the names of classes, found '0123456789'",
     ),
 }

@@ -19,6 +19,7 @@ from stages.common.params import validate_section
 from stages.gan import architectures, sampler
 from stages.gan.snapshots import read_snapshots
 from stages.metrics.frechet import frechet_distance
+from tests.evaluation_inputs import set_least_accuracy
 
 CLASSES = [str(digit) for digit in range(10)]
 SNAPSHOTS = Path("train_gan/snapshots.safetensors")
@@ -108,10 +109,38 @@ def test_what_the_rows_depend_on_stands_beside_them(upstream: Path) -> None:
     classifier = (upstream / "train_classifier" / "classifier.safetensors").read_bytes()
     protocol = details(upstream)["protocol"]
     assert protocol.keys() == {"features", "neighbours", "num_images", "reference", "seed", "versions"}
+    accuracy = protocol["features"].pop("validation_accuracy")
     assert protocol["features"] == {"classifier_sha256": hashlib.sha256(classifier).hexdigest(), "num_features": 64}
+    assert accuracy == recognised_of(upstream, 150)
     assert (protocol["num_images"], protocol["neighbours"], protocol["seed"]) == (150, 3, 1)
     assert protocol["reference"] == {"split": "validation", "num_images": 150}
     assert protocol["versions"].keys() == {"torch", "numpy"}
+
+
+def recognised_of(data: Path, count: int) -> float:
+    """The share of the first validation digits that the classifier recognises, without blocks."""
+    digits = load_image_set(data / "normalize" / "validation.safetensors").select(slice(count))
+    classifier = classifier_from(*read_tensors(data / "train_classifier" / "classifier.safetensors"), "classifier")
+    return (classifier(digits.images).argmax(1) == digits.labels).double().mean().item()
+
+
+def test_the_curve_is_summed_up_against_its_floor(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_least_accuracy(upstream, 0.0)
+    track.run(params(), upstream)
+    words, rows, floor = details(upstream)["in_plain_words"], table(upstream), details(upstream)["floor"]
+    least = rows.iloc[int(rows["fd_classifier"].argmin())]
+    ratio = least["fd_classifier"] / floor["fd_classifier"]
+    begin = f"least distance {least['fd_classifier']:.3g} after {least['kimg']:g} kimg, {ratio:.2f} times the floor"
+    assert words == f"{begin}; within 1.1 times the floor at no time"
+    assert capsys.readouterr().out.splitlines()[-1] == words
+
+
+def test_a_classifier_without_training_is_no_judge(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    track.run(params(), upstream)
+    share = f"{100 * recognised_of(upstream, 100):g} %"
+    words = f"no judgement: the classifier recognises {share} of the validation digits, a judge needs 97 %"
+    assert details(upstream)["in_plain_words"] == words
+    assert capsys.readouterr().out.splitlines()[-1] == words
 
 
 def test_the_floor_is_that_of_the_validation_digits_after_the_reference(
@@ -159,7 +188,7 @@ def test_no_snapshot_is_refused(upstream: Path) -> None:
 def test_too_many_neighbours_are_refused_before_anything_is_computed(
     upstream: Path, changes: dict[str, int], compared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(track, "finite_features", None)
+    monkeypatch.setattr(track, "reference_of", None)
     message = (
         rf"track\.neighbours: expected less than the {compared} validation digits compared, of 200 .*found {compared}"
     )

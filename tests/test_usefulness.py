@@ -19,6 +19,7 @@ from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
 from stages.evaluation.cas import CasDetails
+from tests.evaluation_inputs import set_least_accuracy
 
 RECIPE: dict[str, Any] = {
     "width": 8,
@@ -115,6 +116,23 @@ def test_samples_without_classes_have_no_score_and_say_why(upstream: Path) -> No
     assert json.loads((upstream / "usefulness" / "cas.json").read_text(encoding="utf-8")) == {}
 
 
+def test_a_recipe_that_learns_too_little_from_real_digits_is_no_judge(
+    upstream: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One epoch over a thousand digits, by MNIST's own bar: CAS has no ratio that could praise the samples."""
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    capsys.readouterr()
+    usefulness.run(upstream)
+    details = result_of(upstream)
+    (printed,) = capsys.readouterr().out.splitlines()
+    real = details["real_digits"]["accuracy"]["mean"]
+    assert real < 0.97
+    begin = "no judgement: a classifier that learned from 1,000 real digits recognises"
+    assert printed.startswith(f"{begin} {100 * real:g} % of the test digits, a judge needs 97 %; ")
+    assert details["in_plain_words"] == printed
+    assert "ratio" not in printed
+
+
 def test_as_many_samples_as_training_digits_and_no_more(upstream: Path) -> None:
     digits = load_image_set(upstream / "normalize" / "train.safetensors")
     twice = ImageSet(digits.images.repeat(2, 1, 1, 1), digits.labels.repeat(2), digits.classes)
@@ -129,6 +147,7 @@ def test_fewer_samples_than_training_digits_are_mentioned(upstream: Path, capsys
     digits = load_image_set(upstream / "normalize" / "train.safetensors")
     fewer = ImageSet(digits.images[:600], digits.labels[:600], digits.classes)
     save_samples(upstream, fewer, fewer.labels)
+    set_least_accuracy(upstream, 0.5)
     baseline.run(baseline_params(), upstream)
     capsys.readouterr()
     usefulness.run(upstream)
@@ -138,6 +157,7 @@ def test_fewer_samples_than_training_digits_are_mentioned(upstream: Path, capsys
     assert "after 600 samples alone" in printed
     assert "after 1,000 real digits" in printed
     assert "fewer samples than real digits" in printed
+    assert "no judgement" not in printed
     protocol = details["protocol"]
     assert (protocol["num_images"], protocol["real_digits"]) == (600, {"split": "train", "num_images": 1000})
     assert protocol["reference"] == {"split": "test", "num_images": 400}

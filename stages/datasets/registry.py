@@ -16,13 +16,15 @@ class Dataset:
     """Labelled images, as a module in sets/ describes them under the name DATASET.
 
     sources: tried in this order; classes: the names of labels 0, 1, ...; files: what to fetch, by the names that the
-    format knows; format: makes the four IDX files that the pipeline reads from their content.
+    format knows; format: makes the four IDX files that the pipeline reads from their content; least_accuracy: of the
+    test images, the share in [0, 1] that a classifier must recognise to be a judge of samples.
     """
 
     sources: tuple[Source, ...]
     classes: tuple[str, ...]
     files: Mapping[str, File]
     format: Format
+    least_accuracy: float = 0.97
 
 
 def names() -> list[str]:

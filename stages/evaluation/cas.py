@@ -10,6 +10,7 @@ from torch import Tensor
 from stages.classifier.accuracy import Accuracy, Baseline
 from stages.common.records import Record
 from stages.evaluation.beside_floor import BesideFloor, beside_floor
+from stages.evaluation.judge import why_no_judgement
 from stages.evaluation.protocol import Intervals, Split, intervals, versions
 from stages.evaluation.scores import Score, estimated
 from stages.metrics.resampling import Resampler, halved, mean_over_references
@@ -44,16 +45,23 @@ class CasDetails(Record):
     protocol: CasProtocol
 
 
-def cas_details(samples: Accuracy, baseline: Baseline, num_samples: int, num_test: int) -> CasDetails:
-    """CAS beside the figure of real digits, what both rest on, and a line of plain words."""
+def cas_details(
+    samples: Accuracy, baseline: Baseline, num_samples: int, num_test: int, least_accuracy: float
+) -> CasDetails:
+    """CAS beside the figure of real digits, what both rest on, and a line of plain words.
+
+    least_accuracy: the share of test digits that a classifier must recognise after real digits to judge samples.
+    """
     seed, num_real = baseline.seeds[0], baseline.num_images
     shares = [shares_recognised(accuracy.wrong, num_test) for accuracy in (samples, baseline.accuracy)]
     entry = cas_entry(shares[0], shares[1], seed)
+    judge = f"a classifier that learned from {num_real:,} real digits"
+    doubt = why_no_judgement(judge, baseline.accuracy.mean, least_accuracy, "test digits")
     return CasDetails(
         metrics={"cas": entry},
         samples=samples,
         real_digits=baseline,
-        in_plain_words=in_plain_words(entry, num_samples, num_real),
+        in_plain_words=in_plain_words(entry, num_samples, num_real, doubt),
         protocol=CasProtocol(
             num_images=num_samples,
             real_digits=Split(split="train", num_images=num_real),
@@ -87,15 +95,20 @@ def cas_entry(samples: Tensor, real: Tensor, seed: int) -> CasEntry:
     return CasEntry(**dict(entry), halves=_on_halves(samples, seed), floor_halves=_on_halves(real, seed))
 
 
-def in_plain_words(entry: CasEntry, num_samples: int, num_real: int) -> str:
-    """The entry of CAS in a line; it names counts that differ, because fewer samples than real digits teach less."""
+def in_plain_words(entry: CasEntry, num_samples: int, num_real: int, no_judgement: str | None = None) -> str:
+    """The entry of CAS in a line; it names counts that differ, because fewer samples than real digits teach less.
+
+    no_judgement: why CAS says nothing of the samples, if it does not. Then the line begins with it and has no ratio.
+    """
     assert entry.value is not None
     assert entry.floor is not None
     line = (
         f"{_percent(entry.value)} of the test digits recognised after {num_samples:,} samples alone, "
         f"{_percent(entry.floor)} after {num_real:,} real digits"
     )
-    if entry.ratio is not None and entry.ratio_interval is not None:
+    if no_judgement:
+        line = f"{no_judgement}; {line}"
+    elif entry.ratio is not None and entry.ratio_interval is not None:
         low, high = ("open" if bound is None else f"{bound:.4f}" for bound in entry.ratio_interval)
         line += f": ratio {entry.ratio:.4f} ({low} to {high})"
     if num_samples < num_real:

@@ -1,11 +1,16 @@
 """The content of data/evaluate/details.json: every figure, what it depends on, and a line of plain words."""
 
+from dataclasses import dataclass
+
+from pydantic import Field
+
 from stages.common.records import Record, Undefined
 from stages.evaluation.beside_floor import MetricEntry, metric_entry
 from stages.evaluation.class_tests import ClassTests, class_tests
 from stages.evaluation.comparisons import Comparison, Comparisons
 from stages.evaluation.copying import Memorisation, memorisation
 from stages.evaluation.inception import WEIGHTS_SHA256
+from stages.evaluation.papers import PaperEntry
 from stages.evaluation.per_class import ClassDetails, class_details
 from stages.evaluation.protocol import Features, Intervals, Split, intervals, versions
 from stages.evaluation.registry import METRICS, PAPERS, Metric
@@ -46,12 +51,16 @@ class Protocol(Record):
 
 
 class Figures(Record):
-    """All figures of one evaluation. metrics: of METRICS, and of PAPERS if Inception's features were compared."""
+    """All figures of one evaluation. metrics: of METRICS, and of PAPERS if Inception's features were compared.
+
+    papers: FID by the protocols of papers, by the names of these; also with Inception's features alone.
+    """
 
     metrics: dict[str, MetricEntry]
     classes: list[ClassDetails]
     class_tests: ClassTests
     memorisation: Memorisation | Undefined
+    papers: dict[str, PaperEntry | Undefined] = Field(default_factory=dict)
 
 
 class Details(Figures):
@@ -61,17 +70,33 @@ class Details(Figures):
     in_plain_words: str
 
 
-def measure(names: list[str], comparisons: Comparisons, on_inception: Comparisons | None) -> Figures:
-    """All figures. names: those of the classes; on_inception: the same comparisons on Inception features, if any."""
-    metrics = entries(METRICS, comparisons)
+@dataclass(frozen=True)
+class OnInception:
+    """What Inception's features add: the same comparisons on them, and the figures of papers."""
+
+    comparisons: Comparisons
+    papers: dict[str, PaperEntry | Undefined]
+
+
+def measure(names: list[str], comparisons: Comparisons, on_inception: OnInception | None) -> Figures:
+    """All figures. names: those of the classes."""
+    metrics, of_inception = entries(METRICS, comparisons), {}
     if on_inception:
-        metrics |= entries(PAPERS, on_inception)
+        metrics |= entries(PAPERS, on_inception.comparisons)
+        of_inception = {"papers": on_inception.papers}
     return Figures(
         metrics=metrics,
         classes=class_details(names, comparisons),
         class_tests=class_tests(comparisons),
         memorisation=memorisation(names, comparisons),
+        **of_inception,
     )
+
+
+def details_of(figures: Figures, protocol: Protocol, in_plain_words: str) -> Details:
+    """The whole content; without Inception's features it has no papers, not an empty list of them."""
+    known = {name: getattr(figures, name) for name in figures.model_fields_set}
+    return Details(**known, protocol=protocol, in_plain_words=in_plain_words)
 
 
 def entries(metrics: dict[str, Metric], comparisons: Comparisons) -> dict[str, MetricEntry]:

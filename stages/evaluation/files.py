@@ -13,25 +13,24 @@ from stages.evaluation.drawing import Figure
 
 def write_evaluation(
     folder: Path,
-    chosen: list[str],
+    shown: dict[str, float],
     names: list[str],
     comparisons: Comparisons,
     images: dict[str, ImageSet],
     details: Details,
 ) -> None:
-    """Write figures, tables and pictures. metrics.json holds the chosen metrics that have a value; names: of classes.
+    """Write figures, tables and pictures. shown: the content of metrics.json; names: of classes.
 
     images: the sets samples, test and train, for the picture of what lies nearest to a training digit. Nothing is
     written before all of it is made.
     """
     samples, floor = comparisons.samples.candidate, comparisons.floor.candidate
-    values = {name: details.metrics[name].value for name in chosen}
     sets = {
         "sample": (samples, images["samples"].images),
         "test digit": (comparisons.samples.reference, images["test"].images),
     }
     texts = {
-        "metrics.json": json_text({name: value for name, value in values.items() if value is not None}),
+        "metrics.json": json_text(shown),
         "details.json": json_text(details.content()),
         "classes.csv": csv_text(tables.class_table(names, samples, floor)),
         "confusion.csv": csv_text(tables.confusion_rows(names, samples)),

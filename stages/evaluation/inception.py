@@ -65,11 +65,14 @@ def inception_features(inception: nn.Module, images: Tensor) -> Tensor:
     )
 
 
-def embed_again(inception: nn.Module, sets: dict[str, Embedded], images: dict[str, ImageSet]) -> dict[str, Embedded]:
-    """The same sets with Inception features in the place of the classifier's; images: theirs, by the same names."""
-    return {
-        name: replace(each, features=inception_features(inception, images[name].images)) for name, each in sets.items()
-    }
+def features_of_first(inception: nn.Module, images: dict[str, ImageSet], counts: dict[str, int]) -> dict[str, Tensor]:
+    """Features of the first images of each set that counts names: as many as it says, or all if it says more."""
+    return {name: inception_features(inception, images[name].images[:count]) for name, count in counts.items() if count}
+
+
+def embed_again(sets: dict[str, Embedded], features: dict[str, Tensor]) -> dict[str, Embedded]:
+    """The same sets with Inception features [at least N, 2048] in the place of the classifier's [N, F]."""
+    return {name: replace(each, features=features[name][: len(each.features)]) for name, each in sets.items()}
 
 
 def _downloaded(url: str) -> Path:

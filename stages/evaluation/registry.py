@@ -45,6 +45,19 @@ class Metric:
         return self.measure(comparison) if undefined is None else Score(None, undefined=undefined)
 
     @property
+    def is_shown_as_ratio(self) -> bool:
+        """Whether metrics.json has its ratio to the floor: what is better lower has no scale that all runs share.
+
+        Another classifier changes the unit of distances, and fewer samples raise them: their floor changes alike.
+        """
+        return self.direction == "lower"
+
+    @property
+    def shown_name(self) -> str:
+        """The key in metrics.json."""
+        return f"{self.name}_ratio" if self.is_shown_as_ratio else self.name
+
+    @property
     def explanation(self) -> str:
         """Meaning and direction, for tables."""
         better = "compare with real digits" if self.direction == "neither" else f"{self.direction} is better"

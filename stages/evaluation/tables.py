@@ -1,24 +1,42 @@
-"""The tables of an evaluation: metrics for the terminal, counts of classes, and a row per sample for confusions."""
+"""The tables of an evaluation: the figures of metrics.json, metrics for the terminal, counts of classes, confusions."""
 
 from typing import Any
 
 import pandas as pd
 from torch import Tensor
 
+from stages.common.records import Undefined
 from stages.evaluation.beside_floor import MetricEntry
 from stages.evaluation.embedded import Embedded
+from stages.evaluation.papers import PaperEntry
+from stages.evaluation.registry import METRICS, PAPERS
 from stages.metrics.classes import class_histogram
 
 
-def summary(entries: dict[str, MetricEntry]) -> str:
-    """A short table for the terminal: each metric with its value, floor, ratio, the ratio's interval, and halves."""
+def shown_figures(chosen: list[str], entries: dict[str, MetricEntry]) -> tuple[dict[str, float], dict[str, str]]:
+    """What metrics.json holds of the chosen metrics, and why it leaves out those without a figure; both by its keys."""
+    figures, left_out = {}, {}
+    for metric in ((METRICS | PAPERS)[name] for name in chosen):
+        entry = entries[metric.name]
+        figure = entry.ratio if metric.is_shown_as_ratio else entry.value
+        if figure is None:
+            left_out[metric.shown_name] = entry.undefined["ratio" if metric.is_shown_as_ratio else "value"]
+        else:
+            figures[metric.shown_name] = figure
+    return figures, left_out
+
+
+def summary(entries: dict[str, MetricEntry], papers: dict[str, PaperEntry | Undefined]) -> str:
+    """For the terminal: a table with value, floor, ratio, its interval and halves of each metric; a line a paper."""
     columns = ["value", "floor", "ratio", "from", "to", "halves"]
     rows = []
     for entry in entries.values():
         low, high = entry.ratio_interval or (None, None)
         figures = entry.value, entry.floor, entry.ratio, low, high, entry.halves
         rows.append(["-" if figure is None else f"{figure:.4g}" for figure in figures])
-    return pd.DataFrame(rows, index=pd.Index(entries), columns=columns).to_string()
+    table = pd.DataFrame(rows, index=pd.Index(entries), columns=columns).to_string()
+    measured = [f"{name}: {entry.words}" for name, entry in papers.items() if isinstance(entry, PaperEntry)]
+    return "\n".join([table, *measured])
 
 
 def class_table(names: list[str], samples: Embedded, floor: Embedded) -> pd.DataFrame:

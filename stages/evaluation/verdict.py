@@ -29,8 +29,20 @@ class Finding:
     words: str
 
 
-def in_plain_words(figures: Figures) -> str:
-    """The line for these figures; an aspect without figures is left out."""
+def in_plain_words(figures: Figures, no_judgement: str | None = None) -> str:
+    """The line for these figures; an aspect without figures is left out.
+
+    no_judgement: why they say nothing of the samples, if they do not. Then the line begins with it, and nothing is
+    called good; what is not good still is, for a poor judge may see what is wrong.
+    """
+    findings = _findings(figures)
+    good, bad = ([finding.words for finding in findings if finding.good is good] for good in (True, False))
+    if no_judgement:
+        return "; ".join([no_judgement, *([f"as far as it can tell, not good: {_listed(bad)}"] if bad else [])])
+    return "; ".join([f"good: {_listed(good)}", f"not good: {_listed(bad)}", *_weakest(figures)])
+
+
+def _findings(figures: Figures) -> list[Finding]:
     findings = [
         *(_against_floor(figures, aspect) for aspect in GOOD_RATIO),
         _labels(figures),
@@ -39,11 +51,11 @@ def in_plain_words(figures: Figures) -> str:
         _class_distances(figures),
         _astray(figures),
     ]
-    parts = []
-    for title, good in (("good", True), ("not good", False)):
-        listed = ", ".join(finding.words for finding in findings if finding and finding.good is good) or "nothing"
-        parts.append(f"{title}: {listed.replace(f'{OF_REAL}, diversity', ' and diversity')}")
-    return "; ".join(parts + _weakest(figures))
+    return [finding for finding in findings if finding]
+
+
+def _listed(words: list[str]) -> str:
+    return (", ".join(words) or "nothing").replace(f"{OF_REAL}, diversity", " and diversity")
 
 
 def weakest_class(figures: Figures) -> ClassDetails | None:
@@ -117,11 +129,10 @@ def _classes(figures: Figures) -> Finding | None:
 
 
 def _copying(figures: Figures) -> Finding | None:
-    if figures.metrics["c_t"].value is None:
-        return None
-    signs = signs_of_copying(figures)
-    words = f"signs of copying ({', '.join(signs)})" if signs else "no sign of copying"
-    return Finding(not signs, words)
+    """Without C_T nothing is cleared, but a sign is still one."""
+    if signs := signs_of_copying(figures):
+        return Finding(False, f"signs of copying ({', '.join(signs)})")
+    return None if figures.metrics["c_t"].value is None else Finding(True, "no sign of copying")
 
 
 def _class_distances(figures: Figures) -> Finding | None:

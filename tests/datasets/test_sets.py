@@ -35,6 +35,7 @@ def test_entries_are_complete(name: str) -> None:
     assert dataset.sources
     assert dataset.classes
     assert len(set(dataset.classes)) == len(dataset.classes)
+    assert 0.5 < dataset.least_accuracy < 1
     for file in dataset.files.values():
         assert file.size > 0
         assert len(bytes.fromhex(file.sha256)) == 32
@@ -163,7 +164,7 @@ def test_any_number_of_channels_is_normalized_and_shown(tmp_path: Path, channels
     for part in ("train", "t10k"):
         (folder / f"{part}-images-idx3-ubyte").write_bytes(idx.encode(levels))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(np.arange(12, dtype=np.int16) % 2))
-    (folder / "dataset.json").write_text('{"name": "x", "classes": ["a", "b"]}')
+    (folder / "dataset.json").write_text('{"name": "x", "classes": ["a", "b"], "least_accuracy": 0.9}')
     normalize.run(params_of("normalize", normalize.Params), tmp_path)
     test = load_image_set(tmp_path / "normalize" / "test.safetensors")
     assert np.array_equal(to_levels(test.images).numpy(), levels.transpose(0, 3, 1, 2))

@@ -76,3 +76,4 @@ def test_words() -> None:
         "2,000 real digits: ratio 0.5000 (0.5000 to 0.5000); fewer samples than real digits, which alone lowers the "
         "ratio (generate.num_images)"
     )
+    assert in_plain_words(entry, 1000, 1000, "no judgement: why") == f"no judgement: why; {words} 1,000 real digits"

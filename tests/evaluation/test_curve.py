@@ -10,7 +10,7 @@ from stages.common import draws
 from stages.common.images import NO_LABEL, ImageSet
 from stages.common.initialise import initialise
 from stages.common.records import Undefined
-from stages.evaluation.curve import CurveFloor, Reference, measure_floor, measure_row
+from stages.evaluation.curve import CurveFloor, Reference, in_plain_words, measure_floor, measure_row
 from stages.metrics.frechet import frechet_distance
 from stages.metrics.neighbours import coverage, neighbourhoods
 
@@ -31,7 +31,7 @@ def classifier() -> Classifier:
 
 def reference_of(classifier: Classifier, digits: ImageSet, k: int = 2) -> Reference:
     with torch.no_grad():
-        return Reference(classifier, WEIGHTS, classifier.features(digits.images), k)
+        return Reference(classifier, WEIGHTS, classifier.features(digits.images), 1.0, k)
 
 
 def test_row_has_the_metrics_of_the_images_against_the_reference(classifier: Classifier) -> None:
@@ -54,7 +54,7 @@ def test_floor_is_that_of_the_digits_after_the_reference(
 ) -> None:
     """Ten are the reference; the floor needs more than k, and two for a covariance."""
     digits = image_set("digits", num_digits)
-    reference = Reference(classifier, WEIGHTS, finite_features(classifier, digits.images[:10], WEIGHTS), k)
+    reference = Reference(classifier, WEIGHTS, finite_features(classifier, digits.images[:10], WEIGHTS), 1.0, k)
     floor = measure_floor(digits, 10, reference)
     if not present:
         assert floor == Undefined(undefined=f"{num_digits} validation digits leave too few beside the reference")
@@ -62,3 +62,26 @@ def test_floor_is_that_of_the_digits_after_the_reference(
     assert isinstance(floor, CurveFloor)
     expected = measure_row(digits.select(slice(10, 10 + present)), reference)
     assert floor.content() == expected.content() | {"num_images": present}
+
+
+def floor_of(distance: float) -> CurveFloor:
+    return CurveFloor(fd_classifier=distance, coverage=1.0, gan_test_accuracy=1.0, num_images=10)
+
+
+@pytest.mark.parametrize(
+    ("floor", "words"),
+    [
+        (floor_of(2.0), "1.00 times the floor; within 1.1 times the floor first after 3 kimg"),
+        (floor_of(1.5), "1.33 times the floor; within 1.1 times the floor at no time"),
+        (floor_of(0.0), "without a floor to compare it with"),
+        (Undefined(undefined="too few"), "without a floor to compare it with"),
+    ],
+)
+def test_words_name_the_least_distance_and_the_first_near_the_floor(floor: CurveFloor | Undefined, words: str) -> None:
+    """2.2 is exactly 1.1 times 2; the last distance is neither the least nor the first."""
+    line = in_plain_words([1.0, 3.0, 5.0, 7.0], [9.0, 2.2, 2.0, 2.1], floor, None)
+    assert line == f"least distance 2 after 5 kimg, {words}"
+
+
+def test_words_of_no_judge_are_the_reason_alone() -> None:
+    assert in_plain_words([1.0], [1.0], floor_of(2.0), "no judgement: why") == "no judgement: why"

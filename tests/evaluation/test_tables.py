@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 
+from stages.common.records import Undefined
 from stages.evaluation import tables
 from stages.evaluation.beside_floor import MetricEntry
 from stages.evaluation.embedded import Embedded
+from stages.evaluation.papers import PaperEntry
 
 NAMES = ["cat", "dog", "owl"]
 SAMPLES = Embedded(torch.zeros(4, 2), recognised=torch.tensor([0, 1, 1, 2]), labels=torch.tensor([0, 0, 1, 1]))
@@ -22,11 +24,14 @@ def test_summary_has_a_line_for_each_metric() -> None:
         "two": {"value": None, "floor": 0.5, "ratio": None, "ratio_interval": None, "halves": 0.25},
     }
     entries = {name: MetricEntry(**known, **figure) for name, figure in figures.items()}
-    lines = [line.split() for line in tables.summary(entries).splitlines()]
+    paper = PaperEntry(source="A paper", num_images=1, reference=[], floor_of=[], fid=5.0, floor=1.0)
+    papers: dict[str, PaperEntry | Undefined] = {"a": paper, "b": Undefined(undefined="too few")}
+    lines = [line.split() for line in tables.summary(entries, papers).splitlines()]
     assert lines == [
         ["value", "floor", "ratio", "from", "to", "halves"],
         ["one", "3.142", "1", "3.142", "2.5", "-", "-"],
         ["two", "-", "0.5", "-", "-", "-", "0.25"],
+        ["a:", "FID", "5,", "real", "digits", "1", "(A", "paper)"],
     ]
 
 

@@ -260,3 +260,17 @@ def test_one_class_or_a_few_samples_can_be_copies() -> None:
 
 def test_without_training_digits_there_is_no_sign_of_copying() -> None:
     assert signs_of_copying(figures(copies=Undefined(undefined="not compared"))) == []
+
+
+def test_without_c_t_nothing_is_cleared_but_a_sign_is_still_one() -> None:
+    near = entry(value=0.03, floor=0.0118)
+    assert "not good: signs of copying (3 % very near" in in_plain_words(figures(c_t=c_t(None), near_training=near))
+    assert "copying" not in in_plain_words(figures(c_t=c_t(None)))
+
+
+def test_where_nothing_can_judge_nothing_is_called_good_and_faults_are_named() -> None:
+    good = in_plain_words(figures(), "no judgement: why")
+    assert good == "no judgement: why"
+    bad = in_plain_words(figures(precision=entry(0.5), recall=entry(0.4)), "no judgement: why")
+    fault = "fidelity 50 % and diversity 40 % of what real digits reach"
+    assert bad == f"no judgement: why; as far as it can tell, not good: {fault}"
