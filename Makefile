@@ -52,9 +52,9 @@ spread: .venv/locked
 seeds: .venv/locked
 	$(BIN)/python -m tools.seeds --seeds $(or $(SEEDS),5) $(SET)
 
-# Speed of training by number of processes, beside one process with as many threads as cores.
+# How fast training, samples, stages and metrics are, into docs/speed.md. REPEATS=1: a short one; LARGE=1: all sizes.
 bench: .venv/locked
-	$(BIN)/python -m tools.bench --repeats $(or $(REPEATS),5)
+	$(BIN)/python -m tools.bench --repeats $(or $(REPEATS),5) $(if $(LARGE),--large)
 
 # Time and memory of stages of a finished run; STAGES="evaluate track".
 cost: .venv/locked
