@@ -9,6 +9,9 @@ from stages.common.errors import UserError
 from stages.gan.processor import describe
 from tools.repository import git
 
+DECIDING = ("stages", "tools", "recipes", "params.yaml")
+"""What figures depend on, of the files in Git."""
+
 
 def processor() -> str:
     """The processor's model, as the system names it."""
@@ -22,9 +25,9 @@ def machine() -> str:
 
 
 def commit(root: Path) -> str:
-    """The short hash of the commit checked out there; with a + if tracked code or params differ from it."""
+    """The short hash of the commit checked out there; with a + if code, params or recipes differ from it."""
     try:
-        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", "stages", "params.yaml", "tools")
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", *DECIDING)
         return git(root, "rev-parse", "--short", "HEAD").strip() + ("+" if changed.strip() else "")
     except UserError:
         return "unknown commit"

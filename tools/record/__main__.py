@@ -13,7 +13,7 @@ from stages.common.errors import UserError
 from tools.bench.machine import commit, machine
 from tools.record.recipe import read_recipe
 from tools.record.run import measure
-from tools.record.table import enter, new_entry, runs_table
+from tools.record.table import enter, new_entry, require_record, runs_table
 from tools.repository import find_project, git
 
 
@@ -23,7 +23,9 @@ def record(root: Path, options: argparse.Namespace) -> str:
     if options.recipe:
         settings = read_recipe(options.recipe)
         name = options.recipe.as_posix()
+    where, what = machine(), commit(root)
     if options.enter is not None:
+        require_record(options.seeds, what)
         git(root, "ls-files", "--error-unmatch", "--", name)
     if options.snapshot_kimg:
         settings.append(f"train_gan.snapshot_kimg={options.snapshot_kimg:g}")
@@ -31,7 +33,6 @@ def record(root: Path, options: argparse.Namespace) -> str:
     for seed in range(1, options.seeds + 1):
         print(f"seed {seed} of {options.seeds}", file=sys.stderr, flush=True)
         curves.append(measure(root, [*settings, f"train_gan.seed={seed}"], options.processes))
-    where, what = machine(), commit(root)
     if options.enter is not None:
         enter(root / "docs", new_entry(curves, name, options.enter, where, what))
     conditions = (

@@ -48,12 +48,16 @@ def runs_table(curves: Sequence[Curve]) -> str:
     return markdown(["", *(f"s to {multiple:g} times the floor" for multiple in MULTIPLES), "s in all", "last"], rows)
 
 
-def new_entry(curves: Sequence[Curve], recipe: str, change: str, machine: str, commit: str) -> Entry:
-    """The record of these seeds. Raises UserError for one that the rules leave out."""
-    if len(curves) < LEAST_SEEDS:
-        raise UserError(f"a record is the median of at least {LEAST_SEEDS} seeds, found {len(curves)}")
+def require_record(seeds: int, commit: str) -> None:
+    """Raise UserError for a record that the rules leave out. commit: as machine.commit gives it."""
+    if seeds < LEAST_SEEDS:
+        raise UserError(f"a record is the median of at least {LEAST_SEEDS} seeds, found {seeds}")
     if commit.endswith("+") or not commit.isalnum():
-        raise UserError(f"a record belongs to a commit: commit the code and params first, found {commit}")
+        raise UserError(f"a record belongs to a commit: commit code, params and recipe first, found {commit}")
+
+
+def new_entry(curves: Sequence[Curve], recipe: str, change: str, machine: str, commit: str) -> Entry:
+    """The record of these seeds, at least one."""
     seconds = [shown_seconds(median_seconds(curves, multiple)) for multiple in MULTIPLES]
     return Entry(*seconds, len(curves), recipe, change, curves[0].processes, machine, commit)
 

@@ -6,7 +6,7 @@ import pytest
 
 from stages.common.errors import UserError
 from tools.record.curve import Curve, Point
-from tools.record.table import BEGIN, END, Entry, enter, new_entry, read_entries, runs_table
+from tools.record.table import BEGIN, END, Entry, enter, new_entry, read_entries, require_record, runs_table
 from tools.tables import cells
 
 FAST = Curve([Point(10, 4.04, 9), Point(20, 8, 2), Point(30, 12, 1.05)], 1.0, 13, processes=2)
@@ -27,9 +27,10 @@ def test_an_entry_is_the_median() -> None:
 
 def test_too_few_seeds_and_uncommitted_code_are_refused() -> None:
     with pytest.raises(UserError, match="at least 3 seeds, found 1"):
-        new_entry([FAST], "r", "w", "m", "abc1234")
-    with pytest.raises(UserError, match=r"commit the code and params first, found abc1234\+"):
-        new_entry([FAST] * 3, "r", "w", "m", "abc1234+")
+        require_record(1, "abc1234")
+    with pytest.raises(UserError, match=r"commit code, params and recipe first, found abc1234\+"):
+        require_record(3, "abc1234+")
+    require_record(3, "abc1234")
 
 
 def test_records_are_kept_with_the_fastest_first(tmp_path: Path) -> None:
