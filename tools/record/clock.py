@@ -1,8 +1,7 @@
-"""Train in a folder of its own, and note when each snapshot was finished, without touching the training.
+"""Train in a folder of its own, and note when each snapshot was finished.
 
-The clock starts with the stage's process, so that loading torch and starting the workers count. The times are seen from
-outside: the training appends each snapshot to its journal as soon as the step is done, and this program reads the
-journal's heads. Nothing is measured while the clock runs.
+The clock starts with the stage's process, so that loading torch and starting the workers count. Nothing is measured
+while it runs.
 """
 
 import subprocess
@@ -12,39 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.common.errors import UserError
-from stages.gan.checkpoints import FINISHED
-from stages.gan.journal import HEAD, HEAD_BYTES
-from stages.gan.loop import SNAPSHOT
+from tools.record.worker import VARIABLE
 
-WATCH_S = 0.02
-"""Seconds between two looks at the journal."""
-
-
-@dataclass
-class JournalWatch:
-    """Reads the heads of the records that a growing journal holds so far."""
-
-    path: Path
-    offset: int = 0
-
-    def new_snapshots(self) -> list[int]:
-        """The steps of the snapshots that have become complete since the last call."""
-        new: list[int] = []
-        if not self.path.exists() or self.path.stat().st_size <= self.offset:
-            return new
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(self.offset)
-            while (match := HEAD.fullmatch(head := file.readline(HEAD_BYTES))) is not None:
-                end = self.offset + len(head) + int(match[2])
-                if end > size:
-                    break
-                name = match[1].decode()
-                if name.startswith(SNAPSHOT):
-                    new.append(int(name.removeprefix(SNAPSHOT)))
-                self.offset = end
-                file.seek(end)
-        return new
+TIMES = "times.txt"
 
 
 @dataclass(frozen=True)
@@ -54,27 +23,26 @@ class Times:
     snapshots: dict[int, float]
     end: float
 
-    def until(self, steps: int) -> float:
-        """Seconds to the snapshot after that many steps; to the end, if it was finished between two looks."""
-        return self.snapshots.get(steps, self.end)
-
 
 def train(folder: Path, environment: dict[str, str]) -> Times:
     """Run the stage train_gan in that folder, which has no checkpoints yet. Raises UserError if it fails."""
-    seconds: dict[int, float] = {}
-    watch: JournalWatch | None = None
-    begun = time.monotonic()
-    with subprocess.Popen(
-        [sys.executable, "-m", "stages.train_gan"], cwd=folder, env=environment, stdout=subprocess.DEVNULL
-    ) as process:
-        while process.poll() is None:
-            journal = next(folder.glob(f".checkpoints/*/{FINISHED}"), None) if watch is None else watch.path
-            watch = watch or (JournalWatch(journal) if journal else None)
-            now = time.monotonic() - begun
-            for steps in watch.new_snapshots() if watch else ():
-                seconds[steps] = now
-            time.sleep(WATCH_S)
-    end = time.monotonic() - begun
-    if process.returncode:
-        raise UserError(f"train_gan failed (exit code {process.returncode}); see its message above")
-    return Times(seconds, end)
+    path = folder / TIMES
+    path.touch()
+    begun = time.time()
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.record.worker"],
+        cwd=folder,
+        env=environment | {VARIABLE: str(path)},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    end = time.time() - begun
+    if done.returncode:
+        raise UserError(f"train_gan failed (exit code {done.returncode}); see its message above")
+    return Times(read_times(path.read_text(encoding="ascii"), begun), end)
+
+
+def read_times(text: str, begun: float) -> dict[int, float]:
+    """Seconds since `begun` by the steps of each snapshot, from the lines that the worker wrote."""
+    lines = (line.split() for line in text.splitlines())
+    return {int(steps): float(at) - begun for steps, at in lines}

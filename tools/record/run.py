@@ -1,6 +1,7 @@
 """One run of a record: train a setting with a seed in a throw-away folder, then measure its snapshots."""
 
 import csv
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from tools.record.clock import Times, train
 from tools.record.curve import Curve, Point
 from tools.record.recipe import apply
 
+ROOT = Path(__file__).parents[2]
 UPSTREAM = ("normalize", "train_classifier", "init")
 """What training and track read of a finished run."""
 FILES = ("normalize/train.safetensors", "normalize/validation.safetensors", "train_classifier/classifier.safetensors")
@@ -40,7 +42,7 @@ def measure(root: Path, settings: list[str], requested: int | None = None) -> Cu
         for stage in UPSTREAM:
             (folder / "data").mkdir(exist_ok=True)
             (folder / "data" / stage).symlink_to((root / "data" / stage).resolve())
-        environment = user_environment(folder) | {"PYTHONPATH": str(root)}
+        environment = user_environment(folder) | {"PYTHONPATH": os.pathsep.join([str(root), str(ROOT)])}
         times = train(folder, environment | {"GAN_PROCESSES": str(processes)})
         track = [sys.executable, "-m", "stages.track"]
         if subprocess.run(track, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
@@ -55,5 +57,5 @@ def read_curve(folder: Path, params: Params, times: Times, processes: int) -> Cu
         raise UserError("track has no floor: too few validation digits")
     with (folder / "data" / "track" / "track.csv").open(encoding="utf-8", newline="") as file:
         rows = [(float(row["kimg"]), float(row["fd_classifier"])) for row in csv.DictReader(file)]
-    points = [Point(kimg, times.until(params.steps_near(kimg)), distance) for kimg, distance in rows]
+    points = [Point(kimg, times.snapshots[params.steps_near(kimg)], distance) for kimg, distance in rows]
     return Curve(points, details.floor.fd_classifier, times.end, processes)

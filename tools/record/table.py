@@ -59,7 +59,8 @@ def require_record(seeds: int, commit: str) -> None:
 def new_entry(curves: Sequence[Curve], recipe: str, change: str, machine: str, commit: str) -> Entry:
     """The record of these seeds, at least one."""
     seconds = [shown_seconds(median_seconds(curves, multiple)) for multiple in MULTIPLES]
-    return Entry(*seconds, len(curves), recipe, change, curves[0].processes, machine, commit)
+    to_5, to_2, to_1_1 = seconds
+    return Entry(to_5, to_2, to_1_1, len(curves), recipe, change, curves[0].processes, machine, commit)
 
 
 def enter(folder: Path, entry: Entry) -> None:
