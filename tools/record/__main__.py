@@ -36,7 +36,7 @@ def record(root: Path, options: argparse.Namespace) -> str:
     if options.enter is not None:
         enter(root / "docs", new_entry(curves, name, options.enter, where, what))
     conditions = (
-        f"{name}, {where}, {curves[0].processes} processes, commit {what}; seconds from the start of the process"
+        f"{name}, {where}, processes: {curves[0].processes}, commit {what}; seconds from the start of the process"
     )
     floors = ", ".join(sorted({f"{curve.floor:.3g}" for curve in curves}))
     return f"{conditions}; floor {floors}\n\n{runs_table(curves)}"
