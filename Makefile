@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench cost
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record cost
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
@@ -52,9 +52,15 @@ spread: .venv/locked
 seeds: .venv/locked
 	$(BIN)/python -m tools.seeds --seeds $(or $(SEEDS),5) $(SET)
 
-# Speed of training by number of processes, beside one process with as many threads as cores.
+# How fast training, samples, stages and metrics are, into docs/speed.md. REPEATS=1: a short one; LARGE=1: all sizes.
 bench: .venv/locked
-	$(BIN)/python -m tools.bench --repeats $(or $(REPEATS),5)
+	$(BIN)/python -m tools.bench --repeats $(or $(REPEATS),5) $(if $(LARGE),--large)
+
+# Seconds of training to 5, 2 and 1.1 times the floor of track. RECIPE=recipes/<name>.txt, SEEDS=3, SNAPSHOT_KIMG=8,
+# PROCESSES=1; ENTER="what changed" adds the medians to the records in docs/speed.md.
+record: .venv/locked
+	$(BIN)/python -m tools.record --seeds $(or $(SEEDS),1) $(if $(PROCESSES),--processes $(PROCESSES)) \
+		$(if $(SNAPSHOT_KIMG),--snapshot-kimg $(SNAPSHOT_KIMG)) $(if $(ENTER),--enter "$(ENTER)") $(RECIPE)
 
 # Time and memory of stages of a finished run; STAGES="evaluate track".
 cost: .venv/locked

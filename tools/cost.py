@@ -12,9 +12,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
+from stages.common.params import read_params_file
 from tools.clone import user_environment
+from tools.profiles import Changes, combined
 from tools.tables import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -34,9 +38,10 @@ class Cost:
     peak_mib: float
 
 
-def measure(stage: str, root: Path, folder: Path) -> Cost:
-    """Run a stage of the project at root in the folder. Raises UserError if it fails."""
-    (folder / "params.yaml").symlink_to(root / "params.yaml")
+def measure(stage: str, root: Path, folder: Path, changes: Changes | None = None) -> Cost:
+    """Run a stage of the project at root in the folder, with other values of params. Raises UserError if it fails."""
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(combined(read_params_file(root / "params.yaml"), changes or {}), file)
     (folder / "data").mkdir()
     for upstream in (root / "data").iterdir():
         if upstream.name != stage:

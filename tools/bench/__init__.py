@@ -1,0 +1,1 @@
+"""How fast the pipeline is, as a table: `make bench`."""

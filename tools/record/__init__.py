@@ -1,0 +1,1 @@
+"""How long training takes to a given quality: `make record`."""
