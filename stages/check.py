@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
+from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan, two_sample
 from stages.checking import limits
 from stages.checking.workspace import workspace_problems
 from stages.common.errors import UserError
@@ -42,6 +42,7 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "track": track.Params,
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
+    "two_sample": two_sample.Params,
 }
 """The stages, each of which writes a folder under data/."""
 LOCK = Path("requirements.txt")

@@ -34,7 +34,7 @@ def fresh_classifier(digits: ImageSet, recipe: Recipe, seed: int) -> Classifier:
     return classifier
 
 
-def fit(classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, show_progress: bool) -> Iterator[float]:
+def fit(classifier: nn.Module, digits: ImageSet, recipe: Recipe, seed: int, show_progress: bool) -> Iterator[float]:
     """Train in place by Adam with one cycle of the learning rate (Smith and Topin 2018), on labelled digits.
 
     Yields the mean loss after each epoch, with the classifier as it then is. An epoch has only full batches; the next
