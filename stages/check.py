@@ -171,7 +171,10 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
         if unknown := [label for label in labels if label >= len(known)]:
             yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {', '.join(map(str, unknown))}"
     limit = sections["normalize"].limit
-    for stage, images in (("train_classifier", limit), ("baseline", min(limit, sections["generate"].num_images))):
+    num_samples, judges = sections["generate"].num_images, sections["two_sample"]
+    beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
+    batches = ("train_classifier", limit), ("baseline", min(limit, num_samples)), ("two_sample", 2 * beside)
+    for stage, images in batches:
         if (batch_size := sections[stage].batch_size) > images:
             yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
     compared = min(sections["evaluate"].num_images, sections["generate"].num_images)
