@@ -68,8 +68,8 @@ def run(params: Params, data: Path) -> None:
 
     # Ask for a second opinion, at equal count.
     count = min(params.num_test, len(samples), len(validation))
-    distances = [second_distance(second, test, images.select(slice(count))) for images in (samples, validation)]
-    fd_second = second_entry(*distances, seed)
+    distance, floor = (second_distance(second, test, images.select(slice(count))) for images in (samples, validation))
+    fd_second = second_entry(distance, floor, seed)
     second_protocol = SecondProtocol(
         num_images=count,
         reference_images=len(test),

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from torch import Tensor
 
 from stages import train_classifier, two_sample
 from stages.classifier.fit import Recipe
+from stages.classifier.judge import trained_judge
 from stages.common import draws
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
 from stages.evaluation import two_sample as judging
+from stages.evaluation.sides import Sides
 from stages.evaluation.two_sample_details import TwoSampleDetails
 
 RECIPE: dict[str, Any] = {"width": 8, "num_features": 64, "epochs": 3, "batch_size": 20, "lr": 0.01, "shift_pixels": 0}
@@ -126,7 +129,7 @@ def test_permuted_labels_can_not_be_told(upstream: Path) -> None:
     mixed = replace(digits, images=torch.cat([digits.images[:250], noisy(0.8)(digits.images[250:]).clamp(-1, 1)]))
     rows = draws.permutation(2, "tests.two_sample", 0, 500).split([150, 150, 100, 100])
     parts = [mixed.select(part) for part in rows]
-    judged = judging.judged_by_cnn(judging.Sides(*parts), lambda images: images, Recipe(**RECIPE), 1, judging.Event())
+    judged = judging.judged_by_cnn(Sides(*parts), lambda images: images, Recipe(**RECIPE), 1, Event())
     score = judging.verdicts([judged]).score
     assert score.value == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(200))
 
@@ -205,4 +208,4 @@ def test_a_loss_that_is_not_finite_is_named(upstream: Path) -> None:
     recipe = Recipe.model_validate(RECIPE | {"lr": 1.0, "epochs": 1})
     broken = ImageSet(torch.full_like(images.images, torch.nan), images.labels, images.classes)
     with pytest.raises(UserError, match=r"^the loss of epoch 1 is not finite; try a lower two_sample\.lr"):
-        judging.trained_judge(broken, recipe, 1, judging.Event())
+        trained_judge(broken, recipe, 1, Event())
