@@ -176,7 +176,8 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
     limit = sections["normalize"].limit
     num_samples, judges = sections["generate"].num_images, sections["two_sample"]
     beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
-    batches = ("train_classifier", limit), ("baseline", min(limit, num_samples)), ("two_sample", 2 * beside)
+    judged = min(2 * beside, judges.num_train, limit)
+    batches = ("train_classifier", limit), ("baseline", min(limit, num_samples)), ("two_sample", judged)
     for stage, images in batches:
         if (batch_size := sections[stage].batch_size) > images:
             yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"

@@ -98,9 +98,9 @@ def test_real_digits_as_samples_can_not_be_told_and_lie_at_the_floor(upstream: P
         assert entry.standard_error is not None
         assert entry.floor_standard_error is not None
         assert abs(entry.value - 0.5) < 4 * entry.standard_error
-        assert abs(entry.floor - 0.5) < 4 * entry.floor_standard_error
+        assert abs(entry.floor - 0.5) < 4 * max(entry.floor_standard_error, 0.01)  # which is 0 if all are judged alike
     assert details.fd_second.ratio == pytest.approx(1, abs=0.5)
-    assert details.protocol.labels == "matched"
+    assert details.protocol.labels.startswith("matched")
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_samples_without_labels_are_judged_as_they_come(upstream: Path) -> None:
     save_samples(upstream, noisy(0.3), torch.full((500,), NO_LABEL))
     two_sample.run(params(), upstream)
     assert figures_of(upstream)["two_sample"] > 0.9
-    assert details_of(upstream)["protocol"]["labels"].startswith("as they come")
+    assert details_of(upstream)["protocol"]["labels"].startswith("none")
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ def test_seeds_are_averaged_and_listed(upstream: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "count", "changes", "message"),
     [
-        pytest.param(None, 12, {}, r"two_sample: expected 2 images of each class", id="too few samples"),
+        pytest.param(None, 12, {}, r"two_sample: too few images of a class", id="too few samples"),
         pytest.param(None, 500, {"batch_size": 1000}, r"two_sample\.batch_size: expected at most", id="large batch"),
     ],
 )

@@ -16,7 +16,8 @@ from stages.common.progress import Progress
 class Judge(nn.Module):
     """Three 3x3 convolutions with batch normalisation, the mean over all positions, and a linear layer.
 
-    channels: of the images; width: channels of the first convolution, twice that in the second.
+    channels: of the images; width: channels of the first convolution, twice that in the second; num_features: channels
+    of the third.
     """
 
     def __init__(self, channels: int, num_classes: int, width: int, num_features: int) -> None:
@@ -40,8 +41,8 @@ class Judge(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the classes of images [B, C, H, W] in [-1, 1]."""
-        logits: Tensor = self.head(self.features(images))  # [B, num_classes]
-        return logits
+        logits: Tensor = self.head(self.features(images))
+        return logits  # [B, num_classes]
 
 
 def trained_judge(
@@ -49,7 +50,7 @@ def trained_judge(
 ) -> Judge:
     """A Judge that has learned the labels of the images, in eval mode; of no use if stopped.
 
-    Raises UserError if a loss is not finite.
+    counter: counts the steps. Raises UserError if a loss is not finite.
     """
     judge = Judge(images.images.shape[1], len(images.classes), recipe.width, recipe.num_features)
     initialise(judge, seed, "two_sample.initialise")

@@ -1,16 +1,17 @@
-"""Real digits and candidates side by side, with as many of every class, to be told apart."""
+"""Real digits and candidates side by side, as many of every class, for a judge to tell apart."""
 
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from stages.common import draws
 from stages.common.errors import UserError
 from stages.common.images import ImageSet
 
 SIDES = ["real", "candidate"]
 LEAST_IMAGES = 2
-"""Of each side among the images tested, for a standard error."""
+"""Of each class and side, to learn from as well as to be tested on."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def sides(train: ImageSet, test: ImageSet, candidates: ImageSet, num_train: int,
     """The first candidates beside training digits, to learn from, and the next beside test digits.
 
     Every class of the candidates has the same number of images on both sides, so that no judge can go by how frequent
-    a class is. num_train, num_test: candidates at most; fewer candidates are shared out in that proportion. Candidates
+    a class is. num_train, num_test: candidates at most; fewer candidates are divided in that proportion. Candidates
     without labels, and the digits beside them, are taken as they come. Raises UserError if they are too few.
     """
     if not candidates.has_labels:
@@ -43,11 +44,12 @@ def sides(train: ImageSet, test: ImageSet, candidates: ImageSet, num_train: int,
     have = _least(candidates, classes)
     train_each = min(num_train // len(classes), have * num_train // (num_train + num_test), _least(train, classes))
     test_each = min(num_test // len(classes), have - train_each, _least(test, classes))
-    if train_each < LEAST_IMAGES or test_each < LEAST_IMAGES:
+    if min(train_each, test_each) < LEAST_IMAGES:
         raise UserError(
-            f"two_sample: expected {LEAST_IMAGES} images of each class to learn from and {LEAST_IMAGES} to be tested, "
-            f"found {len(candidates)} candidates of {len(classes)} classes, {len(train)} training and {len(test)} test "
-            "digits; raise generate.num_images, two_sample.num_train or two_sample.num_test"
+            f"two_sample: too few images of a class: expected {LEAST_IMAGES} of each side to learn from and "
+            f"{LEAST_IMAGES} to be tested on, found classes with {have} candidates, {_least(train, classes)} training "
+            f"and {_least(test, classes)} test digits, of which two_sample.num_train and num_test take {num_train} and "
+            f"{num_test} candidates of {len(classes)} classes; raise these, generate.num_images or normalize.limit"
         )
     return Sides(
         train_real=train.select(_rows(train, classes, 0, train_each)),
@@ -55,6 +57,21 @@ def sides(train: ImageSet, test: ImageSet, candidates: ImageSet, num_train: int,
         test_real=test.select(_rows(test, classes, 0, test_each)),
         test_candidates=candidates.select(_rows(candidates, classes, train_each, train_each + test_each)),
     )
+
+
+def floor_sides(validation: ImageSet, test: ImageSet, num_train: int, num_test: int) -> Sides:
+    """Validation digits on both sides: a third of them learned as real, the others in the candidates' place.
+
+    There is nothing to find, and 50 % is expected. With training digits as the real ones there would be: judges learn
+    which writers are in which set, and on a classifier's features which digits it was trained on.
+    """
+    third = len(validation) // 3
+    return sides(validation.select(slice(third)), test, validation.select(slice(third, None)), num_train, num_test)
+
+
+def shuffled(digits: ImageSet, seed: int, name: str) -> ImageSet:
+    """The digits in random order: neighbours in a file of digits have the same writers. name: of the draw."""
+    return digits.select(draws.permutation(seed, f"two_sample.{name}", 0, len(digits)))
 
 
 def thresholded(images: Tensor) -> Tensor:

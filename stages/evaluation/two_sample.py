@@ -1,7 +1,7 @@
 """The classifier two-sample test: how often a judge tells candidates from real digits. 50 % is perfect.
 
-Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests". Copies of the training digits, which the judges
-learn from as real ones, are not found: on these the figures are at their best.
+Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests". Copies of the training digits, from which
+the judges learn what is real, are not recognised: for them the figures are at their best.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,13 @@ from threading import Event
 import torch
 from torch import Tensor
 
-from stages.classifier.fit import Recipe
+from stages.classifier.fit import Recipe, num_steps
 from stages.classifier.judge import Judge, trained_judge
 from stages.classifier.model import Classifier, finite_features
 from stages.common.blocks import in_blocks
 from stages.common.cores import available_cores
 from stages.common.images import ImageSet
+from stages.common.progress import Progress, progress
 from stages.common.runtime import make_deterministic
 from stages.evaluation.scores import Score, estimated
 from stages.evaluation.sides import Sides, thresholded
@@ -55,13 +56,18 @@ def verdicts(judged: list[tuple[Tensor, Tensor]]) -> Verdicts:
     return Verdicts(real.mean(dim=0), candidates.mean(dim=0), accuracies.tolist())
 
 
-def judged_by_cnn(images: Sides, view: View, recipe: Recipe, seed: int, stopped: Event) -> tuple[Tensor, Tensor]:
-    """Whether each real digit and each candidate of the test images is taken for a candidate, bool [N] and [M]."""
+def judged_by_cnn(
+    images: Sides, view: View, recipe: Recipe, seed: int, stopped: Event, counter: Progress | None = None
+) -> tuple[Tensor, Tensor]:
+    """Whether each real digit and each candidate of the test images is taken for a candidate, bool [N] and [M].
+
+    counter: counts the steps of training. Of no use if stopped.
+    """
     learned = images.to_learn
-    judge = trained_judge(replace(learned, images=view(learned.images)), recipe, seed, stopped)
+    judge = trained_judge(replace(learned, images=view(learned.images)), recipe, seed, stopped, counter)
 
     def judged(tested: ImageSet) -> Tensor:
-        return in_blocks(judge, view(tested.images)).argmax(dim=1) == 1
+        return in_blocks(judge, view(tested.images), description="images judged").argmax(dim=1) == 1
 
     return judged(images.test_real), judged(images.test_candidates)
 
@@ -80,28 +86,35 @@ def judged_by_line(images: Sides, classifier: Classifier, source: Path) -> Verdi
 
 def train_all(
     both: dict[str, Sides], digits: ImageSet, recipe: Recipe, seeds: list[int]
-) -> tuple[dict[str, dict[str, Verdicts]], Judge]:
+) -> tuple[dict[str, dict[str, Verdicts]], Judge | None]:
     """Verdicts by view and by the name of the sides, and a Judge that has learned the classes of the digits.
+
+    The latter is None for a single class.
 
     Each network is trained by one thread, and as many are trained at once as there are cores: their number changes no
     bit. The first seed is the digit network's too.
     """
-    stopped = Event()
-    with ThreadPoolExecutor(available_cores(), initializer=make_deterministic) as pool:
-        second = pool.submit(trained_judge, digits, recipe, seeds[0], stopped)
+    stopped, several = Event(), len(digits.classes) > 1
+    lengths = [len(digits)] * several + [
+        2 * len(images.train_real) for images in both.values() for _ in VIEWS for _ in seeds
+    ]
+    steps = sum(num_steps(recipe, length) for length in lengths)
+    with (
+        progress(f"training {len(lengths)} networks", steps, "step") as counter,
+        ThreadPoolExecutor(min(len(lengths), available_cores()), initializer=make_deterministic) as pool,
+    ):
+        second = pool.submit(trained_judge, digits, recipe, seeds[0], stopped, counter) if several else None
         tasks = {
-            view: {
-                name: [pool.submit(judged_by_cnn, images, VIEWS[view], recipe, seed, stopped) for seed in seeds]
-                for name, images in both.items()
-            }
+            (view, name): [
+                pool.submit(judged_by_cnn, images, VIEWS[view], recipe, seed, stopped, counter) for seed in seeds
+            ]
+            for name, images in both.items()  # the larger sets first, so that no core waits long at the end
             for view in VIEWS
         }
         try:
-            results = {
-                view: {name: verdicts([task.result() for task in of_seeds]) for name, of_seeds in named.items()}
-                for view, named in tasks.items()
-            }
-            return results, second.result()
+            judged = {key: verdicts([task.result() for task in of_seeds]) for key, of_seeds in tasks.items()}
+            by_view = {view: {name: judged[view, name] for name in both} for view in VIEWS}
+            return by_view, second.result() if second else None
         except BaseException:
             stopped.set()  # the other threads end after their epoch
             raise

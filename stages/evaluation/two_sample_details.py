@@ -3,11 +3,16 @@
 from stages.classifier.fit import Recipe
 from stages.common.records import Record
 from stages.evaluation.beside_floor import BesideFloor, beside_floor
-from stages.evaluation.protocol import Features, Intervals, intervals, versions
-from stages.evaluation.scores import Score
+from stages.evaluation.protocol import Features, Intervals
+from stages.evaluation.second_opinion import SecondProtocol
 from stages.evaluation.sides import Sides
-from stages.evaluation.two_sample import LINEAR, Verdicts
+from stages.evaluation.two_sample import LINEAR, VIEWS, Verdicts
 from stages.metrics.resampling import Resampler
+
+MATCHED = "matched: every class has as many images on both sides"
+UNLABELLED = "none: images are taken as they come"
+FEW = 5000
+"""Samples to learn from, below which judges miss much of what they find with 20,000."""
 
 
 class JudgedEntry(BesideFloor):
@@ -17,35 +22,29 @@ class JudgedEntry(BesideFloor):
     floor_seeds: list[float]
 
 
-class Counts(Record):
+class Count(Record):
     """Images of each side that a judge learned from, and that it was tested on."""
 
     num_train: int
     num_test: int
 
 
-class SecondProtocol(Record):
-    """num_images: samples, and validation digits, compared with reference_images test digits.
+class Counts(Record):
+    """The counts for the samples, and for the floor."""
 
-    num_train: training digits that the network learned from; accuracy: the share of the test digits it recognises.
-    """
-
-    num_images: int
-    reference_images: int
-    num_train: int
-    accuracy: float
+    samples: Count
+    floor: Count
 
 
 class TwoSampleProtocol(Record):
-    """What the figures depend on. labels: matched, if every class has as many images on both sides."""
+    """What the figures depend on. labels: MATCHED or UNLABELLED; fd_second: None where it is undefined."""
 
     recipe: Recipe
     seeds: list[int]
     labels: str
-    samples: Counts
-    floor: Counts
+    counts: dict[str, Counts]
     features: Features
-    fd_second: SecondProtocol
+    fd_second: SecondProtocol | None
     ratio_interval: Intervals
     versions: dict[str, str]
 
@@ -65,48 +64,31 @@ def judged_entry(samples: Verdicts, floor: Verdicts, seed: int) -> JudgedEntry:
     return JudgedEntry(**dict(entry), seeds=samples.accuracies, floor_seeds=floor.accuracies)
 
 
-def second_entry(samples: Score, floor: Score, seed: int) -> BesideFloor:
-    """The distance of the samples beside that of validation digits; seed: of resampling."""
-    return beside_floor(samples, floor, Resampler(seed, "two_sample."))
-
-
-def counts(images: Sides) -> Counts:
-    """How many images each side of these has."""
-    return Counts(num_train=len(images.train_candidates), num_test=len(images.test_candidates))
-
-
-def protocol(
-    recipe: Recipe, seeds: list[int], labelled: bool, both: dict[str, Sides], features: Features, second: SecondProtocol
-) -> TwoSampleProtocol:
-    """labelled: whether the samples have labels; both: the sides `samples` and `floor`."""
-    return TwoSampleProtocol(
-        recipe=recipe,
-        seeds=seeds,
-        labels="matched" if labelled else "as they come: no class was asked for",
-        samples=counts(both["samples"]),
-        floor=counts(both["floor"]),
-        features=features,
-        fd_second=second,
-        ratio_interval=intervals(),
-        versions=versions(),
+def counts(compared: dict[str, Sides]) -> Counts:
+    """How many images each side has, for the samples and for the floor."""
+    return Counts(
+        **{
+            name: Count(num_train=len(images.train_candidates), num_test=len(images.test_candidates))
+            for name, images in compared.items()
+        }
     )
 
 
-def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor) -> str:
-    """The figures in a line."""
-    pixels, black_and_white, features = (
-        _percent(metrics[name].value) for name in ("two_sample", "two_sample_thresholded", LINEAR)
-    )
+def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_train: int) -> str:
+    """The figures in a line, each with its floor. num_train: samples that the judges learned from."""
+    pixels, black_and_white, features = (_with_floor(metrics[name]) for name in (*VIEWS, LINEAR))
     line = (
-        f"a CNN tells samples from real digits in {pixels} of cases (50 % is chance; real digits in the samples' place "
-        f"{_percent(metrics['two_sample'].floor)}), in {black_and_white} once all are black and white; a linear judge "
-        f"of the classifier's features in {features}"
+        f"judges recognise samples as such (in brackets: real digits in their place; 50 % is chance): {pixels} "
+        f"on pixels, {black_and_white} in black and white, {features} by a line through the classifier's features"
     )
     if fd_second.ratio is not None:
         line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real digits"
+    if num_train < FEW:
+        line += f"; judges that learn from {num_train:,} samples, fewer than {FEW:,}, miss much: 50 % says little"
     return line
 
 
-def _percent(share: float | None) -> str:
-    assert share is not None
-    return f"{100 * share:.1f} %"
+def _with_floor(entry: JudgedEntry) -> str:
+    assert entry.value is not None
+    assert entry.floor is not None
+    return f"{100 * entry.value:.1f} % ({100 * entry.floor:.1f} %)"

@@ -5,7 +5,7 @@ import torch
 
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet
-from stages.evaluation.sides import sides, thresholded
+from stages.evaluation.sides import floor_sides, shuffled, sides, thresholded
 
 
 def numbered(labels: list[int], start: int = 0) -> ImageSet:
@@ -59,6 +59,22 @@ def test_a_judge_learns_zero_for_digits_and_one_for_candidates() -> None:
     assert numbers(learned) == [0, 1, 30, 31, 0, 1, 2, 3]
 
 
+def test_for_the_floor_every_digit_to_learn_from_or_in_the_candidates_place_is_another_validation_digit() -> None:
+    validation = numbered([0, 1, 2] * 30, start=200)
+    chosen = floor_sides(validation, TEST, num_train=1000, num_test=500)
+    parts = [numbers(part) for part in (chosen.train_real, chosen.train_candidates, chosen.test_candidates)]
+    assert [len(part) for part in parts] == [30, 30, 18]  # TEST has six of class 1
+    assert len({number for part in parts for number in part}) == 78
+    assert min(map(min, parts)) >= 200
+    assert max(numbers(chosen.test_real)) < 200
+
+
+def test_shuffled_digits_are_the_same_with_their_labels_in_an_order_of_the_seed() -> None:
+    first, second = (shuffled(TRAIN, seed, "train") for seed in (1, 2))
+    assert sorted(numbers(first)) == numbers(TRAIN) != numbers(first) != numbers(second)
+    assert [TRAIN.labels[number] for number in numbers(first)] == first.labels.tolist()
+
+
 @pytest.mark.parametrize(
     ("train", "test", "samples", "num_train"),
     [
@@ -70,7 +86,7 @@ def test_a_judge_learns_zero_for_digits_and_one_for_candidates() -> None:
     ],
 )
 def test_too_few_are_refused(train: ImageSet, test: ImageSet, samples: ImageSet, num_train: int) -> None:
-    with pytest.raises(UserError, match=r"^two_sample: expected 2 images of each class to learn from and 2 to be tes"):
+    with pytest.raises(UserError, match=r"^two_sample: too few images of a class: expected 2 of each side to learn"):
         sides(train, test, samples, num_train, num_test=20)
 
 
