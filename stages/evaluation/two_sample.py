@@ -85,35 +85,36 @@ def judged_by_line(images: Sides, classifier: Classifier, source: Path) -> Verdi
 
 
 def train_all(
-    both: dict[str, Sides], digits: ImageSet, recipe: Recipe, seeds: list[int]
+    compared: dict[str, Sides], digits: ImageSet | None, recipe: Recipe, seeds: list[int]
 ) -> tuple[dict[str, dict[str, Verdicts]], Judge | None]:
     """Verdicts by view and by the name of the sides, and a Judge that has learned the classes of the digits.
 
-    The latter is None for a single class.
+    The latter is None without digits, and for a single class.
 
     Each network is trained by one thread, and as many are trained at once as there are cores: their number changes no
     bit. The first seed is the digit network's too.
     """
-    stopped, several = Event(), len(digits.classes) > 1
-    lengths = [len(digits)] * several + [
-        2 * len(images.train_real) for images in both.values() for _ in VIEWS for _ in seeds
-    ]
+    stopped = Event()
+    if digits and len(digits.classes) == 1:
+        digits = None
+    lengths = [2 * len(images.train_real) for images in compared.values() for _ in VIEWS for _ in seeds]
+    lengths += [len(digits)] if digits else []
     steps = sum(num_steps(recipe, length) for length in lengths)
     with (
         progress(f"training {len(lengths)} networks", steps, "step") as counter,
         ThreadPoolExecutor(min(len(lengths), available_cores()), initializer=make_deterministic) as pool,
     ):
-        second = pool.submit(trained_judge, digits, recipe, seeds[0], stopped, counter) if several else None
+        second = pool.submit(trained_judge, digits, recipe, seeds[0], stopped, counter) if digits else None
         tasks = {
             (view, name): [
                 pool.submit(judged_by_cnn, images, VIEWS[view], recipe, seed, stopped, counter) for seed in seeds
             ]
-            for name, images in both.items()  # the larger sets first, so that no core waits long at the end
+            for name, images in compared.items()  # the larger sets first, so that no core waits long at the end
             for view in VIEWS
         }
         try:
             judged = {key: verdicts([task.result() for task in of_seeds]) for key, of_seeds in tasks.items()}
-            by_view = {view: {name: judged[view, name] for name in both} for view in VIEWS}
+            by_view = {view: {name: judged[view, name] for name in compared} for view in VIEWS}
             return by_view, second.result() if second else None
         except BaseException:
             stopped.set()  # the other threads end after their epoch
