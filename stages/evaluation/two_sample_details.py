@@ -75,11 +75,13 @@ def counts(compared: dict[str, Sides]) -> Counts:
 
 
 def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_train: int) -> str:
-    """The figures in a line, each with its floor. num_train: samples that the judges learned from."""
-    pixels, black_and_white, features = (_with_floor(metrics[name]) for name in (*VIEWS, LINEAR))
+    """The figures in a line, with their floors. num_train: samples that the judges learned from."""
+    entries = [metrics[name] for name in (*VIEWS, LINEAR)]
+    pixels, black_and_white, features = (_percent(entry.value) for entry in entries)
+    floors = ", ".join(_percent(entry.floor) for entry in entries)
     line = (
-        f"judges recognise samples as such (in brackets: real digits in their place; 50 % is chance): {pixels} "
-        f"on pixels, {black_and_white} in black and white, {features} by a line through the classifier's features"
+        f"judges tell samples from real digits in {pixels} of cases on pixels, {black_and_white} in black and white, "
+        f"{features} on the classifier's features (50 % is chance; with real digits in the samples' place: {floors})"
     )
     if fd_second.ratio is not None:
         line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real digits"
@@ -88,7 +90,6 @@ def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_
     return line
 
 
-def _with_floor(entry: JudgedEntry) -> str:
-    assert entry.value is not None
-    assert entry.floor is not None
-    return f"{100 * entry.value:.1f} % ({100 * entry.floor:.1f} %)"
+def _percent(share: float | None) -> str:
+    assert share is not None
+    return f"{100 * share:.1f} %"
