@@ -28,8 +28,8 @@ class Judge(nn.Module):
             return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
         self.body = nn.Sequential(
-            block(channels, width, 2),
-            block(width, 2 * width, 1),
+            block(channels, width, 1),
+            block(width, 2 * width, 2),
             block(2 * width, num_features, 2),
         )
         self.head = nn.Linear(num_features, num_classes)

@@ -12,7 +12,7 @@ from stages.metrics.resampling import Resampler
 MATCHED = "matched: every class has as many images on both sides"
 UNLABELLED = "none: images are taken as they come"
 FEW = 5000
-"""Samples to learn from, below which judges miss much of what they find with 20,000."""
+"""Samples to learn from, below which a figure near 50 % is not trusted: judges may have learned too little."""
 
 
 class JudgedEntry(BesideFloor):
@@ -86,7 +86,7 @@ def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_
     if fd_second.ratio is not None:
         line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real digits"
     if num_train < FEW:
-        line += f"; judges that learn from {num_train:,} samples, fewer than {FEW:,}, miss much: 50 % says little"
+        line += f"; judges that learn from {num_train:,} samples, fewer than {FEW:,}, may miss much: 50 % says little"
     return line
 
 
