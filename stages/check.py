@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan
+from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan, two_sample
 from stages.checking import limits
 from stages.checking.workspace import workspace_problems
 from stages.common import memory as machine
@@ -37,6 +37,7 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "track": track.Params,
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
+    "two_sample": two_sample.Params,
 }
 """The stages, each of which writes a folder under data/."""
 LOCK = Path("requirements.txt")
@@ -173,7 +174,11 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
         if unknown := [str(label) for label in labels if label >= len(known)]:
             yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
     limit = sections["normalize"].limit
-    for stage, images in (("train_classifier", limit), ("baseline", min(limit, sections["generate"].num_images))):
+    num_samples, judges = sections["generate"].num_images, sections["two_sample"]
+    beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
+    judged = min(2 * beside, judges.num_train, limit)
+    batches = ("train_classifier", limit), ("baseline", min(limit, num_samples)), ("two_sample", judged)
+    for stage, images in batches:
         if (batch_size := sections[stage].batch_size) > images:
             yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
     compared = min(sections["evaluate"].num_images, sections["generate"].num_images)

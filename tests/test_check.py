@@ -222,6 +222,8 @@ def test_device_that_is_not_there(tmp_path: Path) -> None:
         ("generate.classes", [10, 3, 11], "generate.classes: expected labels 0 to 9, found 10, 11"),
         ("normalize.limit", 9, "train_classifier.batch_size: expected at most the 9 images there are, found "),
         ("generate.num_images", 9, "baseline.batch_size: expected at most the 9 images there are, found "),
+        ("two_sample.num_train", 9, "two_sample.batch_size: expected at most the 9 images there are, found "),
+        ("generate.num_images", 9, "two_sample.batch_size: expected at most the 12 images there are, found "),
         ("evaluate.num_images", 3, "evaluate.neighbours: expected less than the 3 images compared, found "),
         ("track.num_images", 3, "track.neighbours: expected less than the 3 images compared, found "),
     ],

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torchvision.transforms import functional as pictures
 
+from stages import two_sample
 from stages.classifier.model import load_classifier
 from stages.common import draws
 from stages.common.errors import UserError
@@ -38,6 +39,7 @@ from stages.evaluation.comparisons import Comparison
 from stages.evaluation.embedded import Embedded, beside_training, embed
 from stages.evaluation.registry import METRICS
 from stages.evaluation.scores import Score
+from tools import judged_damages
 from tools.tables import markdown
 
 DOCUMENT = Path("docs/damages.md")
@@ -203,6 +205,16 @@ def run(params: Params, data: Path, other: Path | None = None) -> str:
     return introduction + markdown(["digits", *METRICS], table) + "\n"
 
 
+def run_judges(params: two_sample.Params, data: Path, other: Path | None = None) -> str:
+    """The second part of the document. Raises UserError as `run` does."""
+    damages = dict(DAMAGES)
+    if other is not None:
+        damages[OTHER] = lambda digits, _: replace(digits, images=read_other(other, digits)[0])
+    scores = judged_damages.scores(params, data, damages)
+    table = [[name, *(_cell(own[figure], scores["whole"][figure]) for figure in own)] for name, own in scores.items()]
+    return judged_damages.introduced() + markdown(["digits", *scores["whole"]], table) + "\n"
+
+
 def introduced(count: int) -> str:
     """The text above the table, whose digits are the first `count` of validation."""
     columns = "\n".join(f"- `{metric.name}`: {metric.explanation}" for metric in METRICS.values())
@@ -237,6 +249,7 @@ def main() -> None:
     with report_errors("damages"):
         make_deterministic()
         document = run(load_params("evaluate", Params), Path("data"), arguments.other)
+        document += run_judges(load_params("two_sample", two_sample.Params), Path("data"), arguments.other)
         write_text(DOCUMENT, document)
         sys.stdout.write(document)
 

@@ -46,6 +46,7 @@ PIPELINE = combined(
         "track": {"num_images": 100, "neighbours": 3},
         "evaluate": {"num_images": 200, "neighbours": 3},
         "baseline": {"width": 8, "epochs": 1, "batch_size": 50, "seeds": [1]},
+        "two_sample": {"width": 8, "epochs": 1, "batch_size": 20},
     },
     network_width(8),
 )

@@ -40,7 +40,7 @@ def num_steps(recipe: Recipe, num_images: int) -> int:
 
 
 def fit(
-    classifier: Classifier, digits: ImageSet, recipe: Recipe, seed: int, counter: Progress | None = None
+    classifier: nn.Module, digits: ImageSet, recipe: Recipe, seed: int, counter: Progress | None = None
 ) -> Iterator[float]:
     """Train in place by Adam with one cycle of the learning rate (Smith and Topin 2018), on labelled digits.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages import evaluate
+from stages import evaluate, two_sample
 from stages.classifier.model import Classifier
 from stages.common.errors import UserError
 from stages.common.files import write_tensors
@@ -18,7 +18,7 @@ from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.evaluate import Params
 from stages.evaluation.registry import METRICS
-from tools import damages
+from tools import damages, judged_damages
 from tools.damages import DAMAGES
 from tools.tables import cells
 
@@ -64,6 +64,9 @@ def test_damages_are_what_they_say(sets: tuple[ImageSet, ImageSet]) -> None:
 
 SECTION = {"metrics": ["recall"], "neighbours": 3, "num_images": 100, "protocol": "classifier", "seed": 1}
 PARAMS = validate_section({"evaluate": SECTION}, "evaluate", Params)
+RECIPE = {"width": 8, "num_features": 64, "epochs": 3, "batch_size": 20, "lr": 0.01, "shift_pixels": 0}
+SECTION_JUDGES = RECIPE | {"num_train": 100, "num_test": 100, "seeds": [1]}
+JUDGES = validate_section({"two_sample": SECTION_JUDGES}, "two_sample", two_sample.Params)
 
 
 @pytest.fixture
@@ -153,3 +156,15 @@ def test_another_data_set_that_does_not_fit_is_refused(
 def test_a_folder_that_is_not_there_is_refused(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--other .*absent: expected a folder"):
         damages.run(PARAMS, finished, tmp_path / "absent")
+
+
+@pytest.mark.slow
+def test_judges_rate_every_damage_and_the_samples(finished: Path) -> None:
+    train = load_image_set(finished / "normalize" / "train.safetensors")
+    save_image_set(finished / "generate" / "samples.safetensors", -train.images, train.labels, train.classes)
+    table = table_of(damages.run_judges(JUDGES, finished))
+    assert list(table) == [*DAMAGES, judged_damages.SAMPLES]
+    for figure in ("two_sample", "two_sample_thresholded"):
+        assert table["inverted"][figure] == table[judged_damages.SAMPLES][figure] == "**1**"
+        assert abs(float(table["whole"][figure]) - 0.5) < 0.2
+        assert table["labels swapped"][figure] == table["whole"][figure]

@@ -1,0 +1,129 @@
+"""Can a network tell the samples from real digits? The classifier two-sample test, and a second opinion on distance.
+
+Judges learn to tell samples from training digits; how often they are right on other samples and on test digits is the
+figure, 50 % the best there is. The second opinion is the Fréchet distance on the features of a network that has another
+build and seed than the classifier of stage train_classifier, so that tuning to that classifier shows.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from stages.classifier.accuracy import Seeds
+from stages.classifier.fit import Recipe
+from stages.classifier.model import load_classifier
+from stages.common.errors import UserError
+from stages.common.files import write_json
+from stages.common.images import NO_LABEL, ImageSet, load_alike
+from stages.common.labelled import require_labels
+from stages.common.runtime import run_stage
+from stages.evaluation.protocol import features_of, intervals, versions
+from stages.evaluation.second_opinion import second_opinion, second_protocol
+from stages.evaluation.sides import Sides, floor_sides, shuffled, sides
+from stages.evaluation.two_sample import LINEAR, VIEWS, judged_by_line, train_all
+from stages.evaluation.two_sample_details import (
+    MATCHED,
+    UNLABELLED,
+    TwoSampleDetails,
+    TwoSampleProtocol,
+    counts,
+    in_plain_words,
+    judged_entry,
+)
+
+DIGITS = ("train", "test", "validation")
+
+
+class Params(Recipe):
+    """The section two_sample of params.yaml: the recipe of the judges, and what they see."""
+
+    num_train: Annotated[int, Field(ge=2, description="samples that judges learn from, at most; as many real digits")]
+    num_test: Annotated[int, Field(ge=2, description="samples that judges are tested on, at most; as many real digits")]
+    seeds: Annotated[Seeds, Field(description="a judge for each; the first is the second opinion's too")]
+
+    @property
+    def recipe(self) -> Recipe:
+        """That of every network."""
+        return Recipe.model_validate(self.model_dump(exclude={"num_train", "num_test", "seeds"}))
+
+
+def run(params: Params, data: Path) -> None:
+    """Read digits, samples and classifier; write metrics.json and details.json."""
+    # Load the images and choose those to compare.
+    images, paths = read_images(data)
+    classifier_path = data / "train_classifier" / "classifier.safetensors"
+    classifier = load_classifier(classifier_path, images["test"], paths["test"])
+    on_pixels, on_features = compared(params, images)
+
+    # Judge them.
+    digits = images["train"].select(slice(params.num_train))
+    judged, network = train_all(on_pixels, digits, params.recipe, params.seeds)
+    judged[LINEAR] = {name: judged_by_line(each, classifier, classifier_path) for name, each in on_features.items()}
+    metrics = {name: judged_entry(of["samples"], of["floor"], params.seeds[0]) for name, of in judged.items()}
+
+    # Get a second opinion on the distance, at equal count.
+    count = min(params.num_test, len(images["samples"]), len(images["validation"]))
+    fd_second = second_opinion(network, images, count, params.seeds[0])
+
+    # Write.
+    protocol = TwoSampleProtocol(
+        recipe=params.recipe,
+        seeds=params.seeds,
+        labels=MATCHED if images["samples"].has_labels else UNLABELLED,
+        counts={LINEAR: counts(on_features)} | {view: counts(on_pixels) for view in VIEWS},
+        features=features_of(classifier, classifier_path),
+        fd_second=second_protocol(network, images["test"], count, len(digits)),
+        ratio_interval=intervals(),
+        versions=versions(),
+    )
+    words = in_plain_words(metrics, fd_second, len(on_pixels["samples"].train_candidates))
+    details = TwoSampleDetails(metrics=metrics, fd_second=fd_second, in_plain_words=words, protocol=protocol)
+    folder = data / "two_sample"
+    write_json(folder / "metrics.json", {name: entry.value for name, entry in metrics.items()})
+    write_json(folder / "details.json", details.content())
+    print(words)
+
+
+def read_images(data: Path) -> tuple[dict[str, ImageSet], dict[str, Path]]:
+    """The sets train, test, validation and samples, and their files.
+
+    Raises UserError if they do not belong together, or if digits have no labels.
+    """
+    paths = {name: data / "normalize" / f"{name}.safetensors" for name in DIGITS}
+    paths["samples"] = data / "generate" / "samples.safetensors"
+    images = dict(zip(paths, load_alike(*paths.values()), strict=True))
+    for name in DIGITS:
+        require_labels(paths[name], images[name])
+    return images, paths
+
+
+def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sides], dict[str, Sides]]:
+    """What judges of pixels and judges of features compare: the samples, and digits in their place for the floor.
+
+    On pixels the real digits to learn from are training digits. On features they are validation digits, for the
+    classifier sees the digits that it was trained on with other eyes. Raises UserError if there are too few images, or
+    fewer to learn from than in one batch.
+    """
+    samples, limits = images["samples"], (params.num_train, params.num_test)
+    train, test, validation = (shuffled(images[name], params.seeds[0], name) for name in DIGITS)
+    floor = floor_sides(like(samples, validation), test, *limits)
+    on_pixels = {"samples": sides(train, test, samples, *limits), "floor": floor}
+    on_features = {"samples": sides(validation, test, samples, *limits), "floor": floor}
+    fewest = min(params.num_train, len(train), *(2 * len(chosen.train_real) for chosen in on_pixels.values()))
+    if fewest < params.batch_size:
+        raise UserError(f"two_sample.batch_size: expected at most the {fewest} images, found {params.batch_size}")
+    return on_pixels, on_features
+
+
+def like(samples: ImageSet, digits: ImageSet) -> ImageSet:
+    """The digits of the samples' classes; without labels if these have none."""
+    if not samples.has_labels:
+        return replace(digits, labels=torch.full_like(digits.labels, NO_LABEL))
+    return digits.select((digits.labels[:, None] == samples.labels.unique()).any(dim=1))
+
+
+if __name__ == "__main__":
+    run_stage("two_sample", Params, run)
