@@ -16,8 +16,8 @@ from stages.classifier.model import load_classifier
 from stages.common.class_names import MOST_NAMED
 from stages.common.errors import UserError
 from stages.common.files import remedy
-from stages.common.images import ImageSet, load_alike
-from stages.common.labelled import missing_classes, require_labels
+from stages.common.images import ImageSet
+from stages.common.labelled import missing_classes
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
@@ -25,6 +25,7 @@ from stages.evaluation.comparisons import MIN_IMAGES, compare, least_images
 from stages.evaluation.details import OnInception, details_of, measure, protocol_of
 from stages.evaluation.embedded import Embedded, beside_training, embed
 from stages.evaluation.files import write_evaluation
+from stages.evaluation.image_sets import read_images
 from stages.evaluation.inception import embed_again, features_of_first, load_inception
 from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 from stages.evaluation.papers import images_needed, left_out, paper_entries
@@ -33,7 +34,6 @@ from stages.evaluation.registry import METRICS, PAPERS
 from stages.evaluation.tables import shown_figures, summary
 from stages.evaluation.verdict import in_plain_words
 
-DIGITS = ("test", "validation", "train")
 LEAST_TRAINING = 2
 MOST_SHOWN = 4
 """Figures in metrics.json: with three of the stage two_sample and cas, of usefulness, `dvc exp show` has eight."""
@@ -76,6 +76,7 @@ def run(params: Params, data: Path) -> None:
     """Read digits, samples and classifier; write metrics.json, details.json, tables and pictures."""
     # Load the images, at equal count, and the networks that see them.
     all_images, paths = read_images(data)
+    require_training_digits(all_images["train"], paths["train"])
     images = at_equal_count(params, all_images)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
@@ -123,20 +124,11 @@ def compare_again(
     return OnInception(comparisons, paper_entries(images, features))
 
 
-def read_images(data: Path) -> tuple[dict[str, ImageSet], dict[str, Path]]:
-    """The sets test, validation, train and samples, and their files.
-
-    Raises UserError if they do not belong together, if digits have no labels, or if they are too few.
-    """
-    paths = {name: data / "normalize" / f"{name}.safetensors" for name in DIGITS}
-    paths["samples"] = data / "generate" / "samples.safetensors"
-    images = dict(zip(paths, load_alike(*paths.values()), strict=True))
-    for name in DIGITS:
-        require_labels(paths[name], images[name])
-    if len(images["train"]) < LEAST_TRAINING:
+def require_training_digits(images: ImageSet, path: Path) -> None:
+    """Raise UserError if there are too few to know how far apart training digits lie."""
+    if len(images) < LEAST_TRAINING:
         actual = f"expected at least {LEAST_TRAINING} digits, to know how far apart they lie, found 1"
-        raise UserError(f"{paths['train']}: {actual}; {remedy(paths['train'])}")
-    return images, paths
+        raise UserError(f"{path}: {actual}; {remedy(path)}")
 
 
 def at_equal_count(params: Params, images: dict[str, ImageSet]) -> dict[str, ImageSet]:

@@ -14,12 +14,13 @@ from pydantic import Field
 
 from stages.classifier.accuracy import Seeds
 from stages.classifier.fit import Recipe
-from stages.classifier.model import load_classifier
+from stages.classifier.model import Classifier, finite_features, load_classifier, recognised_classes
 from stages.common.errors import UserError
 from stages.common.files import write_json
-from stages.common.images import NO_LABEL, ImageSet, load_alike
-from stages.common.labelled import require_labels
+from stages.common.images import NO_LABEL, ImageSet
 from stages.common.runtime import run_stage
+from stages.evaluation.image_sets import read_images
+from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 from stages.evaluation.protocol import features_of, intervals, versions
 from stages.evaluation.second_opinion import second_opinion, second_protocol
 from stages.evaluation.sides import Sides, floor_sides, shuffled, sides
@@ -33,8 +34,7 @@ from stages.evaluation.two_sample_details import (
     in_plain_words,
     judged_entry,
 )
-
-DIGITS = ("train", "test", "validation")
+from stages.metrics.classes import gan_test_accuracy
 
 
 class Params(Recipe):
@@ -56,6 +56,7 @@ def run(params: Params, data: Path) -> None:
     images, paths = read_images(data)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
+    least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     on_pixels, on_features = compared(params, images)
 
     # Judge them.
@@ -79,7 +80,8 @@ def run(params: Params, data: Path) -> None:
         ratio_interval=intervals(),
         versions=versions(),
     )
-    words = in_plain_words(metrics, fd_second, len(on_pixels["samples"].train_candidates))
+    doubt = why_features_say_nothing(classifier, images["test"], classifier_path, least_accuracy)
+    words = in_plain_words(metrics, fd_second, len(on_pixels["samples"].train_candidates), doubt)
     details = TwoSampleDetails(metrics=metrics, fd_second=fd_second, in_plain_words=words, protocol=protocol)
     folder = data / "two_sample"
     write_json(folder / "metrics.json", {name: entry.value for name, entry in metrics.items()})
@@ -87,17 +89,11 @@ def run(params: Params, data: Path) -> None:
     print(words)
 
 
-def read_images(data: Path) -> tuple[dict[str, ImageSet], dict[str, Path]]:
-    """The sets train, test, validation and samples, and their files.
-
-    Raises UserError if they do not belong together, or if digits have no labels.
-    """
-    paths = {name: data / "normalize" / f"{name}.safetensors" for name in DIGITS}
-    paths["samples"] = data / "generate" / "samples.safetensors"
-    images = dict(zip(paths, load_alike(*paths.values()), strict=True))
-    for name in DIGITS:
-        require_labels(paths[name], images[name])
-    return images, paths
+def why_features_say_nothing(classifier: Classifier, digits: ImageSet, source: Path, least: float) -> str | None:
+    """Why not to trust a judge of the classifier's features, in words; source: its file; digits: test digits."""
+    recognised = recognised_classes(classifier, finite_features(classifier, digits.images, source), source)
+    accuracy = gan_test_accuracy(digits.labels, recognised).value
+    return why_no_judgement("the classifier", accuracy, least, "test digits")
 
 
 def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sides], dict[str, Sides]]:
@@ -108,7 +104,9 @@ def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sid
     fewer to learn from than in one batch.
     """
     samples, limits = images["samples"], (params.num_train, params.num_test)
-    train, test, validation = (shuffled(images[name], params.seeds[0], name) for name in DIGITS)
+    train, test, validation = (
+        shuffled(images[name], params.seeds[0], name) for name in ("train", "test", "validation")
+    )
     floor = floor_sides(like(samples, validation), test, *limits)
     on_pixels = {"samples": sides(train, test, samples, *limits), "floor": floor}
     on_features = {"samples": sides(validation, test, samples, *limits), "floor": floor}

@@ -23,6 +23,7 @@ from stages.common.params import validate_section
 from stages.evaluation import two_sample as judging
 from stages.evaluation.sides import Sides
 from stages.evaluation.two_sample_details import TwoSampleDetails
+from tests.evaluation_inputs import set_least_accuracy
 
 RECIPE: dict[str, Any] = {"width": 8, "num_features": 64, "epochs": 3, "batch_size": 20, "lr": 0.01, "shift_pixels": 0}
 FIGURES = ["two_sample", "two_sample_thresholded", "two_sample_features"]
@@ -47,6 +48,8 @@ def shuffled(normalized: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     for name, rows in zip([*splits, "others"], order.split([500, 240, 360, 500]), strict=True):
         folder = "others" if name == "others" else "normalize"
         save_image_set(data / folder / f"{name}.safetensors", images[rows], labels[rows], loaded[0].classes)
+    shutil.copy(normalized / "normalize" / "dataset.json", data / "normalize")
+    set_least_accuracy(data, 0.7)  # what so few digits teach a classifier
     section = {"train_classifier": RECIPE | {"seed": 1}}
     train_classifier.run(validate_section(section, "train_classifier", train_classifier.Params), data)
     return data
@@ -101,6 +104,14 @@ def test_real_digits_as_samples_can_not_be_told_and_lie_at_the_floor(upstream: P
         assert abs(entry.floor - 0.5) < 4 * max(entry.floor_standard_error, 0.01)  # which is 0 if all are judged alike
     assert details.fd_second.ratio == pytest.approx(1, abs=0.5)
     assert details.protocol.labels.startswith("matched")
+
+
+def test_words_begin_with_a_classifier_that_cannot_judge(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_least_accuracy(upstream, 1.0)
+    two_sample.run(params(), upstream)
+    words = details_of(upstream)["in_plain_words"]
+    assert words.startswith("no judgement: the classifier recognises ")
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -74,8 +74,11 @@ def counts(compared: dict[str, Sides]) -> Counts:
     )
 
 
-def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_train: int) -> str:
-    """The figures in a line, with their floors. num_train: samples that the judges learned from."""
+def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_train: int, doubt: str | None) -> str:
+    """The figures in a line, with their floors.
+
+    num_train: samples that the judges learned from; doubt: why the classifier's features say nothing, if so.
+    """
     entries = [metrics[name] for name in (*VIEWS, LINEAR)]
     pixels, black_and_white, features = (_percent(entry.value) for entry in entries)
     floors = ", ".join(_percent(entry.floor) for entry in entries)
@@ -87,7 +90,7 @@ def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_
         line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real digits"
     if num_train < FEW:
         line += f"; judges that learn from {num_train:,} samples, fewer than {FEW:,}, may miss much: 50 % says little"
-    return line
+    return f"{doubt}, and its features say nothing; {line}" if doubt else line
 
 
 def _percent(share: float | None) -> str:

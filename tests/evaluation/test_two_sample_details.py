@@ -21,16 +21,21 @@ METRICS = {
 
 def test_each_figure_is_named_beside_its_floor() -> None:
     assert list(METRICS) == [*VIEWS, LINEAR]
-    line = in_plain_words(METRICS, entry(0.04, 0.02), FEW)
+    line = in_plain_words(METRICS, entry(0.04, 0.02), FEW, None)
     assert "98.3 % of cases on pixels, 61.2 % in black and white, 52.1 % on the classifier's features" in line
     assert "50.1 %, 49.7 %, 50.4 %" in line
     assert line.endswith("the samples are 2.00 times as far as real digits")
 
 
 def test_judges_that_learned_from_few_samples_are_not_trusted() -> None:
-    assert "fewer than" not in in_plain_words(METRICS, entry(0.04, 0.02), FEW)
-    assert in_plain_words(METRICS, entry(0.04, 0.02), FEW - 1).endswith("50 % says little")
+    assert "fewer than" not in in_plain_words(METRICS, entry(0.04, 0.02), FEW, None)
+    assert in_plain_words(METRICS, entry(0.04, 0.02), FEW - 1, None).endswith("50 % says little")
 
 
 def test_without_a_second_opinion_nothing_is_said_of_it() -> None:
-    assert "another network" not in in_plain_words(METRICS, entry(None, None, "one class"), FEW)
+    assert "another network" not in in_plain_words(METRICS, entry(None, None, "one class"), FEW, None)
+
+
+def test_a_classifier_that_cannot_judge_comes_first() -> None:
+    line = in_plain_words(METRICS, entry(0.04, 0.02), FEW, "no judgement: the classifier recognises 12 %")
+    assert line.startswith("no judgement: the classifier recognises 12 %, and its features say nothing; judges tell")

@@ -16,6 +16,7 @@ from stages.classifier.model import load_classifier
 from stages.common.params import validate_section
 from stages.evaluation.comparisons import compare
 from stages.evaluation.embedded import beside_training, embed
+from stages.evaluation.image_sets import read_images
 from stages.evaluation.registry import METRICS
 from stages.gan.team import Team
 from tools.bench.figures import Figure, figure
@@ -92,7 +93,8 @@ def metric_seconds(params: evaluate.Params, data: Path) -> Results:
         seconds[name] = time.perf_counter() - begin
         return result
 
-    images, paths = timed("loading images", lambda: evaluate.read_images(params, data))
+    images, paths = timed("loading images", lambda: read_images(data))
+    images = evaluate.at_equal_count(params, images)
     path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(path, images["test"], paths["test"])
     sets = timed("features of four sets", lambda: {name: embed(classifier, own, path) for name, own in images.items()})
