@@ -2,9 +2,10 @@
 
 From the paper: strided and transposed convolutions in place of pooling, BatchNorm and ReLU in G, LeakyReLU in D.
 Departures: no normalisation in D, since R1's gradient of one image must not depend on its neighbours; two
-resolutions, as 28 and 32 pixels ask for; one hidden linear layer at D's end. At full resolution, where an image has one
-channel and a convolution is slow for what it computes, each square of four pixels is four channels instead: G ends with
-a sub-pixel convolution (Shi et al. 2016), and D begins with its inverse.
+resolutions, as 28 and 32 pixels ask for; one hidden linear layer at D's end. G has a last convolution at full
+resolution, whose neighbouring pixels are computed alike: transposed convolutions alone leave traces of their strides. D
+begins with the inverse of a sub-pixel convolution (Shi et al. 2016), the four pixels of a square as four channels: a
+strided convolution of one channel is slow for what it computes.
 """
 
 import math
@@ -23,20 +24,21 @@ from stages.gan.layout import laid_out
 class Options(StageParams):
     """The section networks.dcgan of params.yaml."""
 
-    width: Annotated[int, Field(ge=1, le=1024, description="channels of G's last and D's first hidden layer")]
+    width: Annotated[int, Field(ge=1, le=1024, description="channels of G and D at half the resolution")]
 
 
 class Generator(nn.Module):
     """Latents and labels to images.
 
     image_shape: [C, H, W], H and W multiples of 4; num_classes: 0 for an unconditional GAN; z_dim: entries of z;
-    width: channels of the last hidden layer.
+    width: channels at half the resolution; twice as many at a quarter, and a quarter of them at full resolution.
     """
 
     def __init__(self, image_shape: list[int], num_classes: int, z_dim: int, width: int) -> None:
         super().__init__()
         channels, height, columns = image_shape
         self.base = (2 * width, height // 4, columns // 4)
+        finest = max(1, width // 4)
         self.embedding = nn.Embedding(num_classes, z_dim) if num_classes else None
         self.project = nn.Linear(z_dim * (2 if num_classes else 1), math.prod(self.base), bias=False)
         self.body = nn.Sequential(
@@ -45,8 +47,10 @@ class Generator(nn.Module):
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            nn.Conv2d(width, 4 * channels, 3, padding=1),
-            nn.PixelShuffle(2),
+            nn.ConvTranspose2d(width, finest, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(finest),
+            nn.ReLU(),
+            nn.Conv2d(finest, channels, 3, padding=1),
             ReachingTanh(),
         )
 
