@@ -225,7 +225,7 @@ def test_what_is_not_finite_stops_the_run_with_step_and_likely_cause(
 
     def spoiled(trainer: Trainer, number: int) -> torch.Tensor:
         if number == 3:
-            next(getattr(trainer, player).parameters()).detach().view(-1)[0] = math.inf
+            next(getattr(trainer, player).parameters()).detach().fill_(math.inf)
         return step(trainer, number)
 
     monkeypatch.setattr(Trainer, "step", spoiled)
