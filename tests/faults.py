@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stages.common import draws
 from stages.gan import trainer
@@ -58,9 +58,9 @@ def one_sum_after_the_other(set_attribute: SetAttribute) -> None:
 def a_part_starts_from_the_buffers_of_the_one_before(set_attribute: SetAttribute) -> None:
     """G's running statistics are not those of before the step in each part."""
 
-    def in_place(net: nn.Module, _buffers: dict[str, Tensor], arguments: tuple[Tensor, ...]) -> Tensor:
+    def in_place(net: nn.Module, buffers: dict[str, Tensor], arguments: tuple[Tensor, ...]) -> Tensor:
         images: Tensor = net(*arguments)
-        for buffer, own in zip(_buffers.values(), net.buffers(), strict=True):
+        for buffer, own in zip(buffers.values(), net.buffers(), strict=True):
             buffer.copy_(own)
         return images
 

@@ -11,6 +11,7 @@ from stages.evaluation.beside_floor import BesideFloor
 from stages.evaluation.cas import CasDetails
 from stages.evaluation.details import Details
 from stages.evaluation.registry import METRICS
+from stages.evaluation.two_sample_details import TwoSampleDetails
 from stages.evaluation.verdict import weakest_class
 from tools.tables import markdown
 
@@ -20,20 +21,27 @@ SHOWN = ("fd_classifier", "kd_classifier", "precision", "recall", "coverage", "g
 """Metrics of the table; their meanings are in the registry."""
 OVER_SEEDS = ("fd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
 CAS = "test digits recognised by a classifier that saw samples alone, beside one that saw real digits; higher is better"
+JUDGES = {
+    "two_sample": "how often a network that learned to tell samples from training digits is right; 0.5 is the best",
+    "two_sample_thresholded": "the same where every pixel is black or white",
+    "two_sample_features": "the same of a linear judge of the classifier's features",
+}
 
 
 def figures(root: Path) -> str:
     """The table of the finished run in root/data, and its summary in words, as Markdown."""
     details = read_record(root / "data/evaluate/details.json", Details)
     usefulness = read_record(root / "data/usefulness/details.json", CasDetails)
-    _refuse_unknown(details, usefulness)
+    judged = read_record(root / "data/two_sample/details.json", TwoSampleDetails)
+    _refuse_unknown(details, usefulness, judged)
     spread = read_json(root / "tools/spread.json")
-    return f"{_table(details, usefulness)}\n\n{_words(details, usefulness)}\n\n{_over_seeds(spread)}\n"
+    return f"{_table(details, usefulness, judged)}\n\n{_words(details, usefulness)}\n\n{_over_seeds(spread)}\n"
 
 
-def _refuse_unknown(details: Details, usefulness: CasDetails) -> None:
+def _refuse_unknown(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -> None:
     """Raises UserError if the run has too few images or seeds for a figure of the table."""
     entries = {name: details.metrics[name] for name in SHOWN} | {"cas": usefulness.metrics["cas"]}
+    entries |= {name: judged.metrics[name] for name in JUDGES}
     keys = ("value", "floor", "ratio", "ratio_interval")
     figures = {f"{name}.{key}": getattr(entry, key) for name, entry in entries.items() for key in keys}
     for name, accuracy in (("samples", usefulness.samples), ("real_digits", usefulness.real_digits.accuracy)):
@@ -49,11 +57,14 @@ def written(text: str, root: Path) -> str:
     return before + BEGIN + figures(root) + END + after
 
 
-def _table(details: Details, usefulness: CasDetails) -> str:
+def _table(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -> str:
     rows = [[f"`{name}`: {METRICS[name].explanation}", *_row(details.metrics[name])] for name in SHOWN]
     accuracies = usefulness.samples, usefulness.real_digits.accuracy
     spreads = [f"{accuracy.mean:.4f} ± {accuracy.standard_deviation:.4f}" for accuracy in accuracies]
     rows.append([f"`cas`: {CAS}", *spreads, _ratio(usefulness.metrics["cas"], digits=3)])
+    for name, meaning in JUDGES.items():
+        entry = judged.metrics[name]
+        rows.append([f"`{name}`: {meaning}", f"{entry.value:.3f}", f"{entry.floor:.3f}", _ratio(entry, digits=2)])
     return markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
 
 

@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
-    for name in ("data/evaluate/details.json", "data/usefulness/details.json", "tools/spread.json"):
+    for name in (
+        "data/evaluate/details.json",
+        "data/usefulness/details.json",
+        "data/two_sample/details.json",
+        "tools/spread.json",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
