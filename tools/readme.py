@@ -5,6 +5,7 @@ from typing import Any
 
 from stages.common.errors import UserError
 from stages.common.files import read_json, write_text
+from stages.common.params import read_params_file
 from stages.common.records import read_record
 from stages.common.runtime import report_errors
 from stages.evaluation.beside_floor import BesideFloor
@@ -13,6 +14,7 @@ from stages.evaluation.details import Details
 from stages.evaluation.registry import METRICS
 from stages.evaluation.two_sample_details import TwoSampleDetails
 from stages.evaluation.verdict import weakest_class
+from tools.judge import is_of_other_params
 from tools.tables import markdown
 
 README = Path("README.md")
@@ -35,7 +37,10 @@ def figures(root: Path) -> str:
     judged = read_record(root / "data/two_sample/details.json", TwoSampleDetails)
     _refuse_unknown(details, usefulness, judged)
     spread = read_json(root / "tools/spread.json")
-    return f"{_table(details, usefulness, judged)}\n\n{_words(details, usefulness)}\n\n{_over_seeds(spread)}\n"
+    parts = [_table(details, usefulness, judged), _words(details, usefulness)]
+    if not is_of_other_params(spread, read_params_file(root / "params.yaml")):
+        parts.append(_over_seeds(spread))
+    return "\n\n".join(parts) + "\n"
 
 
 def _refuse_unknown(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from stages.common.errors import UserError
+from stages.common.params import read_params_file
+from tools.judge import comparable_params
 from tools.readme import figures
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,7 @@ def finished(tmp_path: Path) -> Path:
         "data/usefulness/details.json",
         "data/two_sample/details.json",
         "tools/spread.json",
+        "params.yaml",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -72,3 +75,14 @@ def test_figures_that_contradict_each_other_are_refused_by_key(finished: Path) -
         details["samples"]["standard_deviation"] = None
     with pytest.raises(UserError, match=r"details\.json: samples: expected a standard_deviation of several values"):
         figures(finished)
+
+
+def test_a_spread_of_other_params_is_not_shown(finished: Path) -> None:
+    path = finished / "tools/spread.json"
+    spread = json.loads(path.read_text(encoding="utf-8"))
+    spread["params"] = comparable_params(read_params_file(finished / "params.yaml"))
+    path.write_text(json.dumps(spread), encoding="utf-8")
+    assert "seeds of classifier and GAN" in figures(finished)
+    spread["params"]["train_gan"]["total_kimg"] += 1
+    path.write_text(json.dumps(spread), encoding="utf-8")
+    assert "seeds of classifier and GAN" not in figures(finished)
