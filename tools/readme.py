@@ -45,8 +45,8 @@ def figures(root: Path) -> str:
 
 def _refuse_unknown(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -> None:
     """Raises UserError if the run has too few images or seeds for a figure of the table."""
-    entries = {name: details.metrics[name] for name in SHOWN} | {"cas": usefulness.metrics["cas"]}
-    entries |= {name: judged.metrics[name] for name in JUDGES}
+    entries: dict[str, BesideFloor] = {name: details.metrics[name] for name in SHOWN}
+    entries |= {"cas": usefulness.metrics["cas"]} | {name: judged.metrics[name] for name in JUDGES}
     keys = ("value", "floor", "ratio", "ratio_interval")
     figures = {f"{name}.{key}": getattr(entry, key) for name, entry in entries.items() for key in keys}
     for name, accuracy in (("samples", usefulness.samples), ("real_digits", usefulness.real_digits.accuracy)):
