@@ -169,7 +169,7 @@ def test_params_edited_during_training_fail_the_stage_and_its_checkpoint_stays(
     before = params.read_text(encoding="utf-8")
     with project.started(GAN_PROCESSES=processes) as stage:
         wait_until(project.checkpoints)
-        params.write_text(before.replace("lr_g: 0.003", "lr_g: 0.001"), encoding="utf-8")
+        params.write_text(before.replace("lr_g: 0.0025", "lr_g: 0.001"), encoding="utf-8")
         assert params.read_text(encoding="utf-8") != before
         _, err = stage.communicate(timeout=120)
     assert stage.returncode == 1

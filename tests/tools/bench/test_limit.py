@@ -52,7 +52,7 @@ def test_the_second_backward_of_a_penalty_by_hand() -> None:
 def test_a_step_on_twice_the_batch_takes_twice_the_operations() -> None:
     """The products of G and D are of one image each, so none is missed or counted for the batch as a whole."""
     counted = []
-    for batch_size in (8, 16):
+    for batch_size in (16, 32):  # in four parts, of which the penalty sees a quarter: one image, and two
         loop = new_loop(combined(TRAINING, {"train_gan": {"batch_size": batch_size}}), Team(4))
         with Recorder() as recorder:
             loop.step()
