@@ -31,7 +31,7 @@ repro: .venv/locked
 	@$(BIN)/python -m tools.repository
 	$(BIN)/python -m dvc repro
 
-# The README's tiny profile, as an experiment beside the workspace: under a minute.
+# The README's tiny profile, as an experiment beside the workspace: under two minutes.
 try: .venv/locked
 	$(BIN)/python -m tools.tiny
 
