@@ -127,11 +127,14 @@ def test_a_line_says_what_would_fit() -> None:
     assert list(limits.refuse_above("generate.num_images", 5, 8 * GIB, 8 * GIB, "memory")) == []
 
 
-def test_training_grows_with_processes_parts_and_nets() -> None:
+def test_training_holds_g_s_outputs_of_all_parts_and_d_s_of_one() -> None:
     small, large = NetCost(10, 100), NetCost(1000, 100)
-    assert limits.training_bytes(small, small, 4, 2) == 2 * (4 * (4 * 20 + 10) + 4 * 3 * 4 * 200)
+    nets = 4 * (4 * 20 + 10)
+    assert limits.training_bytes(small, small, 4, 1) == nets + 4 * 3 * 4 * 200
+    assert limits.training_bytes(small, small, 8, 2) == nets + 4 * (3 * 4 * 200 + 4 * 100)
     assert limits.training_bytes(large, small, 4, 1) > limits.training_bytes(small, large, 4, 1)
-    assert limits.training_bytes(small, small, 8, 1) > limits.training_bytes(small, small, 4, 1)
+    outputs = NetCost(10, 1000)
+    assert limits.training_bytes(outputs, small, 8, 2) > limits.training_bytes(small, outputs, 8, 2)
 
 
 def test_nets_and_batches_that_no_memory_holds_are_told_apart() -> None:
