@@ -102,7 +102,7 @@ def run(params: Params, data: Path) -> None:
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
     doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
-    details = details_of(figures, protocol, in_plain_words(figures, doubt))
+    details = details_of(figures, protocol, in_plain_words(figures, doubt, images["samples"].remarks))
 
     # Write.
     shown, left_out = shown_figures(params.metrics, details.metrics)

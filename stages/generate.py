@@ -50,7 +50,7 @@ def run(params: Params, data: Path) -> None:
     }
     labels = y if sampler.num_classes else torch.full_like(y, NO_LABEL)
     folder = data / "generate"
-    save_image_set(folder / "samples.safetensors", to_levels(images), labels, classes)
+    save_image_set(folder / "samples.safetensors", to_levels(images), labels, classes, sampler.remarks)
     for name, png in pictures.items():
         write_bytes(folder / name, png)
     print(f"{params.num_images} samples of {len(drawn)} classes")

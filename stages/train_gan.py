@@ -15,7 +15,7 @@ from stages.common import runtime
 from stages.common.errors import UserError
 from stages.common.failures import failure_of
 from stages.common.files import write_json, write_tensors
-from stages.common.images import ImageSet, load_image_set
+from stages.common.images import ImageSet, load_alike
 from stages.common.labelled import require_every_class
 from stages.common.params import StageParams, known_name, read_params_file, validate_section
 from stages.common.unchanged import Unchanged
@@ -29,6 +29,7 @@ from stages.gan.layout import image_layout
 from stages.gan.loop import Host, Loop
 from stages.gan.published import Published, write_history
 from stages.gan.settings import Settings
+from stages.gan.signs import GoneWrongError
 from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Trainer
 
@@ -76,14 +77,15 @@ def run(
     """
     team = team or Team(params.shards)
     device = device or devices.choose(params.device).device()
-    inputs = [data / "normalize" / "train.safetensors", *initial_files(data, params.init_from)]
-    digits = load_image_set(inputs[0])
+    real = [data / "normalize" / f"{name}.safetensors" for name in ("train", "validation")]
+    initial = initial_files(data, params.init_from)
+    digits, held_out = load_alike(*real)
     if params.conditional:
-        require_every_class(inputs[0], digits)
+        require_every_class(real[0], digits)
     described = environment.describe(device)
-    loop = build_loop(params, options, digits, device, team, inputs[1:])
+    loop = build_loop(params, options, digits, device, team, initial, held_out)
     # After the network's code is loaded, which is part of the key.
-    key = run_key(params.model_dump() | {"options": options.model_dump()}, inputs, described)
+    key = run_key(params.model_dump() | {"options": options.model_dump()}, [*real, *initial], described)
     team.check_same(key, device)
     folder = data / STAGE
     with Checkpoints(key) if team.rank == 0 else nullcontext() as checkpoints:
@@ -112,9 +114,18 @@ def new_host(checkpoints: Checkpoints | None, params: Params, folder: Path) -> H
 
 
 def build_loop(
-    params: Params, options: StageParams, digits: ImageSet, device: torch.device, team: Team, initial: list[Path]
+    params: Params,
+    options: StageParams,
+    digits: ImageSet,
+    device: torch.device,
+    team: Team,
+    initial: list[Path],
+    held_out: ImageSet | None = None,
 ) -> Loop:
-    """Both networks, from draws or from the files of an earlier run, and all that trains them, on the device."""
+    """Both networks, from draws or from the files of an earlier run, and all that trains them, on the device.
+
+    held_out: images to see whether D learns its own by heart; the networks are not trained on them.
+    """
     num_classes = len(digits.classes) if params.conditional else 0
     arguments = architectures.net_arguments(digits.image_shape, num_classes, params.z_dim, options)
     players = architectures.build_players(params.network, arguments, params.seed)
@@ -123,7 +134,7 @@ def build_loop(
     G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
     trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team)
     meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
-    return Loop.start(trainer, meta, digits)
+    return Loop.start(trainer, meta, digits, held_out)
 
 
 def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_parent: Callable[[], None]) -> None:
@@ -131,7 +142,7 @@ def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_
     shutil.rmtree(folder / "samples", ignore_errors=True)
     Published(folder).update(loop)
     end_with_parent()
-    write_tensors(folder / "generator.safetensors", loop.trainer.ema.state_dict(), loop.meta)
+    write_tensors(folder / "generator.safetensors", loop.trainer.ema.state_dict(), loop.meta | loop.remarks())
     end_with_parent()
     write_tensors(folder / "discriminator.safetensors", loop.trainer.D.state_dict(), loop.meta)
     end_with_parent()
@@ -183,13 +194,17 @@ def _checkpoint_named(checkpoints: Checkpoints | None) -> Iterator[None]:
 
 @contextmanager
 def _diagnosed(loop: Loop, folder: Path) -> Iterator[None]:
-    """Raises UserError for NotFiniteError; process 0 writes the history up to there."""
+    """Raises UserError for what ends a training before its time; process 0 writes the history up to there."""
     try:
         yield
     except NotFiniteError as error:
         if loop.trainer.team.rank == 0:
             write_history(folder / "history.csv", loop)
         raise UserError(_diagnosis(error, loop.steps_done, loop.trainer.settings)) from None
+    except GoneWrongError as error:
+        if loop.trainer.team.rank == 0:
+            Published(folder).update(loop)
+        raise UserError(f"train_gan.on_collapse is stop: {error}; what was seen is in {folder}/monitor.csv") from None
 
 
 def _diagnosis(error: NotFiniteError, step: int, params: Settings) -> str:

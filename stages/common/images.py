@@ -5,7 +5,8 @@ the 256 grey levels as uint8; both are read the same.
 """
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from torch import Tensor
 from stages.common.class_names import class_names
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, remedy, require_equal, write_tensors
-from stages.common.shown import listed
+from stages.common.shown import listed, one_line, shown
 from stages.common.weights import kind
 
+REMARKS = "remarks"
+"""The key of a file's description for what those who use the images or the generator must know; absent if nothing."""
+MOST_REMARKS = 20
 NO_LABEL = -1
 """Label of samples from an unconditional generator."""
 SIDE_MULTIPLE = 4
@@ -30,11 +34,15 @@ LARGEST_SIDE = 1024
 
 @dataclass(frozen=True)
 class ImageSet:
-    """images float32 [N, C, H, W] in [-1, 1]; labels int64 [N], an index into classes, or all NO_LABEL."""
+    """images float32 [N, C, H, W] in [-1, 1]; labels int64 [N], an index into classes, or all NO_LABEL.
+
+    remarks: what the one who made the images says of them, a line each.
+    """
 
     images: Tensor
     labels: Tensor
     classes: list[str]
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,11 +59,11 @@ class ImageSet:
 
     def select(self, rows: Tensor | slice) -> "ImageSet":
         """The images of these row numbers, or of a slice of them."""
-        return ImageSet(self.images[rows], self.labels[rows], self.classes)
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def copy(self) -> "ImageSet":
         """The same images in memory of their own: a slice of many would keep all of them."""
-        return ImageSet(self.images.clone(), self.labels.clone(), self.classes)
+        return replace(self, images=self.images.clone(), labels=self.labels.clone())
 
 
 def to_float(levels: Tensor) -> Tensor:
@@ -68,9 +76,13 @@ def to_levels(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str]) -> None:
-    """Store images (float32 in [-1, 1] or uint8 levels, [N, C, H, W]) with labels int64 [N] and the class names."""
-    write_tensors(path, {"images": images, "labels": labels}, {"classes": classes})
+def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str], remarks: Sequence[str] = ()) -> None:
+    """Store images (float32 in [-1, 1] or uint8 levels, [N, C, H, W]) with labels int64 [N] and the class names.
+
+    remarks: as of an ImageSet.
+    """
+    meta = {"classes": classes} | ({REMARKS: list(remarks)} if remarks else {})
+    write_tensors(path, {"images": images, "labels": labels}, meta)
 
 
 def load_image_set(path: Path) -> ImageSet:
@@ -83,7 +95,7 @@ def load_image_set(path: Path) -> ImageSet:
 
 def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
     """The image set of a file's content. Raises ValueError that says what was expected and found."""
-    if set(tensors) != {"images", "labels"} or set(meta) != {"classes"}:
+    if set(tensors) != {"images", "labels"} or set(meta) - {REMARKS} != {"classes"}:
         actual = f"{listed(sorted(tensors)) or 'no tensors'} with {listed(sorted(meta)) or 'nothing'}"
         raise ValueError(f"expected the tensors images and labels with the names of classes, found {actual}")
     images, labels, classes = tensors["images"], tensors["labels"], class_names(meta["classes"])
@@ -99,7 +111,15 @@ def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
         images = to_float(images)
     if not (images.abs() <= 1).all():
         raise ValueError(f"expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
-    return ImageSet(images, labels, classes)
+    return ImageSet(images, labels, classes, remarks_of(meta))
+
+
+def remarks_of(meta: dict[str, Any]) -> tuple[str, ...]:
+    """The remarks of a file's description, each as one line. Raises ValueError if they are anything else than text."""
+    remarks = meta.get(REMARKS, [])
+    if not isinstance(remarks, list) or not all(isinstance(remark, str) for remark in remarks):
+        raise ValueError(f"expected {REMARKS} to be a list of lines, found {shown(remarks)}")
+    return tuple(one_line(remark) for remark in remarks[:MOST_REMARKS])
 
 
 def require_image_shape(shape: list[int]) -> None:

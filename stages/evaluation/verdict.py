@@ -1,6 +1,7 @@
 """An evaluation in one line of plain words: what is good, what is not, which class is the weakest."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.common.records import Undefined
@@ -29,13 +30,14 @@ class Finding:
     words: str
 
 
-def in_plain_words(figures: Figures, no_judgement: str | None = None) -> str:
+def in_plain_words(figures: Figures, no_judgement: str | None = None, remarks: Sequence[str] = ()) -> str:
     """The line for these figures; an aspect without figures is left out.
 
     no_judgement: why they say nothing of the samples, if they do not. Then the line begins with it, and nothing is
-    called good; what is not good still is, for a poor judge may see what is wrong.
+    called good; what is not good still is, for a poor judge may see what is wrong. remarks: what the samples' file
+    says of how they were made, which is never good.
     """
-    findings = _findings(figures)
+    findings = _findings(figures) + [Finding(False, f"in training, {remark}") for remark in remarks]
     good, bad = ([finding.words for finding in findings if finding.good is good] for good in (True, False))
     if no_judgement:
         return "; ".join([no_judgement, *([f"as far as it can tell, not good: {_listed(bad)}"] if bad else [])])

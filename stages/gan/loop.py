@@ -15,18 +15,20 @@ from typing import Any, NoReturn
 from torch import Tensor
 
 from stages.common.files import pack_tensors, unpack_tensors
-from stages.common.images import ImageSet
+from stages.common.images import REMARKS, ImageSet
 from stages.common.progress import progress
 from stages.gan.checkpoints import Checkpoints, full_disk_tolerated
 from stages.gan.history import History
 from stages.gan.journal import Journal
 from stages.gan.launch import ParentWatch, StopRequest
+from stages.gan.monitor import Monitor
 from stages.gan.pictures import epochs_between, real_grid, sample_grid
 from stages.gan.resumable import require_state, require_steps
+from stages.gan.signs import GoneWrongError, Look, Watch
 from stages.gan.snapshot_file import write_snapshots
 from stages.gan.trainer import Trainer
 
-PICTURE, SNAPSHOT, HISTORY = "picture.", "snapshot.", "history."
+PICTURE, SNAPSHOT, HISTORY, LOOK = "picture.", "snapshot.", "history.", "look."
 """What names of finished records begin with; the name of the file, the number of steps, or that of the rows follows."""
 ROWS_AT_ONCE = 1000
 """Rows of the history that wait at most until they are finished records."""
@@ -39,21 +41,28 @@ class Loop:
     """The steps of a Trainer and what is kept of them. All processes of a team run it alike.
 
     meta: what the files of both networks say of them: network, its arguments, and the names of the classes.
-    journal: what is finished, in process 0 alone: pictures, rows of the history, and the averaged generator at every
-    snapshot_kimg.
+    watch: looks at the training at every snapshot_kimg; journal: what is finished, in process 0 alone: pictures, rows
+    of the history, and of every snapshot_kimg the averaged generator and what the look gave.
     """
 
     trainer: Trainer
     meta: dict[str, Any]
     history: History
+    watch: Watch
     journal: Journal
     steps_done: int = 0
     rows_settled: int = 0
 
     @classmethod
-    def start(cls, trainer: Trainer, meta: dict[str, Any], digits: ImageSet) -> "Loop":
-        """A loop that has taken no step yet; digits: the real images to show beside the samples."""
-        loop = cls(trainer, meta, History(trainer.settings), Journal())
+    def start(
+        cls, trainer: Trainer, meta: dict[str, Any], digits: ImageSet, held_out: ImageSet | None = None
+    ) -> "Loop":
+        """A loop that has taken no step yet.
+
+        digits: the real images to show beside the samples; held_out: some that the networks are not trained on.
+        """
+        watch = Watch(Monitor(trainer, digits, held_out, conditional=bool(meta["arguments"]["num_classes"])))
+        loop = cls(trainer, meta, History(trainer.settings), watch, Journal())
         if trainer.team.rank == 0:
             loop.journal.add(f"{PICTURE}real.png", real_grid(digits))
         return loop
@@ -69,13 +78,18 @@ class Loop:
         return self.steps_done >= self.trainer.settings.total_steps
 
     def step(self) -> None:
-        """One step of training, and the pictures and snapshots that are due after it. Raises NotFiniteError."""
+        """One step of training, and the pictures, snapshots and looks that are due after it.
+
+        Raises NotFiniteError, and GoneWrongError if on_collapse is stop.
+        """
         self.history.add(self.steps_done, self.trainer.step(self.steps_done))
         self.steps_done += 1
         if len(self.history.rows) >= ROWS_AT_ONCE:
             self.settle_rows()
         if self.trainer.team.rank == 0:
             self._keep_what_is_due()
+        if self._rises(self.trainer.settings.snapshots_due):
+            self._look()
 
     def settle_rows(self) -> None:
         """Make a finished record of the rows of the history that are complete."""
@@ -129,7 +143,7 @@ class Loop:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What the rest of the run depends on, as named tensors and a description; the journal has what is finished."""
-        return self.trainer.state() | self.history.state(), {"steps_done": self.steps_done}
+        return self.trainer.state() | self.history.state() | self.watch.state(), {"steps_done": self.steps_done}
 
     def require_state(self, tensors: dict[str, Tensor], meta: dict[str, Any], finished: list[str] | None) -> None:
         """Raise ValueError, in one line, if `state` cannot have given this.
@@ -150,6 +164,7 @@ class Loop:
         self.require_state(tensors, meta, None)
         self.trainer.load_state(tensors)
         self.history.load_state(tensors, self.trainer.images.device)
+        self.watch.load_state(tensors)
         self.steps_done = meta["steps_done"]
         self.rows_settled = self.steps_done // self.trainer.settings.history_steps
 
@@ -159,8 +174,15 @@ class Loop:
         pictures = ["real.png", *(f"epoch_{epoch:04}.png" for epoch in epochs)]
         if steps >= self.trainer.settings.total_steps:
             pictures.append("final.png")
-        kept_at = rises(self.trainer.settings.snapshots_due, steps)
-        return [*(f"{PICTURE}{name}" for name in pictures), *(f"{SNAPSHOT}{step}" for step in kept_at)]
+        kept_at = list(rises(self.trainer.settings.snapshots_due, steps))
+        kinds = (SNAPSHOT, LOOK)
+        return [*(f"{PICTURE}{name}" for name in pictures), *(f"{kind}{step}" for step in kept_at for kind in kinds)]
+
+    def remarks(self) -> dict[str, list[str]]:
+        """What the description of a generator says of a training that has gone wrong: the signs of the last look."""
+        looks = self.journal.names(LOOK)
+        lines = Look.of_line(self.journal.read(looks[-1]).decode()).described() if looks else []
+        return {REMARKS: lines} if lines else {}
 
     def write_snapshots(self, path: Path, meta: dict[str, Any]) -> None:
         """Write all snapshots as one file with that description, whole or not at all."""
@@ -171,13 +193,26 @@ class Loop:
     def _keep_what_is_due(self) -> None:
         """Add to the journal what the last step has finished."""
         step = self.steps_done
-        if self._pictures_due(step) > self._pictures_due(step - 1):
+        if self._rises(self._pictures_due):
             self._draw(f"epoch_{self._epochs_done(step):04}.png")
         if self.is_done:
             self._draw("final.png")
-        due = self.trainer.settings.snapshots_due
-        if due(step) > due(step - 1):
+        if self._rises(self.trainer.settings.snapshots_due):
             self.journal.add(f"{SNAPSHOT}{step}", pack_tensors(self.trainer.ema.state_dict(), {}))
+
+    def _look(self) -> None:
+        """Look for signs that something goes wrong, in every process alike; process 0 keeps the figures."""
+        look = self.watch.look(self.kimg_done)
+        if self.trainer.team.rank == 0:
+            self.journal.add(f"{LOOK}{self.steps_done}", look.line().encode())
+            for line in look.new_signs:
+                print(line, file=sys.stderr, flush=True)
+        if look.signs and self.trainer.settings.on_collapse == "stop":
+            raise GoneWrongError("; ".join(look.described()))
+
+    def _rises(self, count: Callable[[int], int]) -> bool:
+        """Whether the count is larger after this step than it was before."""
+        return count(self.steps_done) > count(self.steps_done - 1)
 
     def _pictures_due(self, steps: int) -> int:
         return self._epochs_done(steps) // epochs_between(self._epochs_done(self.trainer.settings.total_steps))

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from stages.common.files import atomic, write_bytes
+from stages.gan import signs
 from stages.gan.history import csv_header
-from stages.gan.loop import HISTORY, PICTURE, Loop
+from stages.gan.loop import HISTORY, LOOK, PICTURE, Loop
 
 
 class Published:
@@ -17,8 +18,12 @@ class Published:
         self._table_bytes = -1
 
     def update(self, loop: Loop) -> None:
-        """Write the new pictures, and append the new rows to history.csv. Raises OSError. By process 0 alone."""
+        """Write the new pictures, append the new rows to history.csv, and write monitor.csv. By process 0 alone.
+
+        Raises OSError.
+        """
         self._append_rows(loop)
+        write_looks(self.folder / "monitor.csv", loop)
         for name in loop.journal.names(PICTURE):
             if name not in self._pictures:
                 write_bytes(self.folder / "samples" / name.removeprefix(PICTURE), loop.journal.read(name))
@@ -43,3 +48,9 @@ def write_history(path: Path, loop: Loop) -> None:
         file.write(csv_header().encode())
         for name in loop.journal.names(HISTORY):
             file.write(loop.journal.read(name))
+
+
+def write_looks(path: Path, loop: Loop) -> None:
+    """Write what the monitor has seen up to now, whole or not at all."""
+    lines = [loop.journal.read(name) for name in loop.journal.names(LOOK)]
+    write_bytes(path, b"".join([signs.csv_header().encode(), *lines]))

@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from stages.common.shown import printable
 from stages.gan.optimizers import OPTIMIZERS, optimizer_state
 from stages.gan.settings import Settings
+from stages.gan.signs import STATE, STATE_LENGTH
 from stages.gan.trainer import FIGURES, Trainer
 
 Kind = tuple[torch.dtype, tuple[int, ...]]
@@ -46,7 +47,9 @@ def state_kinds(trainer: Trainer, steps_done: int) -> dict[str, Kind]:
         parameters = optimizer.param_groups[0]["params"]
         kinds |= {f"{name}.{key}": value for key, value in _optimizer_kinds(trainer.settings, parameters).items()}
     waiting = steps_done % trainer.settings.history_steps
-    return kinds | {"history.waiting": (torch.float32, (waiting, len(FIGURES)))}
+    kinds["history.waiting"] = torch.float32, (waiting, len(FIGURES))
+    kinds[STATE] = torch.float64, (STATE_LENGTH,)
+    return kinds
 
 
 def kind(tensor: Tensor) -> Kind:

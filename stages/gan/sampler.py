@@ -8,6 +8,7 @@ from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.class_names import class_names
 from stages.common.errors import UserError
+from stages.common.images import remarks_of
 from stages.common.shown import one_line
 from stages.gan import architectures
 
@@ -15,12 +16,21 @@ from stages.gan import architectures
 class Sampler:
     """A generator with its latents: labels in, images out, a constant block at a time.
 
-    num_classes: 0 if the generator is unconditional; source: where the generator is from, for messages.
+    num_classes: 0 if the generator is unconditional; source: where the generator is from, for messages; remarks: what
+    the training says of it.
     """
 
-    def __init__(self, generator: nn.Module, z_dim: int, num_classes: int, seed: int, source: str) -> None:
+    def __init__(
+        self,
+        generator: nn.Module,
+        z_dim: int,
+        num_classes: int,
+        seed: int,
+        source: str,
+        remarks: tuple[str, ...] = (),
+    ) -> None:
         self.G, self.z_dim, self.num_classes, self.seed = generator.eval(), z_dim, num_classes, seed
-        self.source = source
+        self.source, self.remarks = source, remarks
 
     def latents(self, purpose: str, n: int) -> Tensor:
         """A latent for each image: [n, z_dim]; row i is the same for any n > i."""
@@ -50,7 +60,7 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
         generator = architectures.rebuilt_generator(meta["network"], arguments, tensors)
         if arguments["num_classes"] not in (0, len(classes)):
             raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
-        return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed, source)
+        return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed, source, remarks_of(meta))
     except ValueError as error:
         raise UserError(
             f"{source} holds no generator that this code can rebuild ({one_line(error)}); dvc repro train_gan"

@@ -63,6 +63,9 @@ class Settings(StageParams):
     snapshot_kimg: Annotated[
         float, Field(gt=0, description="thousands of images between two kept states of G's average")
     ]
+    on_collapse: Annotated[
+        Literal["warn", "stop"], Field(description="what to do when the monitor sees that the training has gone wrong")
+    ]
     seed: Annotated[int, Field(ge=0, description="of weights, order and latents")]
 
     @model_validator(mode="after")

@@ -1,0 +1,145 @@
+"""Looks at a training now and then, on fixed latents and images: what D makes of them, and how much samples vary.
+
+It sees D and pixels, never the classifier, so that what it says is no second reading of the metrics.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from stages.common import draws
+from stages.common.blocks import in_blocks
+from stages.common.images import ImageSet
+from stages.gan.trainer import Trainer, kept_buffers
+from stages.gan.variation import class_means, first_of_each_class, nearest, spread, typical
+
+LEAST_IMAGES, PER_CLASS, MOST_CLASSES = 500, 10, 200
+"""Images of a look: LEAST_IMAGES, or PER_CLASS of each class if that is more, for at most MOST_CLASSES classes."""
+LEAST_TYPICAL = 0.3
+"""Of the real images of a class, the share nearest to that class's mean below which pixels do not tell it apart."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a look at a training gives; nan where there is nothing to see.
+
+    kimg: thousands of real images shown to D so far.
+    d_slope: mean size of the slope of D's loss at its logits; near 0, D has nothing left to learn.
+    g_slope: mean norm of the gradient of G's loss at a sample; near 0, G learns nothing.
+    spread: variance of the pixels among samples (of one class, if G is conditional), as a ratio to real images.
+    nearest: mean distance of a sample to the nearest other one, likewise.
+    weakest_class: over classes, the least share of samples that lie nearest to the mean training image of their class,
+    as a ratio to real images. An unconditional G keeps to no class: then it is the share of all samples.
+    memorised: how far D's mean logit of held-out images lies from that of training images towards that of samples, 0
+    to 1 (r_v of Karras et al. 2020, "Training generative adversarial networks with limited data", equation 1).
+    memorised_z: the difference between training and held-out images in its standard errors.
+    """
+
+    kimg: float
+    d_slope: float
+    g_slope: float
+    spread: float
+    nearest: float
+    weakest_class: float
+    memorised: float
+    memorised_z: float
+
+    def line(self) -> str:
+        """The figures in the order of COLUMNS, six digits each."""
+        return ",".join(f"{value:.6g}" for value in astuple(self))
+
+
+COLUMNS = tuple(field.name for field in fields(Reading))
+
+
+class Monitor:
+    """The images and latents of every look, and the figures of real images, which do not change.
+
+    conditional: whether G is given the class; held_out: images that D does not learn from, or None.
+    """
+
+    def __init__(self, trainer: Trainer, digits: ImageSet, held_out: ImageSet | None, conditional: bool) -> None:
+        self.trainer, self.conditional = trainer, conditional
+        num_classes = len(digits.classes)
+        n = max(LEAST_IMAGES, PER_CLASS * min(num_classes, MOST_CLASSES))
+        # As many of each class, or what a training without labels would draw.
+        rows = first_of_each_class(digits.labels, n // num_classes)[:n] if conditional else slice(n)
+        self.real = digits.select(rows)
+        self.held_out = held_out.select(slice(n)) if held_out else None
+        self.means = class_means(digits.images, digits.labels, num_classes)
+        settings = trainer.settings
+        self.z = draws.normal_rows(settings.seed, "train_gan.monitor", range(len(self.real)), settings.z_dim)
+        self.of_real = self._variation(self.real.images)
+
+    def look(self, kimg: float) -> Reading:
+        """What there is to see after that many thousands of images. Changes nothing of the training."""
+        with evaluating(self.trainer.G), kept_buffers(self.trainer.D):
+            device = self.trainer.images.device
+            samples = in_blocks(self.trainer.G, self.z.to(device), self.real.labels.to(device))
+            d_slope, g_slope = self._slopes(samples)
+            memorised = self._memorised(samples)
+        typical_samples, *variation = self._variation(samples)
+        typical_real, *of_real = self.of_real
+        known = typical_real >= LEAST_TYPICAL / (1 if self.conditional else len(self.means))
+        ratios = (typical_samples / typical_real)[known]
+        weakest = ratios.min().item() if len(ratios) else math.nan
+        shares = [value / real if real else math.nan for value, real in zip(variation, of_real, strict=True)]
+        return Reading(kimg, d_slope, g_slope, *shares, weakest, *memorised)
+
+    def _variation(self, images: Tensor) -> tuple[Tensor, float, float]:
+        """Shares of typical images by class, spread, and distance to the nearest."""
+        labels = self.real.labels
+        groups = labels if self.conditional else torch.zeros_like(labels)
+        by_class = typical(images, labels, self.means, by_label=self.conditional)
+        return by_class, spread(images, groups), nearest(images, groups)
+
+    def _slopes(self, samples: Tensor) -> tuple[float, float]:
+        """The mean size of the slope of D's loss at its logits, and the mean norm of that of G's loss at a sample."""
+        device, loss = self.trainer.images.device, self.trainer.loss
+        y = self.real.labels.to(device)
+        fake_images = samples.to(device).requires_grad_()
+        real_logits = self.trainer.D(self.real.images.to(device), y).float().detach().requires_grad_()
+        fake_logits = self.trainer.D(fake_images, y).float()
+        g_loss = loss.generator(fake_logits, real_logits.detach() if loss.paired else fake_logits)
+        (g_slopes,) = torch.autograd.grad(g_loss.sum(), fake_images, retain_graph=True)
+        fake_logits = fake_logits.detach().requires_grad_()
+        d_loss = loss.discriminator(real_logits, fake_logits)
+        d_slopes = torch.autograd.grad(d_loss.sum(), [real_logits, fake_logits])
+        return torch.cat(d_slopes).abs().mean().item(), g_slopes.flatten(1).norm(dim=1).mean().item()
+
+    def _memorised(self, samples: Tensor) -> tuple[float, float]:
+        """r_v, and its numerator in standard errors."""
+        if self.held_out is None:
+            return math.nan, math.nan
+        training, held_out, fake = (
+            self._logits(images, labels)
+            for images, labels in (
+                (self.real.images, self.real.labels),
+                (self.held_out.images, self.held_out.labels),
+                (samples, self.real.labels),
+            )
+        )
+        fall, whole = training.mean() - held_out.mean(), training.mean() - fake.mean()
+        error = (training.var() / len(training) + held_out.var() / len(held_out)).sqrt()
+        ratio = (fall / whole).item() if whole > 0 else math.nan
+        return ratio, (fall / error).item() if error > 0 else math.nan
+
+    def _logits(self, images: Tensor, labels: Tensor) -> Tensor:
+        device = self.trainer.images.device
+        with torch.no_grad():
+            return self.trainer.D(images.to(device), labels.to(device)).double().cpu()
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """The net in evaluation mode, for as long as this lasts."""
+    was_training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(was_training)
