@@ -111,6 +111,12 @@ def test_classes_are_drawn_round_robin(classes: Any, expected: list[int], upstre
     assert samples.classes == CLASSES
 
 
+def test_what_the_training_says_of_the_generator_is_passed_on(data: Path) -> None:
+    save_generator(data, remarks=["collapse at 64 kimg:\nall alike"])
+    generate.run(params(), data)
+    assert load_image_set(data / "generate" / "samples.safetensors").remarks == ("collapse at 64 kimg: all alike",)
+
+
 def test_without_classes_no_label_is_given(data: Path) -> None:
     save_generator(data, num_classes=0)
     generate.run(params(), data)

@@ -35,7 +35,7 @@ def seen(training: Loop, steps: int) -> list[str]:
         if step == settings.total_steps:
             names.append("picture.final.png")
         if due > due_before:
-            names.append(f"snapshot.{step}")
+            names += [f"snapshot.{step}", f"look.{step}"]
         before, due_before = epochs, due
     return sorted(names)
 
