@@ -261,6 +261,7 @@ def other_meta(**changes: Any) -> Callable[[Path], None]:
             other_meta(arguments={"width": 3}),
             "this code can rebuild .*arguments.image_shape: Field required",
         ),
+        (other_meta(remarks="none"), "no generator that this code can rebuild .*expected remarks to be a list"),
         (other_meta(classes=None), "no generator that this code can rebuild .*classes"),
         (other_meta(classes="zero"), "no generator that this code can rebuild .*names of classes, found 'zero'"),
         (other_meta(classes=[]), r"no generator that this code can rebuild .*names of 1 to 1000 classes, found 0"),

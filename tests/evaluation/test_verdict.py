@@ -87,6 +87,14 @@ def test_good_samples() -> None:
     )
 
 
+def test_what_the_training_says_of_itself_is_not_good_and_hides_nothing() -> None:
+    line = in_plain_words(figures(), remarks=["collapse at 64 kimg: all alike"])
+    before = in_plain_words(figures())
+    assert line == before.replace("not good: nothing", "not good: in training, collapse at 64 kimg: all alike")
+    assert line != before
+    assert "collapse at 64 kimg" in in_plain_words(figures(), "no judgement: a reason", ["collapse at 64 kimg"])
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -99,14 +107,6 @@ def test_good_samples() -> None:
         ({"c_t": c_t(4.8)}, "not good: farther from the training digits than real digits are (C_T 4.8); "),
     ],
 )
-def test_what_the_training_says_of_itself_is_not_good_and_hides_nothing() -> None:
-    line = in_plain_words(figures(), remarks=["collapse at 64 kimg: all alike"])
-    before = in_plain_words(figures())
-    assert line == before.replace("not good: nothing", "not good: in training, collapse at 64 kimg: all alike")
-    assert line != before
-    assert "collapse at 64 kimg" in in_plain_words(figures(), "no judgement: a reason", ["collapse at 64 kimg"])
-
-
 def test_each_aspect_may_be_bad(changes: dict[str, Any], words: str) -> None:
     assert words in in_plain_words(figures(**changes))
 
