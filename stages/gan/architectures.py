@@ -79,6 +79,8 @@ def net_arguments(image_shape: list[int], num_classes: int, z_dim: int, options:
 
 def d_arguments(arguments: dict[str, Any], packing: int) -> dict[str, Any]:
     """What Discriminator alone is called with, where it judges packs of that many images as more channels."""
+    if packing == 1:
+        return arguments
     channels, height, width = arguments["image_shape"]
     return arguments | {"image_shape": [packing * channels, height, width]}
 
