@@ -25,14 +25,14 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
 def _of_d(settings: Settings, listed: str) -> Iterator[Contradiction]:
     """listed: the names of the penalties that are taken."""
     if settings.clip_weights and listed:
-        reason = f"bounds D's slope by its weights, which {listed} does by its gradient: one of them"
+        reason = "weights are clipped in place of a gradient penalty, not beside one"
         yield "clip_weights", f"{reason}; expected 0, or weight 0 for {listed}, found {settings.clip_weights:g}"
     if settings.label_smoothing and LOSSES[settings.loss].smoothing is None:
         labelled = ", ".join(sorted(name for name, loss in LOSSES.items() if loss.smoothing))
-        reason = f"loss {settings.loss} has no label to smooth, as have {labelled}"
+        reason = f"the loss {settings.loss} has no labels, unlike {labelled}"
         yield "label_smoothing", f"{reason}; expected 0, found {settings.label_smoothing:g}"
     if settings.packing > 1 and listed:
-        reason = f"D judges packs, and the slope at one image of a pack, of which {listed} is, depends on the others"
+        reason = "D judges packs, and the penalties are on its slope at a single image"
         yield "packing", f"{reason}; expected 1, or weight 0 for {listed}, found {settings.packing}"
     if (part_size := settings.batch_size // settings.shards) % settings.packing:
         reason = f"the {part_size} images of a part (batch_size / shards) are not whole packs"
