@@ -61,7 +61,7 @@ class Loop:
 
         digits: the real images to show beside the samples; held_out: some that the networks are not trained on.
         """
-        watch = Watch(Monitor(trainer, digits, held_out, conditional=bool(meta["arguments"]["num_classes"])))
+        watch = Watch(Monitor(trainer, digits, held_out))
         loop = cls(trainer, meta, History(trainer.settings), watch, Journal())
         if trainer.team.rank == 0:
             loop.journal.add(f"{PICTURE}real.png", real_grid(digits))

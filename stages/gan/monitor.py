@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.images import ImageSet
+from stages.gan.packing import pack
 from stages.gan.trainer import Trainer, kept_buffers
 from stages.gan.variation import class_means, first_of_each_class, nearest, spread, typical
 
@@ -59,21 +60,26 @@ COLUMNS = tuple(field.name for field in fields(Reading))
 class Monitor:
     """The images and latents of every look, and the figures of real images, which do not change.
 
-    conditional: whether G is given the class; held_out: images that D does not learn from, or None.
+    held_out: images that D does not learn from, or None.
     """
 
-    def __init__(self, trainer: Trainer, digits: ImageSet, held_out: ImageSet | None, conditional: bool) -> None:
-        self.trainer, self.conditional = trainer, conditional
-        num_classes = len(digits.classes)
-        n = max(LEAST_IMAGES, PER_CLASS * min(num_classes, MOST_CLASSES))
-        # As many of each class, or what a training without labels would draw.
-        rows = first_of_each_class(digits.labels, n // num_classes)[:n] if conditional else slice(n)
-        self.real = digits.select(rows)
-        self.held_out = held_out.select(slice(n)) if held_out else None
-        self.means = class_means(digits.images, digits.labels, num_classes)
+    def __init__(self, trainer: Trainer, digits: ImageSet, held_out: ImageSet | None) -> None:
         settings = trainer.settings
+        self.trainer, self.conditional, self.packing = trainer, settings.conditional, settings.packing
+        num_classes = len(digits.classes)
+        self.real = self._chosen(digits)
+        self.held_out = self._chosen(held_out) if held_out else None
+        self.means = class_means(digits.images, digits.labels, num_classes)
         self.z = draws.normal_rows(settings.seed, "train_gan.monitor", range(len(self.real)), settings.z_dim)
         self.of_real = self._variation(self.real.images)
+
+    def _chosen(self, digits: ImageSet) -> ImageSet:
+        """As many of each class, in order, so that packs are of one class; or simply the first ones."""
+        num_classes = len(digits.classes)
+        n = max(LEAST_IMAGES, PER_CLASS * min(num_classes, MOST_CLASSES))
+        if self.conditional:
+            return digits.select(first_of_each_class(digits.labels, n // num_classes, self.packing)[:n])
+        return digits.select(slice(min(n, len(digits)) // self.packing * self.packing))
 
     def look(self, kimg: float) -> Reading:
         """What there is to see after that many thousands of images. Changes nothing of the training."""
@@ -99,11 +105,10 @@ class Monitor:
 
     def _slopes(self, samples: Tensor) -> tuple[float, float]:
         """The mean size of the slope of D's loss at its logits, and the mean norm of that of G's loss at a sample."""
-        device, loss = self.trainer.images.device, self.trainer.loss
-        y = self.real.labels.to(device)
-        fake_images = samples.to(device).requires_grad_()
-        real_logits = self.trainer.D(self.real.images.to(device), y).float().detach().requires_grad_()
-        fake_logits = self.trainer.D(fake_images, y).float()
+        loss, labels = self.trainer.loss, self.real.labels
+        fake_images = samples.to(self.trainer.images.device).requires_grad_()
+        real_logits = self._judged(self.real.images, labels).detach().requires_grad_()
+        fake_logits = self._judged(fake_images, labels)
         g_loss = loss.generator(fake_logits, real_logits.detach() if loss.paired else fake_logits)
         (g_slopes,) = torch.autograd.grad(g_loss.sum(), fake_images, retain_graph=True)
         fake_logits = fake_logits.detach().requires_grad_()
@@ -115,23 +120,25 @@ class Monitor:
         """r_v, and its numerator in standard errors."""
         if self.held_out is None:
             return math.nan, math.nan
-        training, held_out, fake = (
-            self._logits(images, labels)
-            for images, labels in (
-                (self.real.images, self.real.labels),
-                (self.held_out.images, self.held_out.labels),
-                (samples, self.real.labels),
+        with torch.no_grad():
+            training, held_out, fake = (
+                self._judged(images, labels).double().cpu()
+                for images, labels in (
+                    (self.real.images, self.real.labels),
+                    (self.held_out.images, self.held_out.labels),
+                    (samples, self.real.labels),
+                )
             )
-        )
         fall, whole = training.mean() - held_out.mean(), training.mean() - fake.mean()
         error = (training.var() / len(training) + held_out.var() / len(held_out)).sqrt()
         ratio = (fall / whole).item() if whole > 0 else math.nan
         return ratio, (fall / error).item() if error > 0 else math.nan
 
-    def _logits(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _judged(self, images: Tensor, labels: Tensor) -> Tensor:
+        """D's logits of the images, pack by pack."""
         device = self.trainer.images.device
-        with torch.no_grad():
-            return self.trainer.D(images.to(device), labels.to(device)).double().cpu()
+        packs = pack(images.to(device), self.packing)
+        return self.trainer.D(packs, labels[:: self.packing].to(device)).float()
 
 
 @contextmanager

@@ -7,9 +7,13 @@ LEAST_GROUP = 2
 """Images of which one can be nearest to another."""
 
 
-def first_of_each_class(labels: Tensor, count: int) -> Tensor:
-    """The row numbers of the first `count` images of each label, or of as many as there are, in order of the labels."""
-    return torch.cat([(labels == label).nonzero().flatten()[:count] for label in labels.unique()])
+def first_of_each_class(labels: Tensor, count: int, multiple: int = 1) -> Tensor:
+    """The row numbers of the first `count` images of each label, or of as many as there are, in order of the labels.
+
+    multiple: what the number of images of a label must be a multiple of.
+    """
+    rows = ((labels == label).nonzero().flatten()[:count] for label in labels.unique())
+    return torch.cat([of_label[: len(of_label) // multiple * multiple] for of_label in rows])
 
 
 def class_means(images: Tensor, labels: Tensor, num_classes: int) -> Tensor:

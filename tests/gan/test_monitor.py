@@ -52,7 +52,7 @@ def digits() -> ImageSet:
 def monitor(digits: ImageSet, conditional: bool = True, held_out: ImageSet | None = None, **changes: object) -> Monitor:
     params, options = gan_params(TRAINING, conditional=conditional, width=4, **changes)
     loop = train_gan.build_loop(params, options, digits, torch.device("cpu"), Team(params.shards), [])
-    return Monitor(loop.trainer, digits, held_out, conditional)
+    return Monitor(loop.trainer, digits, held_out)
 
 
 def with_samples(watcher: Monitor, images: Tensor, d_weight: float = 0.0) -> Monitor:
@@ -66,6 +66,13 @@ def test_samples_that_are_the_real_images_vary_as_these_do(digits: ImageSet, mon
     monkeypatch.setattr("stages.gan.monitor.in_blocks", lambda net, z, y: watcher.real.images.clone())
     reading = watcher.look(1.0)
     assert (reading.kimg, reading.spread, reading.nearest, reading.weakest_class) == (1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_packs_are_judged_as_in_training(conditional: bool, digits: ImageSet) -> None:
+    reading = monitor(digits, conditional=conditional, packing=3, batch_size=36, penalties={}).look(1.0)
+    assert reading.d_slope > 0
+    assert reading.g_slope > 0
 
 
 def test_one_image_for_all_has_no_variation_and_loses_the_other_classes(digits: ImageSet) -> None:

@@ -15,6 +15,7 @@ def images(*rows: list[float]) -> torch.Tensor:
 def test_the_first_images_of_each_class_in_order_of_the_classes() -> None:
     labels = torch.tensor([2, 0, 2, 1, 2, 0])
     assert first_of_each_class(labels, 2).tolist() == [1, 5, 3, 0, 2]
+    assert first_of_each_class(labels, 3, multiple=2).tolist() == [1, 5, 0, 2]
 
 
 def test_the_spread_is_the_variance_within_groups() -> None:
