@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record cost
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
@@ -61,6 +61,11 @@ bench: .venv/locked
 record: .venv/locked
 	$(BIN)/python -m tools.record --seeds $(or $(SEEDS),1) $(if $(PROCESSES),--processes $(PROCESSES)) \
 		$(if $(SNAPSHOT_KIMG),--snapshot-kimg $(SNAPSHOT_KIMG)) $(if $(ENTER),--enter "$(ENTER)") $(RECIPE)
+
+# Train the default and every recipe within the same budget, and write docs/gans.md: KIMG=128, SEEDS=3, CAS=1,
+# RECIPES="wgan hinge". A series that was stopped goes on.
+gans: .venv/locked
+	$(BIN)/python -m tools.gans --kimg $(or $(KIMG),128) --seeds $(or $(SEEDS),1) $(if $(CAS),--cas) $(RECIPES)
 
 # Time and memory of stages of a finished run; STAGES="evaluate track".
 cost: .venv/locked

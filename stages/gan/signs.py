@@ -12,6 +12,8 @@ from stages.gan.monitor import COLUMNS, Monitor, Reading
 
 LOOKS = 3
 """In so many looks in a row a sign must be seen: in one or two, a good training shows most of them at its beginning."""
+GAIN = 0.02
+"""By so much more than ever before must samples vary to be on their way."""
 STATE = "monitor.seen"
 
 
@@ -20,7 +22,7 @@ class GoneWrongError(Exception):
 
 
 class Variation(NamedTuple):
-    """How much samples varied at an earlier look, as in a Reading; -1 where that is not known."""
+    """The most that samples have varied at any look so far, as in a Reading; -1 before the first."""
 
     spread: float = -1.0
     nearest: float = -1.0
@@ -30,7 +32,7 @@ class Variation(NamedTuple):
 class Sign:
     """What shows that a training has gone wrong.
 
-    seen: whether a reading shows it, after what there was at the look before; words: for what is seen; help: what
+    seen: whether a reading shows it, after the most that samples have varied; words: for what is seen; help: what
     usually helps.
     """
 
@@ -41,19 +43,19 @@ class Sign:
 
 SIGNS = {
     "d_saturated": Sign(
-        lambda now, before: now.d_slope < 0.02,
+        lambda now, most: now.d_slope < 0.05,
         lambda now: f"D is sure of every image (mean slope of its loss {now.d_slope:.2g})",
         "a penalty on D's gradient, such as r1; a lower lr_d",
     ),
     "g_gradient_gone": Sign(
-        lambda now, before: now.g_slope < 1e-4,
+        lambda now, most: now.g_slope < 1e-4,
         lambda now: f"G learns nothing (mean gradient of its loss at a sample {now.g_slope:.2g})",
         "the loss non_saturating in place of minimax; a penalty on D's gradient",
     ),
     "collapse": Sign(
-        lambda now, before: (
-            (now.nearest < 0.5 and not now.nearest > before.nearest + 0.05)
-            or (now.spread < 0.3 and not now.spread > before.spread + 0.05)
+        lambda now, most: (
+            (now.nearest < 0.85 and not now.nearest > most.nearest + GAIN)
+            or (now.spread < 0.3 and not now.spread > most.spread + GAIN)
         ),
         lambda now: (
             f"samples are too much alike (of what real images have: distance to the nearest {now.nearest:.2f}, "
@@ -62,12 +64,12 @@ SIGNS = {
         "a penalty on D's gradient, such as r1; lower learning rates",
     ),
     "class_lost": Sign(
-        lambda now, before: now.weakest_class < 0.2 and now.spread > 0.5,
+        lambda now, most: now.weakest_class < 0.2 and now.spread > 0.5,
         lambda now: f"a class is hardly drawn ({now.weakest_class:.2f} of its share in real images)",
         "a longer training; a penalty on D's gradient; train_gan.conditional: true",
     ),
     "memorising": Sign(
-        lambda now, before: now.memorised > 0.5 and now.memorised_z > 4,
+        lambda now, most: now.memorised > 0.5 and now.memorised_z > 4,
         lambda now: f"D knows the training images by heart (r_v {now.memorised:.2f})",
         "more images; a shorter training; a higher weight of the penalty",
     ),
@@ -119,7 +121,7 @@ class Watch:
 
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
-        self._before = Variation()
+        self._most = Variation()
         self._counts = dict.fromkeys(SIGNS, 0)
 
     def look(self, kimg: float) -> Look:
@@ -129,8 +131,9 @@ class Watch:
     def take(self, reading: Reading) -> Look:
         """The look with this reading."""
         for name, sign in SIGNS.items():
-            self._counts[name] = self._counts[name] + 1 if sign.seen(reading, self._before) else 0
-        self._before = Variation(*(-1.0 if math.isnan(x) else x for x in (reading.spread, reading.nearest)))
+            self._counts[name] = self._counts[name] + 1 if sign.seen(reading, self._most) else 0
+        # max keeps its first argument where the second is nan.
+        self._most = Variation(max(self._most.spread, reading.spread), max(self._most.nearest, reading.nearest))
         signs, new = (
             [name for name, count in self._counts.items() if enough(count)] for enough in (LOOKS.__le__, LOOKS.__eq__)
         )
@@ -138,10 +141,10 @@ class Watch:
 
     def state(self) -> dict[str, Tensor]:
         """What the next look depends on: float64 [STATE_LENGTH]."""
-        return {STATE: torch.tensor([*self._counts.values(), *self._before], dtype=torch.float64)}
+        return {STATE: torch.tensor([*self._counts.values(), *self._most], dtype=torch.float64)}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Continue from what `state` gave."""
         *counts, spread, nearest = tensors[STATE].tolist()
         self._counts = dict(zip(SIGNS, map(int, counts), strict=True))
-        self._before = Variation(spread, nearest)
+        self._most = Variation(spread, nearest)

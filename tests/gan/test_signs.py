@@ -55,6 +55,11 @@ def test_blurred_images_that_get_sharper_are_no_collapse_and_no_lost_class() -> 
     assert looks(*[growing[0]] * (LOOKS + 1))[-1].signs == ["collapse"]
 
 
+def test_what_falls_back_is_a_collapse() -> None:
+    fallen = [dataclasses.replace(GOOD, nearest=x) for x in (0.9, 0.7, 0.75, 0.7)]
+    assert [look.signs for look in looks(*fallen)] == [[], [], [], ["collapse"]]
+
+
 def test_what_cannot_be_seen_is_no_sign() -> None:
     blind = Reading(1.0, *[math.nan] * 7)
     assert not any(look.signs for look in looks(*[blind] * 5))

@@ -1,0 +1,53 @@
+"""The table of recipes, from made-up results."""
+
+import csv
+from pathlib import Path
+
+from tests.tools.gans.test_result import result
+from tools.gans.page import BEGIN, END, csv_of, table, write_page
+from tools.tables import cells
+
+
+def test_the_nearest_to_the_floor_comes_first_and_seeds_are_one_row() -> None:
+    runs = [
+        result("wgan", distance=9.0),
+        result("hinge", 1, 2.0),
+        result("hinge", 2, 4.0),
+        result("lost", distance=None),
+    ]
+    header, _, *rows = cells(table(runs))
+    distance = header.index("distance / floor")
+    assert [row[0].partition("]")[0] for row in rows] == ["[hinge", "[wgan", "[lost"]
+    assert [row[distance] for row in rows] == ["3.00 (2.00 - 4.00)", "9.00", "-"]
+    assert [row[header.index("seeds")] for row in rows] == ["2", "1", "1"]
+
+
+def test_signs_of_any_seed_are_named_once() -> None:
+    runs = [result(signs="collapse"), result(seed=2, signs="collapse class_lost"), result(seed=3)]
+    assert cells(table(runs))[-1][-1] == "class_lost, collapse"
+    assert cells(table([result()]))[-1][-1] == "none"
+
+
+def test_cas_is_shown_only_if_all_seeds_have_it() -> None:
+    header, _, row = cells(table([result(cas=0.99), result(seed=2, cas=0.98)]))
+    assert row[header.index("CAS")] == "98.50% (98.00% - 99.00%)"
+    assert cells(table([result(cas=0.99), result(seed=2)]))[-1][header.index("CAS")] == "-"
+
+
+def test_the_csv_has_a_row_for_each_run() -> None:
+    rows = list(csv.DictReader(csv_of([result(), result(seed=2, distance=None, signs="a b")]).splitlines()))
+    assert [row["seed"] for row in rows] == ["1", "2"]
+    assert [row["fd_classifier_ratio"] for row in rows] == ["2", ""]
+    assert rows[1]["signs"] == "a b"
+
+
+def test_the_rest_of_the_page_stays(tmp_path: Path) -> None:
+    page = tmp_path / "gans.md"
+    page.write_text(f"# Title\n\n{BEGIN}old\n{END}\nafter\n")
+    write_page(tmp_path, [result()], {"hinge": b"png"}, "conditions")
+    text = page.read_text()
+    assert text.startswith(f"# Title\n\n{BEGIN}conditions\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert (tmp_path / "gans" / "hinge.png").read_bytes() == b"png"
+    assert "](gans/hinge.png)" in text

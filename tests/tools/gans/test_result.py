@@ -1,0 +1,99 @@
+"""What of a run is kept, and when it is run again."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.gans.result import Kept, Result, last_signs
+from tools.gans.run import within_budget
+from tools.repository import git
+
+
+def result(recipe: str = "hinge", seed: int = 1, distance: float | None = 2.0, **changes: object) -> Result:
+    values: dict[str, object] = {
+        "recipe": recipe,
+        "seed": seed,
+        "kimg": 64.0,
+        "network": "dcgan",
+        "loss": "hinge",
+        "dataset": "mnist",
+        "seconds": 60.0,
+        "metrics": {
+            "fd_classifier": {"value": 0.8, "ratio": distance},
+            "coverage": {"value": 0.9, "ratio": 0.95},
+            "gan_test_accuracy": {"value": 0.98, "ratio": 0.99},
+        },
+        "classes_lost": 0,
+        "num_classes": 10,
+        "signs": "",
+        "cas": None,
+        "words": "good: nothing",
+    }
+    return Result.model_validate(values | changes)
+
+
+def test_a_recipe_keeps_its_own_length_if_it_is_shorter() -> None:
+    assert within_budget(["train_gan.loss=hinge"], 128) == ["train_gan.loss=hinge", "train_gan.total_kimg=128"]
+    assert within_budget(["train_gan.total_kimg=96"], 128) == ["train_gan.total_kimg=96"]
+    assert within_budget(["train_gan.total_kimg=512", "a=1"], 128) == ["a=1", "train_gan.total_kimg=128"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for command in (["init", "-q"], ["config", "user.name", "-"], ["config", "user.email", "-"]):
+        git(tmp_path, *command, throw_away=True)
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "code.py").write_text("1\n")
+    (tmp_path / "params.yaml").write_text("a: 1\n")
+    commit(tmp_path)
+    return tmp_path
+
+
+def commit(project: Path) -> None:
+    git(project, "add", "-A", throw_away=True)
+    git(project, "commit", "-qm", "-", throw_away=True)
+
+
+def test_a_finished_run_is_found_again_and_no_other(project: Path) -> None:
+    kept = Kept(project, 64.0, with_cas=False)
+    path = kept.path("hinge", ["train_gan.loss=hinge"], 1)
+    assert kept.read(path) is None
+    kept.write(path, result(), b"png")
+    assert kept.read(path) == result()
+    assert path.with_suffix(".png").read_bytes() == b"png"
+    for other in (
+        kept.path("hinge", ["train_gan.loss=hinge"], 2),
+        kept.path("hinge", ["train_gan.loss=minimax"], 1),
+        kept.path("wgan", ["train_gan.loss=hinge"], 1),
+        Kept(project, 32.0, with_cas=False).path("hinge", ["train_gan.loss=hinge"], 1),
+        Kept(project, 64.0, with_cas=True).path("hinge", ["train_gan.loss=hinge"], 1),
+    ):
+        assert kept.read(other) is None
+
+
+@pytest.mark.parametrize(("name", "is_kept"), [("stages/code.py", False), ("params.yaml", False), ("README.md", True)])
+def test_other_code_or_params_are_another_run_but_other_words_are_not(name: str, is_kept: bool, project: Path) -> None:
+    before = Kept(project, 64.0, with_cas=False).folder
+    (project / name).write_text("2\n")
+    commit(project)
+    assert (Kept(project, 64.0, with_cas=False).folder == before) is is_kept
+
+
+def test_the_signs_are_those_of_the_last_look(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.csv"
+    path.write_text("kimg,signs\n8,collapse\n16,\n")
+    assert last_signs(path) == ""
+    path.write_text("kimg,signs\n8,\n16,collapse class_lost\n")
+    assert last_signs(path) == "collapse class_lost"
+    path.write_text("kimg,signs\n")
+    assert last_signs(path) == ""
+
+
+def test_the_tool_refuses_a_recipe_that_is_not_there() -> None:
+    root = Path(__file__).parents[3]
+    command = [str(root / ".venv/bin/python"), "-m", "tools.gans", "no_such_gan"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gans: expected recipes of default, ")
+    assert done.stderr.endswith(", found no_such_gan\n")

@@ -1,0 +1,1 @@
+"""Every recipe trained within the same budget, in one table: `make gans`."""

@@ -1,0 +1,99 @@
+"""The table of all recipes: docs/gans.md, a CSV of every run, and a picture of ten samples each."""
+
+import csv
+import io
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from stages.common.files import write_text
+from tools.bench.report import inserted
+from tools.gans.result import Result
+from tools.tables import markdown
+
+BEGIN, END = "<!-- gans -->\n", "<!-- /gans -->\n"
+RATIOS = ("fd_classifier", "precision", "recall", "coverage")
+COLUMNS = (
+    "recipe",
+    "seed",
+    "dataset",
+    "network",
+    "loss",
+    "kimg",
+    "seconds",
+    "classes_lost",
+    "num_classes",
+    "cas",
+    "signs",
+)
+
+
+def csv_of(results: Sequence[Result]) -> str:
+    """A row for each run."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *(f"{name}_ratio" for name in RATIOS), "gan_test_accuracy"])
+    for result in results:
+        figures = [result.ratio(name) for name in RATIOS] + [result.value("gan_test_accuracy")]
+        writer.writerow(
+            [*(getattr(result, name) for name in COLUMNS), *(_text(figure, "{:.6g}") for figure in figures)]
+        )
+    return text.getvalue()
+
+
+def table(results: Sequence[Result]) -> str:
+    """A row for each recipe, means over its seeds with the range; the nearest to the floor comes first."""
+    by_recipe: dict[str, list[Result]] = {}
+    for result in results:
+        by_recipe.setdefault(result.recipe, []).append(result)
+    ordered = sorted(by_recipe.items(), key=lambda pair: _distance(pair[1]))
+    header = ["", "samples", "distance / floor", "coverage / floor", "recognised as asked", "CAS", "classes lost"]
+    header += ["kimg", "s of training", "seeds", "signs of trouble"]
+    return markdown(header, [_row(name, runs) for name, runs in ordered])
+
+
+def _row(name: str, runs: list[Result]) -> list[str]:
+    first = runs[0]
+    return [
+        f"[{name}](../recipes/{name}.txt)" if name != "default" else name,
+        f"![samples of {name}](gans/{name}.png)",
+        _over_seeds(runs, lambda run: run.ratio("fd_classifier"), "{:.2f}"),
+        _over_seeds(runs, lambda run: run.ratio("coverage"), "{:.3f}"),
+        _over_seeds(runs, lambda run: run.value("gan_test_accuracy"), "{:.1%}"),
+        _over_seeds(runs, lambda run: run.cas, "{:.2%}"),
+        _over_seeds(runs, lambda run: float(run.classes_lost), "{:g}"),
+        f"{first.kimg:g}",
+        f"{statistics.fmean(run.seconds for run in runs):.0f}",
+        str(len(runs)),
+        ", ".join(sorted({sign for run in runs for sign in run.signs.split()})) or "none",
+    ]
+
+
+def _over_seeds(runs: Iterable[Result], figure: Callable[[Result], float | None], form: str) -> str:
+    """The mean, with the range in brackets if the seeds differ; a dash if it is not defined for all of them."""
+    values = [figure(run) for run in runs]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "-"
+    low, mean, high = (form.format(value) for value in (min(known), statistics.fmean(known), max(known)))
+    return mean if low == high else f"{mean} ({low} - {high})"
+
+
+def _distance(runs: list[Result]) -> float:
+    ratios = [ratio for run in runs if (ratio := run.ratio("fd_classifier")) is not None]
+    return statistics.fmean(ratios) if ratios else float("inf")
+
+
+def _text(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def write_page(folder: Path, results: Sequence[Result], pictures: dict[str, bytes], conditions: str) -> None:
+    """Write the table into gans.md, whose other text stays, gans.csv, and the pictures by the names of recipes."""
+    (folder / "gans").mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        (folder / "gans" / f"{name}.png").write_bytes(picture)
+    write_text(folder / "gans.csv", csv_of(results))
+    page = folder / "gans.md"
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    write_text(page, inserted(before, BEGIN, END, f"{conditions}\n\n{table(results)}"))

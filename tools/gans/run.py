@@ -1,0 +1,53 @@
+"""Trains and measures a recipe with a seed in a clean clone, as `dvc exp run` does."""
+
+import time
+from pathlib import Path
+
+from stages.common.errors import UserError
+from stages.common.images import grid_png, load_image_set
+from stages.common.params import read_params_file
+from tools.fresh import run_dvc
+from tools.gans.result import Result, read_result
+from tools.repository import git
+
+STRIP = 10
+"""Samples in a recipe's picture."""
+BUDGET = "train_gan.total_kimg"
+
+
+def within_budget(settings: list[str], kimg: float) -> list[str]:
+    """The settings with a length of at most so many kimg: a recipe's own, if it names a shorter one."""
+    own = [float(setting.partition("=")[2]) for setting in settings if setting.startswith(f"{BUDGET}=")]
+    others = [setting for setting in settings if not setting.startswith(f"{BUDGET}=")]
+    return [*others, f"{BUDGET}={min([kimg, *own]):g}"]
+
+
+def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_cas: bool) -> tuple[Result, bytes]:
+    """The result and a picture of the first samples. Raises UserError if a stage fails.
+
+    clone: of the committed state, in which earlier runs may have left their results.
+    """
+    git(clone, "checkout", "--quiet", "--force", "HEAD", throw_away=True)
+    changes = [f"--set-param={change}" for change in (*settings, f"train_gan.seed={seed}")]
+    # What comes before the training, so that the clock counts the training alone.
+    _dvc(recipe, clone, "exp", "run", "--quiet", *changes, "normalize", "train_classifier")
+    start = time.monotonic()
+    _dvc(recipe, clone, "repro", "--quiet", "train_gan")
+    seconds = time.monotonic() - start
+    # Without labels, no classifier can learn from the samples.
+    with_cas = with_cas and bool(read_params_file(clone / "params.yaml")["train_gan"]["conditional"])
+    _dvc(recipe, clone, "repro", "--quiet", "evaluate", *(["usefulness"] if with_cas else []))
+    return read_result(clone, recipe, seed, seconds, with_cas), strip(
+        clone / "data" / "generate" / "samples.safetensors"
+    )
+
+
+def strip(path: Path) -> bytes:
+    """The first samples beside each other, as PNG: one of each class if there are as many classes."""
+    samples = load_image_set(path)
+    return grid_png(samples.images[:STRIP], STRIP)
+
+
+def _dvc(recipe: str, clone: Path, *arguments: str) -> None:
+    if code := run_dvc(clone, *arguments):
+        raise UserError(f"{recipe}: dvc {arguments[0]} failed (exit code {code}); see its message above")
