@@ -1,6 +1,5 @@
 """Signs that a training has gone wrong, from what the monitor reads: a bound, words, and what usually helps."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
