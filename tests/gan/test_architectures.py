@@ -21,7 +21,18 @@ STAGES = Path(architectures.__file__).parents[1]
 ROOT = STAGES.parent
 Z_DIM, BATCH = 6, 5
 # A new architecture is tested by an entry here: small options.
-SMALL: dict[str, dict[str, Any]] = {"dcgan": {"width": 4}}
+SMALL: dict[str, dict[str, Any]] = {
+    "dcgan": {"width": 4},
+    "mlp": {
+        "g_hidden": [9, 8],
+        "d_hidden": [8, 9],
+        "g_normalisation": "batch",
+        "d_normalisation": "layer",
+        "norm_eps": 1e-5,
+        "slope": 0.2,
+        "class_input": "embedding",
+    },
+}
 NAMES = architectures.names()
 IMAGE_SHAPES = ([1, 28, 28], [1, 32, 32], [3, 32, 32])
 
@@ -179,3 +190,13 @@ def test_generator_is_rebuilt_from_its_arguments(name: str) -> None:
     twin = architectures.build_generator(name, arguments(name, [1, 28, 28], 4))
     twin.load_state_dict(G.state_dict())
     assert torch.equal(twin.eval()(latents(), labels(4)), G.eval()(latents(), labels(4)))
+
+
+@pytest.mark.parametrize("num_classes", [0, 4])
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_are_made_from_the_features(name: str, num_classes: int) -> None:
+    _, D = build(name, [1, 28, 28], num_classes)
+    x, y = pictures([1, 28, 28]), labels(num_classes)
+    features = D.features(x, y)
+    assert features.shape == (BATCH, D.num_features)
+    assert_close(D.logits(features, y), D(x, y), rtol=0, atol=0)
