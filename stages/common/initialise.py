@@ -12,17 +12,16 @@ WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 SCALED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 PRELU_SLOPE = 0.25
 """He et al. 2015, "Delving deep into rectifiers", section 2.1; torch's default too."""
-POWER_ITERATIONS = 15
-"""As many as torch runs when it adds spectral normalisation."""
 
 
 def initialise(module: nn.Module, seed: int, purpose: str) -> None:
     """Set every parameter of the module anew, in place.
 
     Weights of linear and convolutional layers: uniform in +-1/sqrt(fan_in), as torch's own default; biases zero;
-    embeddings standard normal; scales of normalisation layers one; slopes of PReLU 0.25. Under a parametrisation
-    (torch.nn.utils.parametrize) the underlying tensor is set, and spectral normalisation's vectors are drawn as well.
-    Raises TypeError for a layer or parametrisation without a rule.
+    embeddings standard normal; scales of normalisation layers one; slopes of PReLU 0.25. A layer of another kind says
+    what its weight starts from: a float, `initial_weight`. Under a parametrisation (torch.nn.utils.parametrize) the
+    underlying tensor is set; one with buffers sets these by its method initialise(weight, seed, purpose). Raises
+    TypeError for a layer or parametrisation without a rule.
     """
     for name, layer in module.named_modules():
         parameters = dict(layer.named_parameters(recurse=False)) | _underlying(layer, name)
@@ -33,7 +32,7 @@ def initialise(module: nn.Module, seed: int, purpose: str) -> None:
         if "bias" in parameters:
             _fill(parameters["bias"], torch.zeros_like(parameters["bias"]))
         if parametrize.is_parametrized(layer):
-            _draw_vectors(layer, seed, f"{purpose} {name}")
+            _initialise_chains(layer, seed, f"{purpose} {name}")
 
 
 def _set_weight(layer: nn.Module, parameters: dict[str, Tensor], seed: int, purpose: str) -> bool:
@@ -48,9 +47,17 @@ def _set_weight(layer: nn.Module, parameters: dict[str, Tensor], seed: int, purp
         _fill(weight, torch.ones_like(weight))
     elif isinstance(layer, nn.PReLU) and weight is not None:
         _fill(weight, torch.full_like(weight, PRELU_SLOPE))
+    elif isinstance(initial := getattr(layer, "initial_weight", None), float) and weight is not None:
+        _fill(weight, torch.full_like(weight, initial))
     else:
         return False
     return True
+
+
+def set_deviation(layer: nn.Module, times: float) -> None:
+    """Scale a linear or convolutional layer's weight, as `initialise` set it, to the deviation times / sqrt(fan_in)."""
+    weight = layer.get_parameter("weight")
+    _fill(weight, weight * (math.sqrt(3) * times))  # a uniform number in +-1 has the deviation 1 / sqrt(3)
 
 
 def _fan_in(layer: nn.Module, weight: Tensor) -> int:
@@ -72,21 +79,14 @@ def _underlying(layer: nn.Module, name: str) -> dict[str, Tensor]:
     return originals
 
 
-def _is_spectral(layer: nn.Module) -> bool:
-    return hasattr(layer, "_power_method") and hasattr(layer, "_u")
-
-
-def _draw_vectors(layer: nn.Module, seed: int, purpose: str) -> None:
-    """Set the vectors of spectral normalisation, which torch drew from its global generator."""
+def _initialise_chains(layer: nn.Module, seed: int, purpose: str) -> None:
+    """Set the buffers of a layer's parametrisations, such as the vectors of spectral normalisation."""
     for key, chain in layer.parametrizations.items():  # type: ignore[operator, union-attr]
-        for spectral in filter(_is_spectral, chain):
-            for vector in ("_u", "_v"):
-                buffer = spectral.get_buffer(vector)
-                drawn = draws.normal(seed, f"{purpose} {key}{vector}", 0, tuple(buffer.shape))
-                _fill(buffer, drawn / drawn.norm())
-            with torch.no_grad():
-                matrix = spectral._reshape_weight_to_matrix(chain.original)
-                spectral._power_method(matrix, POWER_ITERATIONS)
+        for part in chain:
+            if hasattr(part, "initialise"):
+                part.initialise(chain.original, seed, f"{purpose} {key}")
+            elif any(True for _ in part.buffers()):
+                raise TypeError(f"no rule to initialise the parametrisation {type(part).__name__} ({purpose} {key})")
 
 
 def _fill(parameter: Tensor, values: Tensor) -> None:

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from stages.common import draws
 from stages.gan.ema import ema_decay, frozen_copy, update_ema
+from stages.gan.layers import iterate_spectral_norms
 from stages.gan.losses import LOSSES
 from stages.gan.optimizers import OPTIMIZERS, load_optimizer_state, optimizer_state
 from stages.gan.parts import PartResult, flatten
@@ -96,6 +97,7 @@ class Trainer:
         # Teach D: d_steps batches of real images beside fresh samples.
         d_figures, batches = [], range(step * self.settings.d_steps, (step + 1) * self.settings.d_steps)
         for batch in batches:
+            iterate_spectral_norms(self.D)
             due = self._penalties_due(batch)
             parts = self._parts(batch, due)
             fakes = [self._fake(part, learns=batch == batches[-1]) for part in parts]
