@@ -1,6 +1,7 @@
 """Initial weights from draws: a function of seed, purpose and parameter name, not of torch's global generator."""
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ def _set_weight(layer: nn.Module, parameters: dict[str, Tensor], seed: int, purp
     weight = parameters.get("weight")
     if isinstance(layer, WEIGHTED) and weight is not None:
         uniform = draws.uniform(seed, purpose, 0, tuple(weight.shape))
-        _fill(weight, (2 * uniform - 1) / math.sqrt(_fan_in(layer, weight)))
+        _fill(weight, (2 * uniform - 1) / math.sqrt(fan_in(layer)))
     elif isinstance(layer, nn.Embedding) and weight is not None:
         _fill(weight, draws.normal(seed, purpose, 0, tuple(weight.shape)))
     elif isinstance(layer, SCALED) and weight is not None:
@@ -54,14 +55,16 @@ def _set_weight(layer: nn.Module, parameters: dict[str, Tensor], seed: int, purp
     return True
 
 
-def set_deviation(layer: nn.Module, times: float) -> None:
-    """Scale a linear or convolutional layer's weight, as `initialise` set it, to the deviation times / sqrt(fan_in)."""
+def set_deviation(layer: nn.Module, deviation: float) -> None:
+    """Scale a linear or convolutional layer's weight, as `initialise` set it, to that standard deviation."""
     weight = layer.get_parameter("weight")
-    _fill(weight, weight * (math.sqrt(3) * times))  # a uniform number in +-1 has the deviation 1 / sqrt(3)
+    # initialise draws from +-1/sqrt(fan_in), uniform: of that bound over sqrt(3).
+    _fill(weight, weight * (deviation * math.sqrt(3 * fan_in(layer))))
 
 
-def _fan_in(layer: nn.Module, weight: Tensor) -> int:
+def fan_in(layer: nn.Module) -> int:
     """How many inputs a unit sums: torch lays a transposed convolution's weight out as [inputs, outputs, ...]."""
+    weight = cast("Tensor", layer.weight)
     if isinstance(layer, nn.ConvTranspose2d):
         return weight.shape[1] * weight[0, 0].numel()  # torch's default counts here too: dimension 1
     return weight[0].numel()

@@ -34,6 +34,14 @@ def projection(x: Tensor, y: Tensor, head: nn.Linear, embedding: nn.Embedding | 
     return logits if embedding is None else logits + (embedding(y) * x).sum(1) / math.sqrt(x.shape[1])  # [B]
 
 
+def num_halvings(image_shape: list[int], smallest: int) -> int:
+    """How often the sides of images [C, H, W] can be halved, until none is over `smallest`; H and W are even."""
+    common, count = math.gcd(*image_shape[1:]), 1
+    while max(image_shape[1:]) >> count > smallest and not (common >> count) % 2:
+        count += 1
+    return count
+
+
 class ReachingTanh(nn.Module):
     """sqrt(2) tanh(x), cut off at -1 and 1: images [B, C, H, W] whose pixels can be wholly black or white.
 
@@ -48,7 +56,7 @@ class ReachingTanh(nn.Module):
 
 
 class ClassBeside(nn.Module):
-    """Vectors with one for their class beside them; without classes, the vectors alone.
+    """Vectors, or images, with a vector for their class beside them; without classes, they alone.
 
     kind: `one_hot`, or `embedding` for vectors of the same length that are learned.
     """
@@ -59,11 +67,12 @@ class ClassBeside(nn.Module):
         self.embedding = nn.Embedding(num_classes, num_classes) if num_classes and kind == "embedding" else None
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """x float32 [B, N]; y int64 [B], unread without classes."""
+        """x float32 [B, N] or [B, N, H, W]; y int64 [B], unread without classes."""
         if not self.num_classes:
             return x
         classes = one_hot(y, self.num_classes).to(x.dtype) if self.embedding is None else self.embedding(y)
-        return torch.cat([x, classes], dim=1)  # [B, N + num_classes]
+        everywhere = classes.view(*classes.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
+        return torch.cat([x, everywhere], dim=1)  # [B, N + num_classes] or [B, N + num_classes, H, W]
 
 
 def bilinear_filter(device: torch.device) -> Tensor:

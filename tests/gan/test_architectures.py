@@ -23,6 +23,7 @@ Z_DIM, BATCH = 6, 5
 # A new architecture is tested by an entry here: small options.
 SMALL: dict[str, dict[str, Any]] = {
     "dcgan": {"width": 4},
+    "dcgan_2015": {"width": 4, "d_normalisation": "none"},
     "mlp": {
         "g_hidden": [9, 8],
         "d_hidden": [8, 9],

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
-from stages.common.initialise import initialise, set_deviation
+from stages.common.initialise import fan_in, initialise, set_deviation
 from stages.common.params import StageParams
 from stages.gan.layers import (
     FilteredDown,
@@ -27,6 +27,7 @@ from stages.gan.layers import (
     ReachingTanh,
     SelfAttention,
     latent_and_class,
+    num_halvings,
     projection,
     spectrally_normalise,
 )
@@ -82,7 +83,7 @@ class Generator(nn.Module):
 
     def __init__(self, image_shape: list[int], num_classes: int, z_dim: int, **options: Any) -> None:
         super().__init__()
-        chosen, halvings = Options.model_validate(options), num_halvings(image_shape)
+        chosen, halvings = Options.model_validate(options), num_halvings(image_shape, SMALLEST)
         widths = [chosen.width << level for level in reversed(range(halvings))]
         self.base = (widths[0], image_shape[1] >> halvings, image_shape[2] >> halvings)
         self.embedding = nn.Embedding(num_classes, z_dim) if num_classes else None
@@ -110,7 +111,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, image_shape: list[int], num_classes: int, z_dim: int, **options: Any) -> None:
         super().__init__()
-        chosen, halvings = Options.model_validate(options), num_halvings(image_shape)
+        chosen, halvings = Options.model_validate(options), num_halvings(image_shape, SMALLEST)
         widths = [chosen.width << level for level in range(halvings)]
         layers: list[nn.Module] = [nn.Conv2d(4 * image_shape[0], widths[0], 3, padding=1)]
         for inputs, outputs in pairwise(widths):
@@ -145,14 +146,6 @@ class Discriminator(nn.Module):
             fix_up(self)
 
 
-def num_halvings(image_shape: list[int]) -> int:
-    """How often the sides are halved: at least once, for G and D begin and end at half the resolution."""
-    shortest, count = math.gcd(*image_shape[1:]), 1
-    while min(image_shape[1:]) >> count > SMALLEST and not (shortest >> count) % 2:
-        count += 1
-    return count
-
-
 def stage(channels: int, options: Options, attention: bool = False) -> list[nn.Module]:
     """The layers at one resolution."""
     blocks: list[nn.Module] = [Block(channels, options) for _ in range(options.blocks)]
@@ -170,8 +163,8 @@ def fix_up(net: nn.Module) -> None:
     for block in blocks:
         first, middle, last = (layer for layer in block.body if isinstance(layer, nn.Conv2d))
         for layer in (first, middle):
-            set_deviation(layer, GAIN * len(blocks) ** -0.25)
+            set_deviation(layer, GAIN * len(blocks) ** -0.25 / math.sqrt(fan_in(layer)))
         nn.init.zeros_(last.weight)
     for layer in net.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d) and layer not in within:
-            set_deviation(layer, 1.0)
+            set_deviation(layer, 1 / math.sqrt(fan_in(layer)))
