@@ -118,7 +118,8 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track")}
     generator, discriminator = net_costs(training, options, size)
     if generator and discriminator and on_cpu:
-        yield from limits.net_problems(generator, discriminator, training.batch_size, training.shards, memory)
+        batch = training.batch_size, training.shards, training.packing
+        yield from limits.net_problems(generator, discriminator, *batch, memory)
     else:
         num_images["train_gan.batch_size"] = training.batch_size
     for key, count in num_images.items():
@@ -135,17 +136,18 @@ def net_costs(training: train_gan.Params, options: StageParams, size: int) -> li
     architecture = architectures.load(training.network)
     num_classes = 2 if training.conditional else 0
     arguments = architectures.net_arguments([1, size, size], num_classes, training.z_dim, options)
+    d_arguments = architectures.d_arguments(arguments, training.packing)
 
     def latents() -> tuple[Tensor, Tensor]:
         return torch.zeros(2, training.z_dim), torch.zeros(2, dtype=torch.long)
 
     def images() -> tuple[Tensor, Tensor]:
-        return torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.long)
+        return torch.zeros(2, *d_arguments["image_shape"]), torch.zeros(2, dtype=torch.long)
 
     with architectures.refused_options(training.network):
         return [
             limits.net_cost(partial(architecture.Generator, **arguments), latents),
-            limits.net_cost(partial(architecture.Discriminator, **arguments), images),
+            limits.net_cost(partial(architecture.Discriminator, **d_arguments), images),
         ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common import runtime
 from stages.common.errors import UserError
@@ -17,11 +17,12 @@ from stages.common.failures import failure_of
 from stages.common.files import write_json, write_tensors
 from stages.common.images import ImageSet, load_image_set
 from stages.common.labelled import require_every_class
-from stages.common.params import StageParams, known_name, read_params_file, validate_section
+from stages.common.params import ContradictionError, StageParams, known_name, read_params_file, validate_section
 from stages.common.unchanged import Unchanged
 from stages.gan import architectures, devices, environment
 from stages.gan import team as teams
 from stages.gan.checkpoints import Checkpoints, run_key
+from stages.gan.contradictions import contradictions
 from stages.gan.images_shown import IMAGES_PER_STEP
 from stages.gan.initial import initial_files, load_net
 from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
@@ -40,7 +41,6 @@ class Params(Settings):
     """The section train_gan of params.yaml: the settings of the training, and what this stage alone needs."""
 
     network: Annotated[str, known_name(architectures.names), Field(description="a module in stages/gan/networks")]
-    conditional: Annotated[bool, Field(description="whether G and D are given the class")]
     init_from: Annotated[
         str,
         Field(
@@ -51,6 +51,12 @@ class Params(Settings):
     device: Annotated[
         str, known_name(lambda: devices.NAMES), Field(description="where to train; auto: a GPU if there is one")
     ]
+
+    @model_validator(mode="after")
+    def _choices_go_together(self) -> "Params":
+        if lines := list(contradictions(self)):
+            raise ContradictionError(lines)
+        return self
 
 
 def read_settings() -> tuple[Params, StageParams]:
@@ -117,9 +123,10 @@ def build_loop(
     """Both networks, from draws or from the files of an earlier run, and all that trains them, on the device."""
     num_classes = len(digits.classes) if params.conditional else 0
     arguments = architectures.net_arguments(digits.image_shape, num_classes, params.z_dim, options)
-    players = architectures.build_players(params.network, arguments, params.seed)
-    for path, net in zip(initial, players, strict=False):
-        load_net(path, net, params.network, arguments)
+    players = architectures.build_players(params.network, arguments, params.seed, params.packing)
+    called_with = arguments, architectures.d_arguments(arguments, params.packing)
+    for path, net, own in zip(initial, players, called_with, strict=False):
+        load_net(path, net, params.network, own)
     G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
     trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team)
     meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
@@ -133,7 +140,8 @@ def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_
     end_with_parent()
     write_tensors(folder / "generator.safetensors", loop.trainer.ema.state_dict(), loop.meta)
     end_with_parent()
-    write_tensors(folder / "discriminator.safetensors", loop.trainer.D.state_dict(), loop.meta)
+    of_d = architectures.d_arguments(loop.meta["arguments"], loop.trainer.settings.packing)
+    write_tensors(folder / "discriminator.safetensors", loop.trainer.D.state_dict(), loop.meta | {"arguments": of_d})
     end_with_parent()
     meta = loop.meta | {IMAGES_PER_STEP: loop.trainer.settings.images_per_step}
     loop.write_snapshots(folder / "snapshots.safetensors", meta)

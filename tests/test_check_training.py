@@ -39,7 +39,8 @@ def test_penalties_are_weights_or_weights_with_part_and_interval(penalties: dict
         ),
         (
             {"r1": {"weight": 1.0, "part": 1.0, "every": 4, "interval": 1}},
-            "train_gan.penalties.r1.every: unknown key; train_gan.penalties.r1 has the keys weight, part, interval",
+            "train_gan.penalties.r1.every: unknown key; train_gan.penalties.r1 has the keys weight, part, interval, "
+            "difference",
         ),
     ],
 )

@@ -7,7 +7,7 @@ processes: the same code, except for torch.distributed.
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -131,6 +131,28 @@ THREADED = {"total_kimg": 0.6, "history_steps": 4, "snapshot_kimg": 0.3}
 """Steps of 40 digits. After 11 of 15 an epoch is over, a snapshot is kept, and a row of the history is open."""
 
 
+NO_CHANGES: Mapping[str, Any] = {}
+OPTIONS: dict[str, Mapping[str, Any]] = {
+    "what D sees": {
+        "penalties": {},
+        "clip_weights": 0.05,
+        "packing": 2,
+        "translation": 3,
+        "instance_noise": {"std": 0.2, "until": 0.9},
+        "label_smoothing": 0.1,
+    },
+    "differences and burn-in": {
+        "penalties": {
+            "r1": {"weight": 1.0, "part": 0.5, "interval": 2, "difference": 0.03},
+            "r2": {"weight": 1.0, "part": 1.0, "interval": 1, "difference": 0.03},
+        },
+        "loss": "relativistic_average",
+        "burn_in": {"kimg": 0.5, "lr": 2.0, "penalty": 4.0, "ema_halflife": 0.5},
+    },
+}
+"""Options that are off in params.yaml, in as few runs as they go together in."""
+
+
 class Threads:
     """The exchange of a team of threads."""
 
@@ -190,9 +212,15 @@ class Left:
     mark: dict[str, Any] = field(compare=False)
 
 
-def trained(digits: ImageSet, size: int, fault: Fault | None = None, stop_after: int = 0) -> Left:
+def trained(
+    digits: ImageSet,
+    size: int,
+    fault: Fault | None = None,
+    stop_after: int = 0,
+    changes: Mapping[str, Any] = NO_CHANGES,
+) -> Left:
     """What is left after STEPS steps of `size` threads; interrupted after stop_after steps, if any."""
-    params, options = gan_params(TRAINING, **THREADED)
+    params, options = gan_params(TRAINING, **(THREADED | changes))
     assert params.total_steps == STEPS
     left = None
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
@@ -247,6 +275,15 @@ def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: Lef
     """The comparisons that the faults below must break: without one they hold."""
     assert trained(digits_set, size) == sound
     assert trained(digits_set, size, stop_after=STOP_AFTER) == sound
+
+
+@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_gives_the_same_bytes_for_two_and_interrupted(
+    changes: Mapping[str, Any], digits_set: ImageSet, sound: Left
+) -> None:
+    alone = trained(digits_set, 1, changes=changes)
+    assert alone != sound
+    assert trained(digits_set, 2, stop_after=STOP_AFTER, changes=changes) == alone
 
 
 @pytest.mark.parametrize(("size", "fault"), SHOWN_BY_PROCESSES.values(), ids=SHOWN_BY_PROCESSES)

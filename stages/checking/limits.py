@@ -99,28 +99,29 @@ def net_cost(build: "Callable[[], object]", inputs: "Callable[[], tuple[object, 
     return NetCost(sum(numbers), outputs)
 
 
-def training_bytes(generator: NetCost, discriminator: NetCost, batch_size: int, shards: int) -> float:
+def training_bytes(generator: NetCost, discriminator: NetCost, batch_size: int, shards: int, packing: int) -> float:
     """Memory of a training in one process: both nets with gradients and Adam's two moments, and what layers give.
 
-    D sees one part of the batch after the other. G's outputs for all parts are kept until it learns from them.
+    D sees one part of the batch after the other, `packing` images at once; its outputs are those for one such pack. G's
+    outputs for all parts are kept until it learns from them.
     """
     nets = 4 * (generator.parameter_bytes + discriminator.parameter_bytes) + generator.parameter_bytes
     part_size = batch_size // shards
-    layers = TRAINING_COPIES * part_size * (generator.outputs + discriminator.outputs)
+    layers = TRAINING_COPIES * (part_size * generator.outputs + part_size // packing * discriminator.outputs)
     waiting = (batch_size - part_size) * generator.outputs
     return float(nets + FLOAT_BYTES * (layers + waiting))
 
 
 def net_problems(
-    generator: NetCost, discriminator: NetCost, batch_size: int, shards: int, memory: int
+    generator: NetCost, discriminator: NetCost, batch_size: int, shards: int, packing: int, memory: int
 ) -> Iterator[str]:
     """A line if one process of a training on the CPU cannot hold the nets, or the nets and a batch."""
-    nets = training_bytes(generator, discriminator, 0, shards)
+    nets = training_bytes(generator, discriminator, 0, shards, packing)
     if nets > memory:
         size = f"needs {_gib(nets)} of memory for the two nets, and {_gib(memory)} are there"
         yield f"train_gan.network: {size}; expected less width or a smaller z_dim"
         return
-    needed = training_bytes(generator, discriminator, min(batch_size, 10**30), shards)
+    needed = training_bytes(generator, discriminator, min(batch_size, 10**30), shards, packing)
     yield from refuse_above("train_gan.batch_size", batch_size, needed, memory, "memory")
 
 

@@ -1,6 +1,6 @@
 """Schemas of params.yaml: each stage's section is checked in full before the stage does anything."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -31,6 +31,14 @@ class StageParams(BaseModel):
         if any(type(number) is int and number.bit_length() > MOST_BITS for number in numbers):
             raise ValueError(f"expected whole numbers of at most {MOST_BITS} bits")
         return value
+
+
+class ContradictionError(ValueError):
+    """Values of a section that do not go together: for each, its key within the section, and what is wrong."""
+
+    def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {text}" for key, text in lines))
+        self.lines = tuple(lines)
 
 
 P = TypeVar("P", bound=StageParams)
@@ -80,7 +88,7 @@ def validate_section(content: dict[str, Any], stage: str, schema: type[P], path:
         mistakes = error.errors()
     except RecursionError:
         raise UserError(f"{path}: {stage}: expected values that do not hold themselves") from None
-    lines = [f"{path}: {_explain(stage, schema, mistake)}" for mistake in mistakes[:MOST_LINES]]
+    lines = [f"{path}: {line}" for mistake in mistakes[:MOST_LINES] for line in _explain(stage, schema, mistake)]
     if len(mistakes) > MOST_LINES:
         lines.append(f"{path}: {stage}: {len(mistakes) - MOST_LINES} more mistakes")
     raise UserError("\n".join(lines))
@@ -91,7 +99,15 @@ def load_params(stage: str, schema: type[P], path: Path = PARAMS_FILE) -> P:
     return validate_section(read_params_file(path), stage, schema, path)
 
 
-def _explain(stage: str, schema: type[StageParams], error: Any) -> str:
+def _explain(stage: str, schema: type[StageParams], error: Any) -> list[str]:
+    """The lines of one mistake that pydantic has found."""
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, ContradictionError):
+        return [f"{stage}.{key}: {text}" for key, text in cause.lines]
+    return [_explain_key(stage, schema, error)]
+
+
+def _explain_key(stage: str, schema: type[StageParams], error: Any) -> str:
     location = [part for part in error["loc"] if part != "[key]"]  # by which pydantic marks a wrong name of an entry
     parts = [stage, *(printable(str(part)) for part in location)]
     key, owner = ".".join(parts), _owner(schema, location)

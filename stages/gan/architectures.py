@@ -78,6 +78,14 @@ def net_arguments(image_shape: list[int], num_classes: int, z_dim: int, options:
     return {"image_shape": image_shape, "num_classes": num_classes, "z_dim": z_dim, **options.model_dump()}
 
 
+def d_arguments(arguments: dict[str, Any], packing: int) -> dict[str, Any]:
+    """What Discriminator alone is called with, where it judges packs of that many images as more channels."""
+    if packing == 1:
+        return arguments
+    channels, height, width = arguments["image_shape"]
+    return arguments | {"image_shape": [packing * channels, height, width]}
+
+
 def build_generator(network: str, arguments: dict[str, Any]) -> nn.Module:
     """An untrained G of that architecture."""
     return load(network).Generator(**arguments)
@@ -105,14 +113,16 @@ def rebuilt_generator(network: object, arguments: object, tensors: Mapping[str, 
         raise ValueError(one_line(error)) from None
 
 
-def build_players(network: str, arguments: dict[str, Any], seed: int) -> tuple[nn.Module, nn.Module]:
+def build_players(network: str, arguments: dict[str, Any], seed: int, packing: int = 1) -> tuple[nn.Module, nn.Module]:
     """G and D of that architecture with their initial weights, a function of the seed.
+
+    packing: how many images D judges at once.
 
     Raises UserError if the architecture refuses the arguments or has a layer that nobody initialises.
     """
     architecture = load(network)
     with refused_options(network):
-        players = architecture.Generator(**arguments), architecture.Discriminator(**arguments)
+        players = architecture.Generator(**arguments), architecture.Discriminator(**d_arguments(arguments, packing))
         for name, net in zip("GD", players, strict=True):
             initialise_net = getattr(net, "initialise", None) or partial(initialise, net)
             initialise_net(seed, f"train_gan.{name}")

@@ -183,7 +183,7 @@ class Loop:
         return self._epochs_done(steps) // epochs_between(self._epochs_done(self.trainer.settings.total_steps))
 
     def _epochs_done(self, steps: int) -> int:
-        return self.trainer.order.epochs_done(steps * self.trainer.settings.d_steps)
+        return self.trainer.batches.order.epochs_done(steps * self.trainer.settings.d_steps)
 
     def _draw(self, name: str) -> None:
         """Samples of the averaged generator."""

@@ -1,7 +1,7 @@
 """Adversarial losses. Each gives one value per sample; the trainer reduces them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
@@ -13,30 +13,36 @@ class Loss:
 
     discriminator: (real_logits [B], fake_logits [B]) to d_loss [B];
     generator: (fake_logits [B], real_logits [B]) to g_loss [B];
-    paired: whether generator reads real_logits. Otherwise they are not computed, and it gets fake_logits twice.
+    paired: whether generator reads real_logits. Otherwise they are not computed, and it gets fake_logits twice;
+    smoothing: (real_logits [B], s) to what a label of 1 - s for real images, in place of 1, adds to d_loss [B]; None
+    for a loss whose logits have no labels.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
     paired: bool = False
+    smoothing: Callable[[Tensor, float], Tensor] | None = None
 
 
-# softplus(-x) = -log sigmoid(x), softplus(x) = -log(1 - sigmoid(x)).
+# softplus(-x) = -log sigmoid(x), softplus(x) = -log(1 - sigmoid(x)), softplus(x) - softplus(-x) = x.
 LOSSES = {
     # Goodfellow et al. 2014, equation 1: D's cross-entropy; G minimises log(1 - D(G(z))), flat where D is sure.
     "minimax": Loss(
         lambda real, fake: softplus(-real) + softplus(fake),
         lambda fake, real: -softplus(fake),
+        smoothing=lambda real, s: s * real,
     ),
     # The same, section 3: G maximises log D(G(z)) instead.
     "non_saturating": Loss(
         lambda real, fake: softplus(-real) + softplus(fake),
         lambda fake, real: softplus(-fake),
+        smoothing=lambda real, s: s * real,
     ),
     # Mao et al. 2017, "Least squares GANs", equation 2 with a = 0, b = c = 1.
     "least_squares": Loss(
         lambda real, fake: ((real - 1).square() + fake.square()) / 2,
         lambda fake, real: (fake - 1).square() / 2,
+        smoothing=lambda real, s: s * (real - 1) + s**2 / 2,
     ),
     # Lim and Ye 2017, "Geometric GAN": D's logits are pushed past the margins +-1; G raises them without bound.
     "hinge": Loss(
@@ -61,3 +67,16 @@ LOSSES = {
         paired=True,
     ),
 }
+
+
+def smoothed(loss: Loss, s: float) -> Loss:
+    """The loss where D's label of real images is 1 - s, that of generated ones still 0; s in [0, 1).
+
+    One-sided label smoothing (Salimans et al. 2016, "Improved techniques for training GANs", section 3.4). Raises
+    ValueError for a loss without labels.
+    """
+    if s == 0:
+        return loss
+    if (added := loss.smoothing) is None:
+        raise ValueError("expected a loss whose logits have labels")
+    return replace(loss, discriminator=lambda real, fake: loss.discriminator(real, fake) + added(real, s))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
@@ -21,6 +21,17 @@ OPTIMIZERS: dict[str, BuildOptimizer] = {
     # With momentum; the second of betas has no part in it.
     "sgd": lambda parameters, lr, betas: SGD(parameters, lr, momentum=betas[0]),
 }
+
+
+@torch.no_grad()
+def clip_weights(net: nn.Module, largest: float) -> None:
+    """Put every weight of the net into [-largest, largest], in place; 0 leaves them alone.
+
+    Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1, line 7: it keeps D Lipschitz.
+    """
+    if largest:
+        for parameter in net.parameters():
+            parameter.clamp_(-largest, largest)
 
 
 def optimizer_state(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -19,10 +19,12 @@ class Penalty:
     """A function of the squared gradient norms [B] of D's logits at some images.
 
     at: real images, fake ones, points between the two, or points near the real ones.
+    linear: whether `of` is. Only then is it right in the mean where the squared norms are.
     """
 
     at: Literal["real", "fake", "between", "near"]
     of: Callable[[Tensor], Tensor]
+    linear: bool = False
 
 
 def half(squares: Tensor) -> Tensor:
@@ -37,8 +39,8 @@ def from_one(squares: Tensor) -> Tensor:
 
 PENALTIES = {
     # Mescheder et al. 2018, "Which training methods for GANs do actually converge?", equations 9 and 10.
-    "r1": Penalty("real", half),
-    "r2": Penalty("fake", half),
+    "r1": Penalty("real", half, linear=True),
+    "r2": Penalty("fake", half, linear=True),
     # Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3.
     "wgan_gp": Penalty("between", from_one),
     # Kodali et al. 2017, "On convergence and stability of GANs", section 2.3, with noise as in the authors' code; the
@@ -54,6 +56,17 @@ def squared_gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.float().square().sum(dim=(1, 2, 3))
+
+
+def squared_differences(logits: Tensor, moved_logits: Tensor, length: float) -> Tensor:
+    """Squared slopes of D along random directions, [B]: in the mean over the directions, the squared gradient norms.
+
+    logits [B] of some images, moved_logits [B] of these images plus `length` times standard normal noise. The mean of
+    (n g)^2 over n ~ N(0, I) is |g|^2; the variance of one draw is twice its square (Lin et al. 2025, "Diffusion
+    adversarial post-training for one-step video generation", approximated R1, there without the division). No second
+    backward pass is needed.
+    """
+    return ((moved_logits - logits) / length).square()
 
 
 def penalty_points(penalty: Penalty, real_images: Tensor, fake_images: Tensor, uniform: Tensor) -> Tensor:

@@ -18,15 +18,34 @@ class PenaltyTerm(StageParams):
     weight: Annotated[float, Field(ge=0, description="factor of the penalty; 0 leaves it out")]
     part: Annotated[float, Field(gt=0, le=1, description="share of each part of the batch that it is taken on")]
     interval: Annotated[int, Field(ge=1, description="taken at every n-th step of D, with the weight times n")]
+    difference: Annotated[
+        float, Field(ge=0, le=1, description="length of the finite differences that replace the gradient; 0 for none")
+    ]
+
+
+class InstanceNoise(StageParams):
+    """Normal noise on all images that D sees, which falls linearly."""
+
+    std: Annotated[float, Field(ge=0, le=10, description="standard deviation at first, of pixels in [-1, 1]")]
+    until: Annotated[float, Field(gt=0, le=1, description="part of the training after which there is none")]
+
+
+class BurnIn(StageParams):
+    """Other values at the start of a training, from where each goes to its own on half a cosine."""
+
+    kimg: Annotated[float, Field(ge=0, description="length, in thousands of images; 0 for no burn-in")]
+    lr: Annotated[float, Field(gt=0, le=1000, description="factor of lr_g and lr_d at first")]
+    penalty: Annotated[float, Field(ge=0, le=1000, description="factor of the weights of all penalties at first")]
+    ema_halflife: Annotated[float, Field(ge=0, le=1000, description="factor of ema_halflife_kimg at first")]
 
 
 def _spelled_out(value: Any) -> Any:
-    """A bare number is the weight of a penalty on the whole batch in every step."""
+    """A bare number is the weight of a penalty on the whole batch in every step; gradients are exact unless said."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"weight": value, "part": 1.0, "interval": 1}
+        return {"weight": value, "part": 1.0, "interval": 1, "difference": 0.0}
     if not isinstance(value, dict | PenaltyTerm):
         raise ValueError("expected a weight, or weight, part and interval")
-    return value
+    return {"difference": 0.0} | value if isinstance(value, dict) else value
 
 
 class Settings(StageParams):
@@ -40,9 +59,18 @@ class Settings(StageParams):
         ],
         Field(description="entries of PENALTIES in stages/gan/penalties.py: weight, or weight, part and interval"),
     ]
+    clip_weights: Annotated[
+        float, Field(ge=0, le=1000, description="largest absolute weight of D after each of its steps; 0 for any")
+    ]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="D's label of real images is 1 less this")]
+    packing: Annotated[int, Field(ge=1, le=4, description="images that D judges at once, as its channels")]
+    translation: Annotated[int, Field(ge=0, le=16, description="pixels by which D sees images shifted, at most")]
+    instance_noise: Annotated[InstanceNoise, Field(description="noise on all images that D sees: std and until")]
+    burn_in: Annotated[BurnIn, Field(description="other values at first: kimg, lr, penalty and ema_halflife")]
     optimizer: Annotated[
         str, known_name(lambda: OPTIMIZERS), Field(description="an entry of OPTIMIZERS in stages/gan/optimizers.py")
     ]
+    conditional: Annotated[bool, Field(description="whether G and D are given the class")]
     z_dim: Annotated[int, Field(ge=1, le=4096, description="entries of the latent z")]
     batch_size: Annotated[int, Field(ge=1, description="real images in each of D's steps")]
     shards: Annotated[int, Field(ge=1, le=64, description="fixed parts of a batch; normalisation sees one at a time")]

@@ -130,20 +130,22 @@ def test_a_line_says_what_would_fit() -> None:
 def test_training_holds_g_s_outputs_of_all_parts_and_d_s_of_one() -> None:
     small, large = NetCost(10, 100), NetCost(1000, 100)
     nets = 4 * (4 * 20 + 10)
-    assert limits.training_bytes(small, small, 4, 1) == nets + 4 * 3 * 4 * 200
-    assert limits.training_bytes(small, small, 8, 2) == nets + 4 * (3 * 4 * 200 + 4 * 100)
-    assert limits.training_bytes(large, small, 4, 1) > limits.training_bytes(small, large, 4, 1)
+    assert limits.training_bytes(small, small, 4, 1, 1) == nets + 4 * 3 * 4 * 200
+    assert limits.training_bytes(small, small, 8, 2, 1) == nets + 4 * (3 * 4 * 200 + 4 * 100)
+    assert limits.training_bytes(large, small, 4, 1, 1) > limits.training_bytes(small, large, 4, 1, 1)
+    packs = 4 * (3 * (4 * 100 + 2 * 100) + 4 * 100)
+    assert limits.training_bytes(small, small, 8, 2, 2) == nets + packs
     outputs = NetCost(10, 1000)
-    assert limits.training_bytes(outputs, small, 8, 2) > limits.training_bytes(small, outputs, 8, 2)
+    assert limits.training_bytes(outputs, small, 8, 2, 1) > limits.training_bytes(small, outputs, 8, 2, 1)
 
 
 def test_nets_and_batches_that_no_memory_holds_are_told_apart() -> None:
     small, large = NetCost(1000, 1000), NetCost(10**9, 1000)
-    assert list(limits.net_problems(small, small, 256, 4, 8 * GIB)) == []
-    (line,) = limits.net_problems(large, small, 256, 4, 8 * GIB)
+    assert list(limits.net_problems(small, small, 256, 4, 1, 8 * GIB)) == []
+    (line,) = limits.net_problems(large, small, 256, 4, 1, 8 * GIB)
     assert line.startswith("train_gan.network: needs 18.6 GiB of memory for the two nets, and 8 GiB are there")
     for batch_size in (4 * 10**6, 4 * 10**400):
-        (line,) = limits.net_problems(small, small, batch_size, 4, 8 * GIB)
+        (line,) = limits.net_problems(small, small, batch_size, 4, 1, 8 * GIB)
         assert re.match(r"train_gan.batch_size: needs .* of memory, and 8 GiB are there; expected less, at most", line)
         assert len(line) <= 200
 

@@ -25,7 +25,7 @@ def loop(digits: ImageSet, **changes: object) -> Loop:
 
 def seen(training: Loop, steps: int) -> list[str]:
     """The names that the steps up to that one make, by asking at every step."""
-    settings, order = training.trainer.settings, training.trainer.order
+    settings, order = training.trainer.settings, training.trainer.batches.order
     every = -(-order.epochs_done(settings.total_steps * settings.d_steps) // MOST_EPOCHS) or 1
     names, before, due_before = ["picture.real.png"], 0, 0
     for step in range(1, steps + 1):

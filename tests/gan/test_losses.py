@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, margin_ranking_loss, mse_loss
 from torch.testing import assert_close
 
-from stages.gan.losses import LOSSES, Loss
+from stages.gan.losses import LOSSES, Loss, smoothed
 
 
 def cross_entropy(logits: Tensor, label: float) -> Tensor:
@@ -90,3 +90,23 @@ def test_far_logits_give_finite_losses_and_gradients(name: str) -> None:
     (gradient,) = torch.autograd.grad(losses.sum(), logits)
     assert losses.isfinite().all()
     assert gradient.isfinite().all()
+
+
+LABELLED = {"minimax": cross_entropy, "non_saturating": cross_entropy, "least_squares": distance_from}
+"""The losses whose logits have labels, and the distance from a label."""
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("s", [0.1, 0.3])
+def test_a_smoothed_loss_has_another_label_for_real_images_alone(name: str, s: float) -> None:
+    loss, distance = smoothed(LOSSES[name], s), LABELLED[name]
+    assert_close(loss.discriminator(REAL, FAKE), distance(REAL, 1 - s) + distance(FAKE, 0))
+    assert torch.equal(loss.generator(FAKE, REAL), LOSSES[name].generator(FAKE, REAL))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_without_labels_cannot_be_smoothed(name: str) -> None:
+    assert smoothed(LOSSES[name], 0) is LOSSES[name]
+    if name not in LABELLED:
+        with pytest.raises(ValueError, match="labels"):
+            smoothed(LOSSES[name], 0.1)

@@ -1,7 +1,7 @@
 """D's objective with penalties, several steps of D, and every optimiser, on the small players of test_trainer.py."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -9,10 +9,14 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from stages.common import draws
+from stages.common.initialise import initialise
+from stages.gan.augment import draw_views, seen
 from stages.gan.optimizers import OPTIMIZERS
+from stages.gan.packing import PackOrder
 from stages.gan.penalties import PENALTIES, penalty_points
+from stages.gan.penalty_terms import penalties_due
 from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
-from tests.gan.test_losses import REFERENCES
+from tests.gan.test_losses import REFERENCES, cross_entropy
 from tests.gan.test_trainer import BATCH, BETAS, SEED, data, latents, players, r1_penalty, trainer
 
 
@@ -46,6 +50,86 @@ def test_penalties_on_a_part_of_each_part_and_with_an_interval(penalty: str, par
     made = trainer(players(normalised=False), shards=2, penalties={penalty: term}, lr_d=1e-9)
     made.step(0)
     assert_close(d_gradient(made), expected_d_gradient(penalty, 2.0 * interval, part, 2), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("part", "interval"), [(1.0, 1), (0.3, 3)])
+@pytest.mark.parametrize("penalty", ["r1", "r2"])
+def test_finite_differences_take_the_place_of_the_gradient(penalty: str, part: float, interval: int) -> None:
+    """Along normal draws, on the first images of each part."""
+    length, shards, size = 0.1, 2, BATCH // 2
+    term = {"weight": 2.0, "part": part, "interval": interval, "difference": length}
+    made = trainer(players(normalised=False), shards=shards, penalties={penalty: term}, lr_d=1e-9)
+    figures = dict(zip(FIGURES, made.step(0).tolist(), strict=True))
+    G, D = players(normalised=False)
+    images, labels = data()
+    rows = draws.permutation(SEED, "train_gan.order", 0, len(images))[:BATCH]
+    real, y, fake = images[rows], labels[rows], G(latents(0), labels[rows]).detach()
+    chosen = [index for index in range(BATCH) if index % size < math.ceil(part * size)]
+    at, y_at = (real if penalty == "r1" else fake)[chosen], y[chosen]
+    directions = draws.normal(SEED, "train_gan.difference", 0, (BATCH, 16))[chosen].view_as(at)
+    squares = (D(at + length * directions, y_at) / length - D(at, y_at) / length) ** 2
+    loss = REFERENCES["non_saturating"].discriminator(D(real, y), D(fake, y)).mean()
+    expected = torch.autograd.grad(loss + 2.0 * interval / 2 * squares.mean(), list(D.parameters()))
+    assert_close(d_gradient(made), list(expected), rtol=1e-3, atol=1e-5)
+    assert figures["penalty"] == pytest.approx(interval * squares.mean().item(), rel=1e-3)
+
+
+def test_d_sees_all_images_in_the_same_kind_of_views_in_both_players_steps() -> None:
+    """Shifted, with noise, in packs of two; G learns by the views in which D has judged its images."""
+    packing, shape, noise = 2, torch.Size([1, 4, 4]), {"std": 0.3, "until": 1.0}
+    changes = {"packing": packing, "translation": 1, "instance_noise": noise, "penalties": {}, "label_smoothing": 0.2}
+
+    def packed_players() -> tuple[nn.Module, nn.Module]:
+        G, D = players(normalised=False)
+        D.body[0] = nn.Conv2d(packing, 5, 2)  # type: ignore[operator, index]
+        initialise(D, 0, "D")
+        return G, D
+
+    made = trainer(packed_players(), shards=2, lr_d=1e-9, **changes)
+    made.step(0)
+    G, D = packed_players()
+    images, labels = data()
+    rows = PackOrder(SEED, "train_gan.order", labels, BATCH, packing).rows(0)
+    z = draws.normal(SEED, "train_gan.z", 0, (BATCH, made.settings.z_dim))
+
+    def judged(shown: Tensor, of: Literal["real", "fake"]) -> Tensor:
+        views = draw_views(made.settings, of, 0, shape, noise_std=0.3)
+        return D(seen(shown, *views).view(BATCH // packing, packing, 4, 4), labels[rows][::packing])
+
+    fake, real_logits = G(z, labels[rows]), judged(images[rows], "real")
+    d_loss = cross_entropy(real_logits, 0.8) + cross_entropy(judged(fake.detach(), "fake"), 0)
+    expected_d = torch.autograd.grad(d_loss.mean(), list(D.parameters()))
+    expected_g = torch.autograd.grad(cross_entropy(judged(fake, "fake"), 1).mean(), list(G.parameters()))
+    found_g = [made.opt_g.state[parameter]["exp_avg"] / (1 - BETAS[0]) for parameter in made.G.parameters()]
+    assert_close(d_gradient(made), list(expected_d), rtol=1e-4, atol=1e-6)
+    assert_close(found_g, list(expected_g), rtol=1e-4, atol=1e-6)
+
+
+def test_weights_of_d_alone_are_clipped_after_each_of_its_steps() -> None:
+    clipped, free = (trainer(players(), clip_weights=bound, penalties={}, d_steps=2) for bound in (0.05, 0.0))
+    before = torch.cat([parameter.flatten() for parameter in free.D.parameters()])
+    assert before.abs().max() > 0.1
+    for made in (clipped, free):
+        made.step(0)
+    weights = torch.cat([parameter.flatten() for parameter in clipped.D.parameters()])
+    assert weights.abs().max().item() == pytest.approx(0.05)
+    assert (weights.abs() < 0.05).any()
+    assert max(parameter.abs().max().item() for parameter in free.D.parameters()) > 0.1
+    assert max(parameter.abs().max().item() for parameter in clipped.G.parameters()) > 0.05
+
+
+def test_a_burn_in_multiplies_the_weight_of_penalties_and_the_rate() -> None:
+    """At first; where it is over, nothing of it is left."""
+    burn_in = {"kimg": 2 * BATCH / 1000, "lr": 1.0, "penalty": 3.0, "ema_halflife": 1.0}
+    made = trainer(players(normalised=False), penalties={"r1": 2.0}, burn_in=burn_in, lr_d=1e-9)
+    made.step(0)
+    assert_close(d_gradient(made), expected_d_gradient("r1", 6.0, 1.0, 1), rtol=1e-4, atol=1e-6)
+    after = [penalties_due(made.settings, batch)[0].factor for batch in range(4)]
+    assert after == pytest.approx([3, 2, 1, 1])
+    faster = trainer(players(), burn_in=burn_in | {"lr": 4.0})
+    faster.step(0)
+    assert faster.opt_d.param_groups[0]["lr"] == pytest.approx(4 * faster.settings.lr_d)
+    assert faster.opt_g.param_groups[0]["lr"] == pytest.approx(4 * faster.settings.lr_g)
 
 
 def test_between_its_intervals_a_penalty_is_left_out() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from stages.gan.penalties import PENALTIES, penalty_points, squared_gradient_norms
+from stages.gan.penalties import PENALTIES, penalty_points, squared_differences, squared_gradient_norms
 
 NORMS = torch.tensor([0.0, 0.5, 1.0, 3.0])
 # What each penalty gives for gradients of these norms; a new one is tested by an entry here.
@@ -113,3 +113,21 @@ def test_norms_can_be_minimised_over_the_weights_of_d() -> None:
     penalty = squared_gradient_norms((x * weight).sum((1, 2, 3)), x)
     (gradient,) = torch.autograd.grad(penalty.mean(), weight)
     assert_close(gradient, 2 * weight.detach())
+
+
+def test_squared_differences_are_the_squared_gradient_norms_in_the_mean() -> None:
+    """Over 20,000 directions, of a curved D, for small steps; one draw deviates by sqrt(2) times the mean."""
+    x, D, length, n = images(), network(), 1e-4, 20_000
+    exact = squared_gradient_norms(D(x).squeeze(1), x)
+    noise = torch.randn(n, *x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        moved = D((x + length * noise).flatten(0, 1)).view(n, len(x))
+        squares = squared_differences(D(x).squeeze(1).expand(n, -1), moved, length)
+    assert_close(squares.mean(0).float(), exact, rtol=0.05, atol=0)
+    assert_close(squares.std(0).float(), math.sqrt(2) * exact, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_only_linear_penalties_are_said_to_be_linear(name: str) -> None:
+    of, squares = PENALTIES[name].of, torch.tensor([0.25, 4.0])
+    assert torch.allclose(of(squares).mean(), of(squares.mean())) is PENALTIES[name].linear

@@ -113,7 +113,7 @@ def clocked(trainer: Trainer, clock: Clock) -> Iterator[None]:
             (trainer_module, "update_ema", AVERAGE),
             (draws, "normal", DRAWS),
             (draws, "uniform", DRAWS),
-            (trainer.order, "rows", DRAWS),
+            (trainer.batches.order, "rows", DRAWS),
             (trainer.team, "mean", EXCHANGE),
         ]
         for owner, attribute, name in replaced:
