@@ -17,7 +17,7 @@ STEPS = [step for steps in RECIPES.values() for step in steps]
 CHOSEN: dict[str, dict[str, Any]] = {
     "download": {"dataset": "few_digits"},
     "train_gan": {
-        "network": "mlp",
+        "network": "shallow",
         "loss": "smoothed",
         "penalties": {"wgan_lp": 1.0},
         "optimizer": "nadam",
@@ -69,7 +69,7 @@ def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
     printed = clone.dvc("repro", GAN_PROCESSES="1", GAN_DATA_SOURCE="")
     assert "Running stage 'contrast'" in printed
     _, meta = read_tensors(clone.root / "data" / "train_gan" / "generator.safetensors")
-    assert meta["network"] == "mlp"
+    assert meta["network"] == "shallow"
     assert meta["arguments"]["hidden"] == 128
     metrics = json.loads((clone.root / "data/evaluate/metrics.json").read_text(encoding="utf-8"))
     assert metrics["mean_distance_ratio"] > 0
@@ -81,7 +81,7 @@ def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("path", "reruns"),
     [
-        ("stages/gan/networks/mlp.py", "train_gan"),
+        ("stages/gan/networks/shallow.py", "train_gan"),
         ("stages/datasets/sets/few_digits.py", "download"),
         ("stages/metrics/means.py", "evaluate"),
         ("stages/contrast.py", "contrast"),

@@ -41,7 +41,8 @@ class Architecture(Protocol):
 
     Options: the schema of its section in params.yaml. Generator and Discriminator take image_shape ([C, H, W]),
     num_classes (0 for an unconditional GAN), z_dim, and each of the options, by these names, and raise ValueError for
-    values that do not go together. A network that needs other initial weights than `initialise` gives has a method
+    values that do not go together. D's forward is logits(features(images, y), y), and features gives [B, num_features]:
+    what an auxiliary objective reads. A network that needs other initial weights than `initialise` gives has a method
     initialise(seed: int, purpose: str) -> None.
     """
 

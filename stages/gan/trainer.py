@@ -18,6 +18,7 @@ from stages.gan import schedules
 from stages.gan.augment import seen
 from stages.gan.batches import Batches, Part
 from stages.gan.ema import ema_decay, frozen_copy, update_ema
+from stages.gan.layers import iterate_spectral_norms
 from stages.gan.losses import LOSSES, smoothed
 from stages.gan.optimizers import OPTIMIZERS, clip_weights, load_optimizer_state, optimizer_state
 from stages.gan.packing import pack
@@ -81,6 +82,7 @@ class Trainer:
         # Teach D: d_steps batches of real images beside fresh samples.
         d_figures, batches = [], range(step * self.settings.d_steps, (step + 1) * self.settings.d_steps)
         for batch in batches:
+            iterate_spectral_norms(self.D)
             due = penalties_due(self.settings, batch)
             parts = self.batches.parts(batch, due, self.team.parts)
             fakes = [self._fake(part, learns=batch == batches[-1]) for part in parts]

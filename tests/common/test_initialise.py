@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 from torch.testing import assert_close
 
-from stages.common.initialise import initialise
+from stages.common.initialise import initialise, set_deviation
+from stages.gan.layers import Gain, spectrally_normalise
 
 # Each with the number of inputs that torch's default counts for it.
 WEIGHTED: list[tuple[nn.Module, int]] = [
@@ -98,12 +99,19 @@ def test_a_layer_without_a_rule_is_an_error_that_names_it(layer: nn.Module) -> N
 
 
 def spectral() -> nn.Module:
-    layers = [nn.Linear(5, 4), nn.Conv2d(2, 3, 3)]
-    return nn.Sequential(*(parametrizations.spectral_norm(layer) for layer in layers), nn.PReLU(3))
+    net = nn.Sequential(nn.Linear(5, 4), nn.Conv2d(2, 3, 3), nn.PReLU(3))
+    spectrally_normalise(net)
+    return net
 
 
 def test_slopes_of_prelu() -> None:
     assert weights(nn.Sequential(nn.PReLU(3)))["0.weight"].tolist() == [0.25] * 3
+
+
+def test_a_layer_may_say_what_its_weight_starts_from() -> None:
+    gain = Gain()
+    nn.init.constant_(gain.weight, 9)
+    assert weights(nn.Sequential(gain))["0.weight"].item() == 0
 
 
 def test_a_parametrised_layer_starts_from_the_weights_of_the_plain_one() -> None:
@@ -112,7 +120,7 @@ def test_a_parametrised_layer_starts_from_the_weights_of_the_plain_one() -> None
 
 
 def test_spectral_normalisation_does_not_depend_on_torchs_generator() -> None:
-    """Its vectors too: torch draws them when the layer is made."""
+    """Its vectors too."""
     states = []
     for torch_seed in (1, 2):
         torch.manual_seed(torch_seed)
@@ -120,13 +128,30 @@ def test_spectral_normalisation_does_not_depend_on_torchs_generator() -> None:
         initialise(network, 0, "test")
         states.append(network.state_dict())
     assert_close(states[0], states[1], rtol=0, atol=0)
-    assert any(name.endswith("_u") for name in states[0])
+    assert any(name.endswith(".u") for name in states[0])
 
 
 def test_spectral_normalisation_starts_at_the_largest_singular_value() -> None:
-    layer = parametrizations.spectral_norm(nn.Linear(5, 4))
+    layer = spectral()
     initialise(layer, 0, "test")
-    assert torch.linalg.matrix_norm(layer.eval().weight, 2).item() == pytest.approx(1, rel=1e-2)
+    for name in ("0.weight", "1.weight"):
+        weight = layer.get_submodule(name[0]).weight.flatten(1)
+        assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, rel=1e-2)
+
+
+def test_a_parametrisation_with_buffers_that_nobody_sets_is_an_error_that_names_it() -> None:
+    with pytest.raises(TypeError, match=r"parametrisation _SpectralNorm \(test 0 weight\)"):
+        initialise(nn.Sequential(parametrizations.spectral_norm(nn.Linear(5, 4))), 0, "test")
+
+
+@pytest.mark.parametrize("layer", [layer for layer, _ in WEIGHTED], ids=str)
+def test_weights_may_be_scaled_to_a_deviation(layer: nn.Module) -> None:
+    initialise(layer, 0, "test")
+    before = layer.get_parameter("weight").clone()
+    set_deviation(layer, 0.02)
+    weight = layer.get_parameter("weight").detach()
+    assert weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert_close(weight / weight.std(), before / before.std())
 
 
 def test_a_parametrisation_of_several_tensors_is_an_error_that_names_it() -> None:

@@ -14,6 +14,7 @@ from stages.gan.sampler import Sampler, sampler_from
 from tests.fuzzing import assert_one_line
 
 ARGUMENTS: dict[str, Any] = {"image_shape": [1, 8, 8], "num_classes": 2, "z_dim": 3, "width": 2}
+NETWORKS = ", ".join(architectures.names())
 META: dict[str, Any] = {"network": "dcgan", "arguments": ARGUMENTS, "classes": ["a", "b"]}
 
 
@@ -100,8 +101,8 @@ def test_absurd_arguments(changes: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"network": "../dcgan"}, "expected an architecture of dcgan, found '../dcgan'"),
-        ({"network": "\x1b[2J" * 1000}, "expected an architecture of dcgan, found "),
+        ({"network": "../dcgan"}, f"expected an architecture of {NETWORKS}, found '../dcgan'"),
+        ({"network": "\x1b[2J" * 1000}, f"expected an architecture of {NETWORKS}, found "),
         ({"network": ["dcgan"]}, "expected a network and its arguments, found ['dcgan']"),
         ({"arguments": None}, "expected a network and its arguments, found 'dcgan' and None"),
         ({"arguments": []}, "expected a network and its arguments, found 'dcgan' and []"),

@@ -11,13 +11,12 @@ strided convolution of one channel is slow for what it computes.
 import math
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from stages.common.params import StageParams
-from stages.gan.layers import ReachingTanh, unit_mean_square
+from stages.gan.layers import ReachingTanh, latent_and_class, projection
 from stages.gan.layout import laid_out
 
 
@@ -56,9 +55,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """z float32 [B, z_dim]; y int64 [B], unread if unconditional; images in [-1, 1]."""
-        x = unit_mean_square(z)
-        if self.embedding is not None:
-            x = torch.cat([x, unit_mean_square(self.embedding(y))], dim=1)
+        x = latent_and_class(z, y, self.embedding)
         return self.body(laid_out(self.project(x).unflatten(1, self.base)))  # [B, C, H, W]
 
 
@@ -68,7 +65,7 @@ class Discriminator(nn.Module):
     def __init__(self, image_shape: list[int], num_classes: int, z_dim: int, width: int) -> None:
         super().__init__()
         channels, height, columns = image_shape
-        hidden = 4 * width
+        self.num_features = hidden = 4 * width
         self.body = nn.Sequential(
             nn.Conv2d(4 * channels, width, 3, padding=1),
             nn.LeakyReLU(0.2),
@@ -81,11 +78,14 @@ class Discriminator(nn.Module):
         self.head = nn.Linear(hidden, 1)
         self.embedding = nn.Embedding(num_classes, hidden) if num_classes else None
 
+    def features(self, images: Tensor, y: Tensor) -> Tensor:
+        """Outputs of the hidden layer, which no class enters; arguments as of forward."""
+        return self.body(laid_out(pixel_unshuffle(images, 2)))  # [B, num_features]
+
+    def logits(self, features: Tensor, y: Tensor) -> Tensor:
+        """Logits from `features` of the same y."""
+        return projection(features, y, self.head, self.embedding)  # [B]
+
     def forward(self, images: Tensor, y: Tensor) -> Tensor:
         """images float32 [B, C, H, W] in [-1, 1]; y int64 [B], unread if unconditional."""
-        x = self.body(laid_out(pixel_unshuffle(images, 2)))
-        logits = self.head(x).squeeze(1)
-        if self.embedding is not None:
-            # Projection: logit = psi(x) + <e_y, x>, equation 3 of the paper, scaled to the size of the first term.
-            logits = logits + (self.embedding(y) * x).sum(1) / math.sqrt(x.shape[1])
-        return logits  # [B]
+        return self.logits(self.features(images, y), y)  # [B]
