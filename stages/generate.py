@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_bytes
-from stages.common.images import NO_LABEL, grid_png, save_image_set, to_levels
+from stages.common.grids import grid_png
+from stages.common.images import NO_LABEL, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.common.shown import listed

@@ -122,13 +122,13 @@ def test_without_classes_no_label_is_given(data: Path) -> None:
 
 def test_pictures_hold_a_column_a_class_and_rows_of_samples(upstream: Path) -> None:
     generate.run(params(num_images=100), upstream)
-    cell = 28 + 2
+    cell = 3 * 28 + 2
     picture = pixels(upstream / "generate" / "samples.png")
     assert picture.shape == (10 * cell + 2, len(CLASSES) * cell + 2)
     samples, _ = read_tensors(upstream / "generate" / "samples.safetensors")
     for number in (0, 5, 39):
         top, left = 2 + number // len(CLASSES) * cell, 2 + number % len(CLASSES) * cell
-        assert torch.equal(picture[top : top + 28, left : left + 28], samples["images"][number, 0])
+        assert torch.equal(picture[top : top + 84 : 3, left : left + 84 : 3], samples["images"][number, 0])
     assert pixels(upstream / "generate" / "interpolations.png").shape == (10 * cell + 2, 10 * cell + 2)
     assert pixels(upstream / "generate" / "classes.png").shape == (10 * cell + 2, len(CLASSES) * cell + 2)
 
