@@ -26,7 +26,7 @@ from stages.common.unchanged import Unchanged
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception
 from stages.gan import architectures, devices
-from stages.gan.initial import initial_files, read_net
+from stages.gan.initial import OWN_RUN, initial_files, read_net
 
 SCHEMAS: dict[str, type[StageParams]] = {
     "download": download.Params,
@@ -99,14 +99,29 @@ def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: P
 
 
 def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each missing or damaged thing that params name: networks to start from, weights.
+    """A line for each missing or damaged thing that params name: networks to start or to draw from, weights.
 
-    Whether those networks fit the params is checked by train_gan.
+    Whether networks to start from fit the params is checked by train_gan.
     """
     for path in initial_files(data, sections["train_gan"].init_from):
         yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
+    network = sections["train_gan"].network
+    for key, path in read_files(data, sections).items():
+        yield from (f"{key}: {line}" for line in refusals(partial(require_network, path, network)))
     if sections["evaluate"].protocol == "inception":
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
+
+
+def read_files(data: Path, sections: dict[str, Any]) -> dict[str, Path]:
+    """The files of networks of earlier runs that stages only read, by the keys that name them."""
+    origin = sections["generate"].generator
+    return {} if origin == OWN_RUN else {"generate.generator": data / origin / "generator.safetensors"}
+
+
+def require_network(path: Path, network: str) -> None:
+    """Raise UserError if the file holds no network of that name, on whose code alone dvc.yaml lets stages depend."""
+    if (actual := read_net(path)[1]["network"]) != network:
+        raise UserError(f"{path}: expected {network}, as train_gan.network, found {plain(actual)}; set that key to it")
 
 
 def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu: bool) -> Iterator[str]:
@@ -172,6 +187,8 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
     kept = range(len(classes)) if kept == "all" else kept
     drawn: Any = sections["generate"].classes
     drawn = range(len(kept)) if drawn == "all" else drawn
+    if sections["generate"].generator != OWN_RUN:
+        drawn = []  # of the classes of another run, which generate compares with them
     for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
         if unknown := [str(label) for label in labels if label >= len(known)]:
             yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"

@@ -1,4 +1,4 @@
-"""How good the averaged generator was over training, against the validation digits: a curve, and time to quality.
+"""How good the averaged generator was over training: a curve against the validation digits, and an animation.
 
 Validation digits, not test digits, because settings are chosen by this curve.
 """
@@ -12,12 +12,14 @@ from pydantic import Field
 
 from stages.classifier.model import Classifier, load_classifier
 from stages.common.errors import UserError
-from stages.common.files import write_csv, write_json
+from stages.common.files import write_bytes, write_csv, write_json
+from stages.common.grids import Levels, grid
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, to_float, to_levels
 from stages.common.labelled import require_labels
 from stages.common.params import StageParams
 from stages.common.progress import counted
 from stages.common.runtime import run_stage
+from stages.evaluation.animation import Frame, animation, frames_shown, layout
 from stages.evaluation.curve import (
     CurveDetails,
     CurveFeatures,
@@ -45,24 +47,28 @@ class Params(StageParams):
 
 
 def run(params: Params, data: Path) -> None:
-    """Read snapshots, classifier and validation digits; write track.csv, a row for each snapshot, and details.json."""
+    """Read snapshots, classifier and validation digits; write a row and a frame for each snapshot, and details."""
     validation, snapshots, classifier, classifier_path = read_inputs(params, data)
     least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     digits = validation.select(slice(params.num_images))
     reference = reference_of(classifier, classifier_path, digits, params.neighbours)
 
-    rows = []
-    for snapshot in counted(snapshots, "track", len(snapshots), "snapshot"):
-        samples = draw_samples(snapshot, params, validation.classes)
-        rows.append({"kimg": snapshot.kimg, **measure_row(samples, reference).content()})
+    rows, frames, shown = [], [], frames_shown(len(snapshots))
+    for number, snapshot in enumerate(counted(snapshots, "track", len(snapshots), "snapshot")):
+        figures = measure_row(draw_samples(snapshot, params, validation.classes), reference)
+        rows.append({"kimg": snapshot.kimg, **figures.content()})
+        if number in shown:
+            frames.append(Frame(snapshot.kimg, figures.fd_classifier, draw_grid(snapshot, params.seed)))
     floor = measure_floor(validation, params.num_images, reference)
 
     table = pd.DataFrame(rows, columns=COLUMNS)
+    picture = animation(frames, floor.fd_classifier if isinstance(floor, CurveFloor) else None)
     doubt = why_no_judgement("the classifier", reference.accuracy, least_accuracy, "validation digits")
     words = in_plain_words(table["kimg"].tolist(), table["fd_classifier"].tolist(), floor, doubt)
     details = CurveDetails(floor=floor, in_plain_words=words, protocol=protocol_of(params, reference))
     write_csv(data / "track" / "track.csv", table)
     write_json(data / "track" / "details.json", details.content())
+    write_bytes(data / "track" / "training.gif", picture)
     report(table, floor.content() if isinstance(floor, CurveFloor) else {})
     print(words)
 
@@ -95,6 +101,14 @@ def draw_samples(snapshot: Snapshot, params: Params, classes: list[str]) -> Imag
     y = torch.arange(params.num_images) % len(classes)
     images = sampler.images(sampler.latents("z", params.num_images), y)
     return ImageSet(to_float(to_levels(images)), y if sampler.num_classes else torch.full_like(y, NO_LABEL), classes)
+
+
+def draw_grid(snapshot: Snapshot, seed: int) -> Levels:
+    """The first of those samples as a picture, column by column a class; the same latents for every snapshot."""
+    sampler, num_classes = snapshot.sampler(seed), len(snapshot.meta["classes"])
+    rows, columns = layout(num_classes)
+    y = torch.arange(rows * columns) % num_classes
+    return grid(sampler.images(sampler.latents("z", len(y)), y), columns)
 
 
 def protocol_of(params: Params, reference: Reference) -> CurveProtocol:

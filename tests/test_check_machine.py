@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from stages.common import memory
 from stages.common.errors import UserError
+from stages.common.files import write_tensors
 from stages.gan import devices
 from stages.gan.devices import Gpu
 from tests.test_check import changed, refusal, run
@@ -30,6 +32,20 @@ def test_damaged_nets_to_start_from_are_refused_before_anything_is_deleted(tmp_p
     lines = str(caught.value).splitlines()
     for line, name in zip(lines, ("discriminator", "generator"), strict=True):
         assert re.search(rf"train_gan\.init_from: .*{name}\.safetensors: expected a {name} of this pipeline", line)
+
+
+def test_a_generator_to_draw_from_must_be_there_and_of_the_chosen_network(tmp_path: Path) -> None:
+    content = changed("generate.generator", "init/earlier")
+    content["generate"]["classes"] = [300]  # of the other run's classes, which only its file knows
+    path = tmp_path / "data" / "init" / "earlier" / "generator.safetensors"
+    found = refusal(tmp_path, content)
+    assert "generate.generator: data/init/earlier/generator.safetensors is missing" in found
+    assert "generate.classes" not in found
+    write_tensors(path, {"w": torch.zeros(1)}, {"network": "perceptron", "arguments": {}})
+    with pytest.raises(UserError, match=r"generate\.generator: .*: expected dcgan, .*, found perceptron; set that key"):
+        run(tmp_path, content)
+    write_tensors(path, {"w": torch.zeros(1)}, {"network": "dcgan", "arguments": {}})
+    assert run(tmp_path, content).exists()
 
 
 @pytest.mark.parametrize(

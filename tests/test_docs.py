@@ -21,7 +21,21 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-SUFFIXES = [".py", ".md", ".yaml", ".yml", ".json", ".csv", ".txt", ".lock", ".toml", ".png", ".safetensors", ".dvc"]
+SUFFIXES = [
+    ".py",
+    ".md",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".csv",
+    ".txt",
+    ".lock",
+    ".toml",
+    ".png",
+    ".gif",
+    ".safetensors",
+    ".dvc",
+]
 """Names with these endings, and names with a slash at the end or under a folder of the project, are paths."""
 RECIPES = recipes(CONTRIBUTING)
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from torch.testing import assert_close
 
 from stages import generate
 from stages.common.errors import UserError
@@ -21,15 +20,18 @@ from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures
 from stages.gan.sampler import Sampler, sampler_from
+from stages.generation.latents import truncated
+from stages.generation.registry import PICTURES
 
 ROOT = Path(__file__).parents[1]
-FILES = {"samples.safetensors", "samples.png", "interpolations.png", "classes.png"}
+FILES = {"samples.safetensors", *PICTURES}
 CLASSES = ["zero", "one", "two", "three"]
 GENERATOR = Path("train_gan/generator.safetensors")
 
 
 def params(**changes: Any) -> generate.Params:
-    values = {"num_images": 21, "classes": "all", "seed": 1} | changes
+    values = {"generator": "train_gan", "num_images": 21, "classes": "all", "truncation": "none", "seed": 1}
+    values |= {"pictured": [0, 1, 2, 3]} | changes
     return validate_section({"generate": values}, "generate", generate.Params)
 
 
@@ -126,60 +128,33 @@ def test_without_classes_no_label_is_given(data: Path) -> None:
     assert set(written(data)) == FILES
 
 
-def test_pictures_hold_a_column_a_class_and_rows_of_samples(upstream: Path) -> None:
-    generate.run(params(num_images=100), upstream)
-    cell = 28 + 2
+def test_the_picture_of_samples_shows_those_of_the_file(upstream: Path) -> None:
+    generate.run(params(num_images=40), upstream)
+    cell = 3 * 28 + 2
     picture = pixels(upstream / "generate" / "samples.png")
-    assert picture.shape == (10 * cell + 2, len(CLASSES) * cell + 2)
     samples, _ = read_tensors(upstream / "generate" / "samples.safetensors")
     for number in (0, 5, 39):
-        top, left = 2 + number // len(CLASSES) * cell, 2 + number % len(CLASSES) * cell
-        assert torch.equal(picture[top : top + 28, left : left + 28], samples["images"][number, 0])
-    assert pixels(upstream / "generate" / "interpolations.png").shape == (10 * cell + 2, 10 * cell + 2)
-    assert pixels(upstream / "generate" / "classes.png").shape == (10 * cell + 2, len(CLASSES) * cell + 2)
+        top = picture.shape[0] - (10 - number // len(CLASSES)) * cell
+        left = picture.shape[1] - (len(CLASSES) - number % len(CLASSES)) * cell
+        assert torch.equal(picture[top : top + 84 : 3, left : left + 84 : 3], samples["images"][number, 0])
 
 
-def test_interpolations_end_at_the_latents_of_their_rows(sampler: Sampler) -> None:
-    images = generate.interpolations(sampler, torch.tensor([1, 3]))
-    assert images.shape == (100, 1, 28, 28)
-    ends = sampler.latents("interpolations", 20)
-    rows = images.view(10, 10, 1, 28, 28)
-    y = torch.tensor([1, 3] * 5)
-    assert_close(rows[:, 0], sampler.images(ends[::2], y), rtol=0, atol=1e-4)
-    assert_close(rows[:, -1], sampler.images(ends[1::2], y), rtol=0, atol=1e-4)
-    assert not torch.equal(rows[:, 4], rows[:, 5])
+def test_numbers_choose_the_samples_that_pictures_show(upstream: Path) -> None:
+    generate.run(params(), upstream)
+    first = written(upstream)
+    generate.run(params(pictured=[17, 1, 2, 3]), upstream)
+    changed = {name for name, content in written(upstream).items() if content != first[name]}
+    assert changed == {"classes.png", "interpolations.png", "arithmetic.png"}
 
 
-def test_a_row_of_classes_has_one_latent(sampler: Sampler) -> None:
-    images = generate.classes_of_one_z(sampler, len(CLASSES)).view(10, len(CLASSES), 1, 28, 28)
-    z = sampler.latents("classes", 10)
-    for label in range(len(CLASSES)):
-        assert_close(images[:, label], sampler.images(z, torch.full((10,), label)))
-
-
-def test_slerp_on_the_unit_circle_is_a_turn_at_constant_speed() -> None:
-    turns = torch.linspace(0, 2.5, 11, dtype=torch.float64)
-    found = generate.slerp(
-        torch.tensor([1.0, 0.0]).double(),
-        torch.stack([turns[-1].cos(), turns[-1].sin()]),
-        torch.linspace(0, 1, 11, dtype=torch.float64)[:, None],
-    )
-    assert_close(found, torch.stack([turns.cos(), turns.sin()], 1))
-
-
-def test_slerp_keeps_the_norm_of_latents_where_a_line_would_not() -> None:
-    start, end = (torch.randn(5, 64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
-    end = end * (start.norm(dim=1, keepdim=True) / end.norm(dim=1, keepdim=True))
-    middle = generate.slerp(start, end, torch.tensor([[0.5]]))
-    assert_close(middle.norm(dim=1), start.norm(dim=1))
-    assert (((start + end) / 2).norm(dim=1) < 0.8 * start.norm(dim=1)).all()
-
-
-@pytest.mark.parametrize("end", [3.0, 0.5, -2.0])
-def test_slerp_of_parallel_vectors_is_a_straight_line(end: float) -> None:
-    """As all latents of one entry are; the circle through them would have no one direction."""
-    t = torch.linspace(0, 1, 5)[:, None]
-    assert_close(generate.slerp(torch.tensor([1.0]), torch.tensor([end]), t), 1 + (end - 1) * t)
+def test_truncated_samples_are_those_of_truncated_latents(upstream: Path, sampler: Sampler) -> None:
+    generate.run(params(), upstream)
+    whole, _ = read_tensors(upstream / "generate" / "samples.safetensors")
+    generate.run(params(truncation=0.5), upstream)
+    samples, _ = read_tensors(upstream / "generate" / "samples.safetensors")
+    z = truncated(sampler.latents("z", 21), 0.5)
+    assert torch.equal(samples["images"], to_levels(sampler.images(z, torch.arange(21) % len(CLASSES))))
+    assert not torch.equal(samples["images"], whole["images"])
 
 
 def test_finite_weights_that_give_no_numbers_are_refused(upstream: Path) -> None:
@@ -193,18 +168,17 @@ def test_finite_weights_that_give_no_numbers_are_refused(upstream: Path) -> None
     assert not (upstream / "generate").exists()
 
 
-@pytest.mark.parametrize("picture", ["interpolations", "classes"])
 def test_pictures_that_are_no_numbers_are_refused_as_samples_are(
-    picture: str, upstream: Path, monkeypatch: pytest.MonkeyPatch
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    latents = Sampler.latents
+    numbered = Sampler.numbered
 
-    def broken(self: Sampler, purpose: str, n: int) -> torch.Tensor:
-        return latents(self, purpose, n) * (torch.nan if purpose == picture else 1)
+    def broken(self: Sampler, numbers: Any, purpose: str = "z") -> torch.Tensor:
+        return numbered(self, numbers, purpose) * (torch.nan if 99 in numbers else 1)
 
-    monkeypatch.setattr(Sampler, "latents", broken)
+    monkeypatch.setattr(Sampler, "numbered", broken)
     with pytest.raises(UserError, match="found pixels that are not numbers"):
-        generate.run(params(), upstream)
+        generate.run(params(pictured=[0, 99]), upstream)
     assert not (upstream / "generate").exists()
 
 
@@ -298,3 +272,50 @@ def test_a_full_disk_ends_in_one_line_and_leaves_nothing_half_written(upstream: 
     assert done.stderr.startswith("generate: the disk is full")
     assert "dvc checkout" in done.stderr
     assert not list(folder.iterdir())
+
+
+# --- a generator of another run ---
+
+
+def save_earlier(data: Path, **changes: Any) -> Path:
+    """A generator in data/init/earlier, and none of this run. Returns its path."""
+    save_generator(data, **changes)
+    folder = data / "init" / "earlier"
+    folder.parent.mkdir()
+    (data / "train_gan").rename(folder)
+    return folder / GENERATOR.name
+
+
+def test_a_generator_of_another_run_gives_the_samples_that_it_gave_there(upstream: Path, tmp_path: Path) -> None:
+    generate.run(params(), upstream)
+    elsewhere = tmp_path / "elsewhere" / "data"
+    save_earlier(elsewhere)
+    generate.run(params(generator="init/earlier"), elsewhere)
+    assert written(elsewhere) == written(upstream)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (Path.unlink, r"is missing; `dvc pull .*earlier\.dvc`"),
+        (scramble, r"expected a generator of this pipeline, .*copy it again from"),
+        (truncate, r"expected a generator of this pipeline, .*copy it again from"),
+        (other_meta(classes=None), r"no generator that this code can rebuild .*copy it again from"),
+        (other_meta(network="perceptron"), r"expected an architecture of .*copy it again from"),
+    ],
+)
+def test_a_bad_generator_of_another_run_is_refused_with_what_to_do(
+    damage: Callable[[Path], None], message: str, data: Path
+) -> None:
+    damage(path := save_earlier(data))
+    with pytest.raises(UserError, match=message) as caught:
+        generate.run(params(generator="init/earlier"), data)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (data / "generate").exists()
+
+
+@pytest.mark.parametrize("generator", ["init/../../secret", "init/", "/etc", "track", "init/a/b", ""])
+def test_a_generator_is_of_this_run_or_in_a_folder_of_init(generator: str) -> None:
+    with pytest.raises(UserError, match=r"generate\.generator: "):
+        params(generator=generator)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from stages.common.params import read_params_file
@@ -122,6 +123,9 @@ def test_no_file_tells_where_or_when_it_was_made(project: Project, first_run: st
             header = content[8 : 8 + int.from_bytes(content[:8], "little")]
             assert set(json.loads(header)["__metadata__"]) == {"meta"}, name
             assert not pattern.search(header.decode()), name
+        elif name.endswith(".gif"):
+            with Image.open(io.BytesIO(content)) as picture:
+                assert set(picture.info) == {"version", "background", "loop", "duration", "extension"}, name
         elif name.endswith((".json", ".csv")):
             assert not pattern.search(content.decode()), name
         else:

@@ -5,15 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from stages import track
 from stages.classifier.model import Classifier, classifier_from
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
-from stages.common.images import NO_LABEL, load_image_set, save_image_set
+from stages.common.images import NO_LABEL, load_image_set, save_image_set, to_levels
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures, sampler
@@ -63,6 +65,20 @@ def test_a_row_for_each_snapshot_in_the_order_of_training(upstream: Path) -> Non
     assert list(rows.columns) == ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
     assert rows["kimg"].tolist() == [1.0, 3.0, 5.0]
     assert rows["fd_classifier"].nunique() == 3
+
+
+def test_a_frame_for_each_snapshot_shows_the_first_samples(upstream: Path) -> None:
+    track.run(params(), upstream)
+    snapshots = read_snapshots(upstream / SNAPSHOTS, load_image_set(upstream / "normalize" / "validation.safetensors"))
+    with Image.open(upstream / "track" / "training.gif") as picture:
+        assert picture.n_frames == 3  # type: ignore[attr-defined]
+        for number, snapshot in enumerate(snapshots):
+            picture.seek(number)
+            made = np.asarray(picture.convert("L"))
+            sampler = snapshot.sampler(seed=1)
+            image = to_levels(sampler.images(sampler.latents("z", 38), torch.arange(38) % 10)[37, 0]).numpy()
+            top, left = 2 + 3 * (84 + 2), 2 + 7 * (84 + 2)
+            assert np.array_equal(made[top : top + 84 : 3, left : left + 84 : 3], image)
 
 
 def test_a_row_belongs_to_its_own_snapshot(upstream: Path) -> None:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
@@ -20,6 +21,8 @@ OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYT
 """Variables of the user that change how Python runs."""
 SHELL = {} if os.name == "nt" else {"SHELL": "/bin/sh"}
 """DVC starts stages with the user's shell, which may be none that takes commands, or follow settings of its own."""
+NAMING_INIT = (("train_gan", "init_from"), ("generate", "generator"))
+"""Keys that may name a folder of data/init."""
 PATIENCE_S = 60
 """How long DVC and a stage may take to end after they were asked to."""
 
@@ -62,26 +65,31 @@ def clean_clone(root: Path, commit: str) -> Iterator[Path]:
 
 
 def bring_initial(root: Path, clone: Path) -> None:
-    """Get the nets that the clone's training starts from, data/init/<name>, from the cache of the project at root.
+    """Get the nets that the clone's stages start or draw from, data/init/<name>, from the cache of the project at root.
 
     They are inputs that no stage makes: `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises
     UserError if they are neither in Git nor in that cache.
     """
-    section = read_params_file(clone / "params.yaml").get("train_gan")
-    name = section.get("init_from") if isinstance(section, dict) else None
-    folder = clone / "data" / "init" / str(name)
-    added = [path for path in (folder.with_name(f"{name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
-    if name is None or (folder.is_dir() and not added):
-        return
-    targets = [path.relative_to(clone).as_posix() for path in added]
-    if not targets:
-        raise UserError(f"data/init/{name} is not committed: `dvc add` it and commit data/init/{name}.dvc")
-    remote = ("remote", "add", "--quiet", "--local", "project", _cache(root))
-    if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
-        raise UserError(
-            f"the nets of data/init/{name} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets them "
-            f"from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
-        )
+    for name in initial_names(read_params_file(clone / "params.yaml")):
+        folder = clone / "data" / "init" / name
+        added = [path for path in (folder.with_name(f"{name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
+        if folder.is_dir() and not added:
+            continue
+        targets = [path.relative_to(clone).as_posix() for path in added]
+        if not targets:
+            raise UserError(f"data/init/{name} is not committed: `dvc add` it and commit data/init/{name}.dvc")
+        remote = ("remote", "add", "--quiet", "--local", "--force", "project", _cache(root))
+        if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
+            raise UserError(
+                f"the nets of data/init/{name} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets "
+                f"them from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
+            )
+
+
+def initial_names(params: dict[str, Any]) -> list[str]:
+    """The folders of data/init that params name, each once; of a project with other keys those that it has."""
+    values = [section.get(key) for name, key in NAMING_INIT if isinstance(section := params.get(name), dict)]
+    return sorted({str(value).removeprefix("init/") for value in values if value not in (None, "train_gan")})
 
 
 def _cache(root: Path) -> str:

@@ -1,10 +1,13 @@
-"""Write the figures of the committed run into the README: `python -m tools.readme`. A test holds them to each other."""
+"""Write the figures of the committed run into the README, and copy its animation: `python -m tools.readme`.
+
+A test holds them to each other.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from stages.common.errors import UserError
-from stages.common.files import read_json, write_text
+from stages.common.files import read_json, require, write_bytes, write_text
 from stages.common.params import read_params_file
 from stages.common.records import read_record
 from stages.common.runtime import report_errors
@@ -18,6 +21,8 @@ from tools.judge import is_of_other_params
 from tools.tables import markdown
 
 README = Path("README.md")
+PICTURE, SHOWN_PICTURE = Path("data/track/training.gif"), Path("docs/training.gif")
+"""In DVC's cache, and in Git for those who read the README."""
 BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 SHOWN = ("fd_classifier", "kd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
 """Metrics of the table; their meanings are in the registry."""
@@ -106,3 +111,4 @@ def _ratio(entry: BesideFloor, digits: int) -> str:
 if __name__ == "__main__":
     with report_errors("readme"):
         write_text(README, written(README.read_text(encoding="utf-8"), Path()))
+        write_bytes(SHOWN_PICTURE, require(PICTURE).read_bytes())

@@ -7,6 +7,7 @@ Draws are made on the CPU by numpy and are the same on every device.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -47,7 +48,7 @@ def permutation(seed: int, purpose: str, index: int, n: int) -> Tensor:
     return torch.from_numpy(generator(seed, purpose, index).permutation(n))
 
 
-def normal_rows(seed: int, purpose: str, indices: range, width: int) -> Tensor:
+def normal_rows(seed: int, purpose: str, indices: Sequence[int], width: int) -> Tensor:
     """One standard normal row for each index, float32 [len(indices), width]; a row depends on its own index only."""
     return torch.stack([normal(seed, purpose, index, (width,)) for index in indices])
 

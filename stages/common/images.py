@@ -1,17 +1,15 @@
-"""Image sets on disk, real and generated alike, and pictures of them.
+"""Image sets on disk, real and generated alike.
 
 One value range and one layout everywhere: float32 [N, C, H, W] in [-1, 1]. Files hold those floats or, smaller,
 the 256 grey levels as uint8; both are read the same.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from stages.common.class_names import class_names
@@ -148,13 +146,3 @@ def to_colours(levels: Tensor) -> Tensor:
         return levels.expand(-1, 3, -1, -1)
     missing = levels.new_zeros(len(levels), max(0, 3 - channels), *levels.shape[2:])
     return torch.cat([levels[:, :3], missing], dim=1)
-
-
-def grid_png(images: Tensor, columns: int) -> bytes:
-    """Draw images float32 [N, C, H, W] in [-1, 1], row by row, as one PNG with `columns` pictures a row."""
-    from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in every stage that reads images)
-
-    levels = make_grid(to_colours(to_levels(images)), nrow=columns, padding=2, pad_value=255)
-    content = io.BytesIO()
-    Image.fromarray(levels.permute(1, 2, 0).numpy()).save(content, format="PNG")
-    return content.getvalue()

@@ -1,6 +1,5 @@
 """The files that an evaluation writes."""
 
-import io
 from pathlib import Path
 
 from stages.common.files import csv_text, json_text, write_bytes
@@ -8,7 +7,7 @@ from stages.common.images import ImageSet
 from stages.evaluation import pictures, tables
 from stages.evaluation.comparisons import Comparisons
 from stages.evaluation.details import Details
-from stages.evaluation.drawing import Figure
+from stages.evaluation.drawing import png_of
 
 
 def write_evaluation(
@@ -36,16 +35,8 @@ def write_evaluation(
         "confusion.csv": csv_text(tables.confusion_rows(names, samples)),
     }
     drawn = {
-        "confusion.png": png(pictures.confusion_figure(names, samples, floor)),
-        "nearest.png": png(pictures.nearest_figure(names, sets, images["train"].images)),
+        "confusion.png": png_of(pictures.confusion_figure(names, samples, floor)),
+        "nearest.png": png_of(pictures.nearest_figure(names, sets, images["train"].images)),
     }
     for name, content in ({name: text.encode() for name, text in texts.items()} | drawn).items():
         write_bytes(folder / name, content)
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as a PNG of the same bytes for the same content."""
-    content = io.BytesIO()
-    # Matplotlib would put its version into the file.
-    figure.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()

@@ -13,14 +13,19 @@ _LETTER = re.compile(r"\b(?:LETTER|SYLLABLE)\b.* (\w+)$")
 
 
 def shown_names(names: list[str]) -> list[str]:
-    """The names of labels 0, 1, ... as text for matplotlib; a name that cannot be drawn is its label's number."""
+    """The same as text for matplotlib, in which two bare dollars would enclose a formula."""
+    return [text.replace("$", r"\$") for text in plain_names(names)]
+
+
+def plain_names(names: list[str]) -> list[str]:
+    """The names of labels 0, 1, ... as the font can draw them; one that it cannot draw is its label's number."""
     texts = [_shortened(_drawable(name), LONGEST) or str(label) for label, name in enumerate(names)]
     count = Counter(texts)
     for label, text in enumerate(texts):
         if count[text] > 1:  # names that differed before
             number = f" ({label})"
             texts[label] = _shortened(text, LONGEST - len(number)) + number
-    return [text.replace("$", r"\$") for text in texts]  # two bare dollars would enclose a formula
+    return texts
 
 
 def _drawable(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Networks of an earlier run to start a training from: data/init/<name>, which the user provides."""
+"""Networks of an earlier run, to start a training from or to draw from: data/init/<name>, which the user provides."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +11,18 @@ from stages.common.files import read_packed, unpack_tensors
 from stages.common.shown import listed, plain
 from stages.common.weights import require_fitting
 
-NO_INIT = "none"
+INIT, NO_INIT = "init", "none"
+"""The folder under data/ that holds them, and the name under it that means none."""
+OWN_RUN = "train_gan"
+ORIGIN = rf"^({OWN_RUN}|{INIT}/[A-Za-z0-9_][A-Za-z0-9_.-]*)$"
+"""Of a stage that only reads networks: the folder under data/ that holds them, of this run or of an earlier one."""
 REMEDY = "copy it again from data/train_gan of the run that made it (data/init/README.md says how)"
 
 
 def initial_files(data: Path, init_from: str) -> list[Path]:
     """The files of the generator and discriminator to start from, if any."""
     names = [] if init_from == NO_INIT else ["generator", "discriminator"]
-    return [data / "init" / init_from / f"{name}.safetensors" for name in names]
+    return [data / INIT / init_from / f"{name}.safetensors" for name in names]
 
 
 def read_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Drawing samples from a stored generator: image i does not depend on how many are drawn."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -8,9 +10,11 @@ from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.class_names import class_names
 from stages.common.errors import UserError
+from stages.common.files import read_tensors
 from stages.common.images import remarks_of
 from stages.common.shown import one_line
 from stages.gan import architectures
+from stages.gan.initial import INIT, REMEDY, read_net
 
 
 class Sampler:
@@ -34,7 +38,11 @@ class Sampler:
 
     def latents(self, purpose: str, n: int) -> Tensor:
         """A latent for each image: [n, z_dim]; row i is the same for any n > i."""
-        return draws.normal_rows(self.seed, f"generate.{purpose}", range(n), self.z_dim)
+        return self.numbered(range(n), purpose)
+
+    def numbered(self, numbers: Sequence[int], purpose: str = "z") -> Tensor:
+        """The latents of the images with these numbers, which count from 0: [len(numbers), z_dim]."""
+        return draws.normal_rows(self.seed, f"generate.{purpose}", numbers, self.z_dim)
 
     def images(self, z: Tensor, y: Tensor) -> Tensor:
         """Images float32 [N, C, H, W] in [-1, 1], before they are snapped to grey levels.
@@ -46,6 +54,16 @@ class Sampler:
             actual = "found pixels that are not numbers; train it again"
             raise UserError(f"{self.source}: expected a generator of images, {actual}")
         return images
+
+
+def read_sampler(path: Path, seed: int) -> tuple[Sampler, list[str]]:
+    """The sampler of a generator's file, and the names of its classes.
+
+    Raises UserError, which names the file, if it is missing or holds no generator that this code can rebuild.
+    """
+    tensors, meta = read_net(path) if path.parents[1].name == INIT else read_tensors(path)
+    sampler = sampler_from(tensors, meta, seed, str(path))
+    return sampler, class_names(meta["classes"])
 
 
 def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, source: str) -> Sampler:
@@ -62,6 +80,7 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
             raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
         return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed, source, remarks_of(meta))
     except ValueError as error:
+        remedy = REMEDY if Path(source).parts[-3:-2] == (INIT,) else "dvc repro train_gan"
         raise UserError(
-            f"{source} holds no generator that this code can rebuild ({one_line(error)}); dvc repro train_gan"
+            f"{source} holds no generator that this code can rebuild ({one_line(error)}); {remedy}"
         ) from None

@@ -1,13 +1,10 @@
 """Image sets: one value range and layout, exact grey levels, an error for everything else."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from stages.common.errors import UserError
@@ -15,7 +12,6 @@ from stages.common.files import write_tensors
 from stages.common.images import (
     NO_LABEL,
     ImageSet,
-    grid_png,
     load_alike,
     load_image_set,
     save_image_set,
@@ -123,22 +119,6 @@ def test_sets_that_do_not_belong_together(tmp_path: Path, images: Tensor, classe
     assert len(load_alike(first, first)) == 2
     with pytest.raises(UserError, match=f"second.safetensors: expected {message}; `dvc checkout"):
         load_alike(first, second)
-
-
-def test_grid_places_images_row_by_row() -> None:
-    images = to_float(torch.tensor([0, 50, 100, 150, 200], dtype=torch.uint8))[:, None, None, None].expand(5, 1, 4, 6)
-    pixels = np.asarray(Image.open(io.BytesIO(grid_png(images, columns=3))).convert("L"))
-    # A border of 2 pixels around and between pictures of 4 x 6.
-    assert pixels.shape == (2 + 2 * (4 + 2), 2 + 3 * (6 + 2))
-    centres = pixels[[4, 10]][:, [5, 13, 21]]
-    assert centres[0].tolist() == [0, 50, 100]
-    assert centres[1, :2].tolist() == [150, 200]
-    assert pixels[0, 0] == 255
-
-
-def test_grid_has_the_same_bytes_each_time() -> None:
-    images = torch.linspace(-1, 1, 20 * 28 * 28).view(20, 1, 28, 28)
-    assert grid_png(images, columns=10) == grid_png(images.clone(), columns=10)
 
 
 def test_a_selection_takes_images_and_labels_along() -> None:

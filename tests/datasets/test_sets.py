@@ -16,7 +16,8 @@ from PIL import Image
 
 from stages import download, generate, normalize, train_classifier, train_gan
 from stages.classifier.model import load_classifier
-from stages.common.images import grid_png, load_image_set, to_colours, to_levels
+from stages.common.grids import grid_png
+from stages.common.images import load_image_set, to_colours, to_levels
 from stages.common.params import StageParams, read_params_file, validate_section
 from stages.datasets import registry
 from stages.datasets.formats import idx
@@ -169,9 +170,9 @@ def test_any_number_of_channels_is_normalized_and_shown(tmp_path: Path, channels
     test = load_image_set(tmp_path / "normalize" / "test.safetensors")
     assert np.array_equal(to_levels(test.images).numpy(), levels.transpose(0, 3, 1, 2))
     assert json.loads((tmp_path / "normalize" / "dataset.json").read_text())["image_shape"] == [channels, 28, 28]
-    picture = np.asarray(Image.open(io.BytesIO(grid_png(test.images, columns=4))))
+    picture = np.asarray(Image.open(io.BytesIO(grid_png(test.images, columns=4))).convert("RGB"))
     shown = [channels > 1 and c < channels for c in range(3)] if channels > 1 else [True] * 3
     for c in range(3):
         expected = levels[0, :, :, min(c, channels - 1)] if shown[c] else np.zeros((28, 28))
-        assert np.array_equal(picture[2:30, 2:30, c], expected)
+        assert np.array_equal(picture[2:86:3, 2:86:3, c], expected)  # enlarged three times
     assert to_colours(test.images).shape == (12, 3, 28, 28)

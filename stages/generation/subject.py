@@ -1,0 +1,54 @@
+"""What the pictures of a generator show: its samples, by their numbers and classes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import torch
+from torch import Tensor
+
+from stages.common.grids import MOST_COLUMNS
+from stages.evaluation.shown_names import plain_names
+from stages.gan.sampler import Sampler
+from stages.generation.latents import truncated
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A generator, and what of it is to be seen.
+
+    classes: the names of all classes; labels: those that are drawn; numbers: of the samples whose latents are looked
+    at; cut: where the latents' distribution ends, None if nowhere.
+    """
+
+    sampler: Sampler
+    classes: list[str]
+    labels: list[int]
+    numbers: list[int]
+    cut: float | None
+
+    def latents(self, numbers: Sequence[int]) -> Tensor:
+        """The latents of the samples with these numbers: [len(numbers), z_dim]."""
+        return truncated(self.sampler.numbered(numbers), self.cut)
+
+    def images(self, z: Tensor, labels: Sequence[int]) -> Tensor:
+        """Images [len(z), C, H, W] in [-1, 1] of these latents [N, z_dim] and labels."""
+        return self.sampler.images(z, torch.tensor(labels))
+
+    def labels_of(self, count: int) -> list[int]:
+        """The labels of the first `count` samples: those that are drawn, round-robin."""
+        return list(islice(cycle(self.labels), count))
+
+    def names_of(self, labels: Sequence[int]) -> list[str]:
+        """What the columns of these classes are called: nothing if the generator knows no classes."""
+        names = plain_names(self.classes) if self.sampler.num_classes else [""] * len(self.classes)
+        return [names[label] for label in labels]
+
+    @property
+    def columns(self) -> list[int]:
+        """The labels that a picture has a column for: as many as fit, and one if the generator knows no classes."""
+        return list(range(min(MOST_COLUMNS, len(self.classes)) if self.sampler.num_classes else 1))
+
+
+Draw = Callable[[Subject], bytes]
+"""A picture: a PNG of the subject."""
