@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from stages.common.errors import UserError
-from stages.common.images import grid_png, load_image_set
+from stages.common.grids import grid_png
+from stages.common.images import load_image_set
 from stages.common.params import read_params_file
 from tools.fresh import run_dvc
 from tools.gans.result import Result, read_result
