@@ -67,9 +67,9 @@ def test_the_tiny_profile_runs_the_whole_chain(tmp_path: Path) -> None:
     They are so few that a judge needs smaller batches.
     """
     block = TEXT.partition("<!-- tiny -->\n```console\n")[2].partition("```\n<!-- /tiny -->")[0]
-    command = f"{block.replace('\\\n', ' ').split('$ ')[2].strip()} -S two_sample.batch_size=20"
+    command = block.replace("\\\n", " ").split("$ ")[2].strip()
     clone = tiny_clone(tmp_path, {})
-    clone.run_checked("bash", "-c", command)
+    clone.run_checked("bash", "-c", f"{command} -S two_sample.batch_size=20")
     (name,) = clone.dvc("exp", "list", "--name-only").split()
     commit = re.findall(r"[0-9a-f]{40}", clone.run_checked("git", "ls-remote", ".", f"refs/exps/*/{name}"))[0]
     for table in ("track/track.csv", "train_gan/history.csv"):
