@@ -17,7 +17,17 @@ from tools import locked
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/init/README.md", "tests/digits/README.md")),
+    *(
+        ROOT / name
+        for name in (
+            "README.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            "SECURITY.md",
+            "data/init/README.md",
+            "tests/digits/README.md",
+        )
+    ),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -225,3 +235,38 @@ def test_a_recipe_can_be_followed(title: str, tmp_path: Path) -> None:
             compile(text, step.path, "exec")
         elif step.path.endswith(".yaml"):
             YAML(typ="safe").load(text)
+
+
+# --- examples ---
+
+EXAMPLES = [
+    pytest.param(code, output, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (code, output) in enumerate(
+        re.findall(
+            r"<!-- run -->\n```python\n(.*?)```\n```\n(.*?)```\n<!-- /run -->",
+            page.read_text(encoding="utf-8"),
+            re.DOTALL,
+        )
+    )
+]
+
+
+@pytest.mark.parametrize(("code", "output"), EXAMPLES)
+def test_an_example_prints_what_the_page_shows(code: str, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, "example", "exec"), {})
+    assert capsys.readouterr().out == output
+
+
+# --- versions ---
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "([^"]+)"$', project, re.MULTILINE)
+    assert version
+    citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == version[1]
+    newest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest
+    assert newest[1] == version[1]
