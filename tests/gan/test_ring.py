@@ -1,7 +1,7 @@
 """GANs learn a ring of eight Gaussians in the plane, where modes can be counted: which cover all, and which collapse.
 
-Goodfellow's game needs a regulariser (Mescheder et al. 2018): the pairs below differ in nothing else. The points are
-images of two channels and one pixel, trained by the Trainer itself.
+The points are images of two channels and one pixel, trained by the Trainer itself. Of the collapses, each was seen with
+three seeds.
 """
 
 import math
@@ -129,12 +129,24 @@ def test_modes_are_counted() -> None:
 @pytest.mark.parametrize(
     "loss",
     [
-        loss if loss in ("non_saturating", "wasserstein", "relativistic") else pytest.param(loss, marks=pytest.mark.slow)
+        loss if loss in ("non_saturating", "relativistic") else pytest.param(loss, marks=pytest.mark.slow)
         for loss in LOSSES
     ],
 )
 def test_every_loss_with_a_proper_regulariser_covers_all_modes(loss: str) -> None:
     assert modes_learned(loss=loss, **PROPER[loss]) == 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": "minimax", "lr_g": 0.01, "lr_d": 0.001},  # G ten times as fast as D, as in Metz et al. 2017
+        {"loss": "non_saturating", "lr_g": 0.1, "lr_d": 0.1},
+    ],
+    ids=["minimax without a penalty", "no regulariser at a high rate"],
+)
+def test_known_failures_collapse_to_a_single_mode(changes: dict[str, Any]) -> None:
+    assert modes_learned(betas=[0.5, 0.99], seed=3, **changes) <= 1
 
 
 @pytest.mark.slow
@@ -149,7 +161,7 @@ def test_every_loss_with_a_proper_regulariser_covers_all_modes(loss: str) -> Non
         {"penalties": {"dragan": 0.3}},
         {"penalties": R1, "burn_in": {"kimg": 5.0, "lr": 2.0, "penalty": 4.0, "ema_halflife": 0.5}},
     ],
-    ids=lambda changes: "+".join(changes),
+    ids="+".join,
 )
 def test_other_ways_cover_all_modes(changes: dict[str, Any]) -> None:
     assert modes_learned(**changes) == 8
