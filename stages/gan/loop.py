@@ -158,7 +158,7 @@ class Loop:
         epochs = [self._epochs_done(step) for step in rises(self._pictures_due, steps)]
         pictures = ["real.png", *(f"epoch_{epoch:04}.png" for epoch in epochs)]
         if steps >= self.trainer.settings.total_steps:
-            pictures.append("final.png")
+            pictures += ["final.png", *self.trainer.auxiliary.picture_names]
         kept_at = rises(self.trainer.settings.snapshots_due, steps)
         return [*(f"{PICTURE}{name}" for name in pictures), *(f"{SNAPSHOT}{step}" for step in kept_at)]
 
@@ -175,6 +175,9 @@ class Loop:
             self._draw(f"epoch_{self._epochs_done(step):04}.png")
         if self.is_done:
             self._draw("final.png")
+            trainer = self.trainer
+            for name, png in trainer.auxiliary.pictures(trainer.ema, trainer.images.device).items():
+                self.journal.add(f"{PICTURE}{name}", png)
         due = self.trainer.settings.snapshots_due
         if due(step) > due(step - 1):
             self.journal.add(f"{SNAPSHOT}{step}", pack_tensors(self.trainer.ema.state_dict(), {}))

@@ -11,11 +11,15 @@ from stages.common.errors import UserError
 from stages.common.shown import one_line
 from stages.gan import architectures
 
+CODES = "labels_are_codes"
+"""In a generator's description: its labels are codes that it learned the meaning of, not the classes of the images."""
+
 
 class Sampler:
     """A generator with its latents: labels in, images out, a constant block at a time.
 
-    num_classes: 0 if the generator is unconditional; source: where the generator is from, for messages.
+    num_classes: 0 if no class can be asked of the generator, which reads labels as codes or not at all; source: where
+    the generator is from, for messages.
     """
 
     def __init__(self, generator: nn.Module, z_dim: int, num_classes: int, seed: int, source: str) -> None:
@@ -50,7 +54,8 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
         generator = architectures.rebuilt_generator(meta["network"], arguments, tensors)
         if arguments["num_classes"] not in (0, len(classes)):
             raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
-        return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed, source)
+        num_classes = 0 if meta.get(CODES) else arguments["num_classes"]
+        return Sampler(generator, arguments["z_dim"], num_classes, seed, source)
     except ValueError as error:
         raise UserError(
             f"{source} holds no generator that this code can rebuild ({one_line(error)}); dvc repro train_gan"
