@@ -29,7 +29,6 @@ from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_sta
 from stages.gan.layout import image_layout
 from stages.gan.loop import Host, Loop
 from stages.gan.published import Published, write_history
-from stages.gan.sampler import CODES
 from stages.gan.settings import Settings
 from stages.gan.team import Team
 from stages.gan.trainer import NotFiniteError, Trainer
@@ -135,7 +134,7 @@ def build_loop(
     trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team, auxiliary)
     meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
     if auxiliary.draws_labels:
-        meta[CODES] = True
+        meta[architectures.CODES] = True
     return Loop.start(trainer, meta, digits)
 
 

@@ -18,7 +18,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "download": {"dataset": "few_digits"},
     "train_gan": {
         "network": "shallow",
-        "loss": "smoothed",
+        "loss": "total_variation",
         "penalties": {"wgan_lp": 1.0},
         "optimizer": "nadam",
         "clip_norm": 100.0,

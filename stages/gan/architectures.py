@@ -26,6 +26,8 @@ from stages.common.weights import built_to_fit
 FOLDER = Path(__file__).parent / "networks"
 SECTION = "networks"
 """Of params.yaml: the options of each architecture, by its name."""
+CODES = "labels_are_codes"
+"""In a generator's description: its labels are codes that it learned the meaning of, not the classes of the images."""
 
 
 class SharedArguments(StageParams):

@@ -11,9 +11,6 @@ from stages.common.errors import UserError
 from stages.common.shown import one_line
 from stages.gan import architectures
 
-CODES = "labels_are_codes"
-"""In a generator's description: its labels are codes that it learned the meaning of, not the classes of the images."""
-
 
 class Sampler:
     """A generator with its latents: labels in, images out, a constant block at a time.
@@ -54,7 +51,7 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
         generator = architectures.rebuilt_generator(meta["network"], arguments, tensors)
         if arguments["num_classes"] not in (0, len(classes)):
             raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
-        num_classes = 0 if meta.get(CODES) else arguments["num_classes"]
+        num_classes = 0 if meta.get(architectures.CODES) else arguments["num_classes"]
         return Sampler(generator, arguments["z_dim"], num_classes, seed, source)
     except ValueError as error:
         raise UserError(

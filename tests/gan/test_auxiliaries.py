@@ -12,9 +12,10 @@ from torch.testing import assert_close
 from stages.common.errors import UserError
 from stages.common.images import ImageSet
 from stages.gan import architectures, auxiliaries
+from stages.gan.architectures import CODES
 from stages.gan.auxiliaries import Objective, judged
 from stages.gan.loop import HISTORY, Loop
-from stages.gan.sampler import CODES, sampler_from
+from stages.gan.sampler import sampler_from
 from stages.gan.team import Team
 from stages.train_gan import build_loop
 from tests.gan_params import gan_params
