@@ -25,7 +25,7 @@ from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
 from stages.datasets import registry
 from stages.evaluation.inception import load_inception
-from stages.gan import architectures, devices
+from stages.gan import architectures, auxiliaries, devices
 from stages.gan.initial import OWN_RUN, initial_files, read_net
 
 SCHEMAS: dict[str, type[StageParams]] = {
@@ -95,6 +95,9 @@ def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: P
     yield from refusals(lambda: choices.append(devices.choose(sections["train_gan"].device)))
     on_cpu = any(choice.kind == "cpu" for choice in choices)
     options = architectures.read_options(content, sections["train_gan"].network, params_file)
+    training = sections["train_gan"]
+    penalised = partial(architectures.require_separate_images, training.network, options, training.penalty_weights)
+    yield from refusals(penalised)
     yield from too_large(data, sections, options, on_cpu)
 
 
@@ -149,9 +152,9 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
 def net_costs(training: train_gan.Params, options: StageParams, size: int) -> list[limits.NetCost | None]:
     """A lower bound of what G and D of those params cost: for grey images of that size, with two classes or none."""
     architecture = architectures.load(training.network)
-    num_classes = 2 if training.conditional else 0
-    arguments = architectures.net_arguments([1, size, size], num_classes, training.z_dim, options)
-    d_arguments = architectures.d_arguments(arguments, training.packing)
+    auxiliary = auxiliaries.load(training.auxiliary)(training, 2)
+    arguments = architectures.net_arguments([1, size, size], auxiliary.g_classes, training.z_dim, options)
+    d_arguments = architectures.d_arguments(arguments, training.packing, auxiliary.d_classes)
 
     def latents() -> tuple[Tensor, Tensor]:
         return torch.zeros(2, training.z_dim), torch.zeros(2, dtype=torch.long)

@@ -19,7 +19,7 @@ from stages.common.images import ImageSet, load_alike
 from stages.common.labelled import require_every_class
 from stages.common.params import ContradictionError, StageParams, known_name, read_params_file, validate_section
 from stages.common.unchanged import Unchanged
-from stages.gan import architectures, devices, environment
+from stages.gan import architectures, auxiliaries, devices, environment
 from stages.gan import team as teams
 from stages.gan.checkpoints import Checkpoints, run_key
 from stages.gan.contradictions import contradictions
@@ -132,15 +132,20 @@ def build_loop(
 
     held_out: images to see whether D learns its own by heart; the networks are not trained on them.
     """
-    num_classes = len(digits.classes) if params.conditional else 0
-    arguments = architectures.net_arguments(digits.image_shape, num_classes, params.z_dim, options)
-    players = architectures.build_players(params.network, arguments, params.seed, params.packing)
-    called_with = arguments, architectures.d_arguments(arguments, params.packing)
-    for path, net, own in zip(initial, players, called_with, strict=False):
+    architectures.require_separate_images(params.network, options, params.penalty_weights)
+    auxiliary = auxiliaries.load(params.auxiliary)(params, len(digits.classes))
+    arguments = architectures.net_arguments(digits.image_shape, auxiliary.g_classes, params.z_dim, options)
+    of_d = architectures.d_arguments(arguments, params.packing, auxiliary.d_classes)
+    players = architectures.build_players(params.network, arguments, params.seed, of_d)
+    with architectures.refused_options(params.network):
+        auxiliary.attach(players[1], params.seed)
+    for path, net, own in zip(initial, players, (arguments, of_d), strict=False):
         load_net(path, net, params.network, own)
     G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
-    trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team)
+    trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team, auxiliary)
     meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
+    if auxiliary.draws_labels:
+        meta[architectures.CODES] = True
     return Loop.start(trainer, meta, digits, held_out)
 
 
@@ -151,7 +156,8 @@ def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_
     end_with_parent()
     write_tensors(folder / "generator.safetensors", loop.trainer.ema.state_dict(), loop.meta | loop.remarks())
     end_with_parent()
-    of_d = architectures.d_arguments(loop.meta["arguments"], loop.trainer.settings.packing)
+    trainer = loop.trainer
+    of_d = architectures.d_arguments(loop.meta["arguments"], trainer.settings.packing, trainer.auxiliary.d_classes)
     write_tensors(folder / "discriminator.safetensors", loop.trainer.D.state_dict(), loop.meta | {"arguments": of_d})
     end_with_parent()
     meta = loop.meta | {IMAGES_PER_STEP: loop.trainer.settings.images_per_step}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from stages.gan import architectures
 from tests.test_check import MISSING, changed, refusal, run
 
 
@@ -71,8 +72,15 @@ def test_missing_keys_of_a_penalty_are_described(tmp_path: Path) -> None:
         ("networks", {}, "section networks.dcgan is missing; it needs the keys width"),
         ("networks.dcgan.width", 0, "networks.dcgan.width: expected greater than or equal to 1, found 0"),
         ("networks.dcgan.depth", 3, "networks.dcgan.depth: unknown key; networks.dcgan has the keys width"),
-        ("networks.dcgam", {}, "networks.dcgam: unknown network; expected dcgan"),
+        ("networks.dcgam", {}, f"networks.dcgam: unknown network; expected {', '.join(architectures.names())}"),
     ],
 )
 def test_options_of_networks(key: str, value: Any, expected: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, changed(key, value)) == f"params.yaml: {expected}"
+
+
+def test_batch_norm_in_d_does_not_go_together_with_a_penalty(tmp_path: Path) -> None:
+    text = changed("train_gan.network", "dcgan_2015")
+    reason = "a penalty is on D's slope at one image, and BatchNorm makes it depend on all images of a part"
+    expected = "expected another, or weight 0 for r1 of train_gan.penalties, found batch"
+    assert refusal(tmp_path, text) == f"params.yaml: networks.dcgan_2015.d_normalisation: {reason}; {expected}"

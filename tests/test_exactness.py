@@ -149,8 +149,24 @@ OPTIONS: dict[str, Mapping[str, Any]] = {
         "loss": "relativistic_average",
         "burn_in": {"kimg": 0.5, "lr": 2.0, "penalty": 4.0, "ema_halflife": 0.5},
     },
+    "codes, beside a D with BatchNorm": {
+        "network": "dcgan_2015",
+        "width": 4,
+        "penalties": {},
+        "auxiliary": "infogan",
+        "conditional": False,
+    },
+    "classes that D names": {"network": "mlp", "g_hidden": [8], "d_hidden": [8], "auxiliary": "acgan"},
 }
 """Options that are off in params.yaml, in as few runs as they go together in."""
+SPECTRAL = {
+    "network": "resnet",
+    "width": 4,
+    "group_channels": 4,
+    "normalisation": "spectral",
+    "loss": "hinge",
+    "penalties": {},
+}
 
 
 class Threads:
@@ -277,7 +293,11 @@ def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: Lef
     assert trained(digits_set, size, stop_after=STOP_AFTER) == sound
 
 
-@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize(
+    "changes",
+    [*OPTIONS.values(), pytest.param(SPECTRAL, marks=pytest.mark.slow)],
+    ids=[*OPTIONS, "spectral normalisation"],
+)
 def test_every_option_gives_the_same_bytes_for_two_and_interrupted(
     changes: Mapping[str, Any], digits_set: ImageSet, sound: Left
 ) -> None:

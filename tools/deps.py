@@ -46,6 +46,7 @@ class Registry:
 
 REGISTRIES = (
     Registry("stages/gan/architectures.py", "stages/gan/networks", "train_gan.network"),
+    Registry("stages/gan/auxiliaries.py", "stages/gan/auxiliary", "train_gan.auxiliary"),
     Registry("stages/datasets/registry.py", "stages/datasets/sets", "download.dataset"),
 )
 

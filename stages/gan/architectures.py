@@ -26,6 +26,8 @@ from stages.common.weights import built_to_fit
 FOLDER = Path(__file__).parent / "networks"
 SECTION = "networks"
 """Of params.yaml: the options of each architecture, by its name."""
+CODES = "labels_are_codes"
+"""In a generator's description: its labels are codes that it learned the meaning of, not the classes of the images."""
 
 
 class SharedArguments(StageParams):
@@ -43,7 +45,8 @@ class Architecture(Protocol):
     num_classes (0 for an unconditional GAN), z_dim, and each of the options, by these names, and raise ValueError for
     values that do not go together. D's forward is logits(features(images, y), y), and features gives [B, num_features]:
     what an auxiliary objective reads. A network that needs other initial weights than `initialise` gives has a method
-    initialise(seed: int, purpose: str) -> None.
+    initialise(seed: int, purpose: str) -> None. Where D may normalise over a batch, Options has a property
+    mixes_images.
     """
 
     Options: type[StageParams]
@@ -78,12 +81,13 @@ def net_arguments(image_shape: list[int], num_classes: int, z_dim: int, options:
     return {"image_shape": image_shape, "num_classes": num_classes, "z_dim": z_dim, **options.model_dump()}
 
 
-def d_arguments(arguments: dict[str, Any], packing: int) -> dict[str, Any]:
-    """What Discriminator alone is called with, where it judges packs of that many images as more channels."""
-    if packing == 1:
-        return arguments
+def d_arguments(arguments: dict[str, Any], packing: int, num_classes: int) -> dict[str, Any]:
+    """What Discriminator is called with, where it judges packs of that many images as more channels.
+
+    num_classes: of D, which may be given no class where G is.
+    """
     channels, height, width = arguments["image_shape"]
-    return arguments | {"image_shape": [packing * channels, height, width]}
+    return arguments | {"image_shape": [packing * channels, height, width], "num_classes": num_classes}
 
 
 def build_generator(network: str, arguments: dict[str, Any]) -> nn.Module:
@@ -113,20 +117,34 @@ def rebuilt_generator(network: object, arguments: object, tensors: Mapping[str, 
         raise ValueError(one_line(error)) from None
 
 
-def build_players(network: str, arguments: dict[str, Any], seed: int, packing: int = 1) -> tuple[nn.Module, nn.Module]:
+def build_players(
+    network: str, arguments: dict[str, Any], seed: int, of_d: dict[str, Any] | None = None
+) -> tuple[nn.Module, nn.Module]:
     """G and D of that architecture with their initial weights, a function of the seed.
 
-    packing: how many images D judges at once.
+    of_d: what D is called with, if that is something else.
 
     Raises UserError if the architecture refuses the arguments or has a layer that nobody initialises.
     """
     architecture = load(network)
     with refused_options(network):
-        players = architecture.Generator(**arguments), architecture.Discriminator(**d_arguments(arguments, packing))
+        players = architecture.Generator(**arguments), architecture.Discriminator(**(of_d or arguments))
         for name, net in zip("GD", players, strict=True):
             initialise_net = getattr(net, "initialise", None) or partial(initialise, net)
             initialise_net(seed, f"train_gan.{name}")
     return players
+
+
+def require_separate_images(network: str, options: StageParams, penalties: Mapping[str, float]) -> None:
+    """Raises UserError if D, normalised over a batch, is to be penalised for its slope at each single image.
+
+    penalties: their weights by name; 0 leaves one out.
+    """
+    due = [name for name, weight in penalties.items() if weight]
+    if due and getattr(options, "mixes_images", False):
+        reason = "a penalty is on D's slope at one image, and BatchNorm makes it depend on all images of a part"
+        expected = f"expected another, or weight 0 for {' and '.join(due)} of train_gan.penalties"
+        raise UserError(f"{SECTION}.{network}.d_normalisation: {reason}; {expected}, found batch")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What each step trains on: real images and draws, as the fixed parts of a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,10 +36,16 @@ class Part:
 
 
 class Batches:
-    """The batches of a training by number. images: float32 [N, C, H, W]; labels: int64 [N]; both on the device."""
+    """The batches of a training by number.
 
-    def __init__(self, images: Tensor, labels: Tensor, settings: Settings) -> None:
-        self.images, self.labels, self.settings = images, labels, settings
+    images: float32 [N, C, H, W]; labels: int64 [N]; both on the device; g_labels: from the number of a batch and the
+    labels of its real images to those of G's images.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, settings: Settings, g_labels: Callable[[int, Tensor], Tensor]
+    ) -> None:
+        self.images, self.labels, self.settings, self.g_labels = images, labels, settings, g_labels
         self.order = batch_order(settings, labels)
 
     def parts(self, batch: int, due: Sequence[DuePenalty], mine: range) -> list[Part]:
@@ -48,9 +54,9 @@ class Batches:
         rows = self.order.rows(batch).to(device)
         of_real, of_fake = self._views("real", batch), self._views("fake", batch)
         real_images = pack(seen(self.images[rows], *of_real), settings.packing)
-        labels = self.labels[rows], self.labels[rows[:: settings.packing]]
+        y = self.g_labels(batch, self.labels[rows])
         z, uniform, normal = (draw.to(device) for draw in self._draws(batch, due))
-        tensors = labels[0], z, real_images, labels[1], uniform, normal, *of_fake
+        tensors = y, z, real_images, y[:: settings.packing], uniform, normal, *of_fake
         chunks = (tensor.chunk(settings.shards)[mine.start : mine.stop] for tensor in tensors)
         return [Part(*part) for part in zip(*chunks, strict=True)]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from stages.gan import auxiliaries
 from stages.gan.losses import LOSSES
 from stages.gan.penalties import PENALTIES
 from stages.gan.settings import PenaltyTerm, Settings
@@ -17,6 +18,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     for name, term in terms.items():
         for key, text in _of_a_penalty(settings, name, term):
             yield f"penalties.{name}.{key}", text
+    yield from auxiliaries.load(settings.auxiliary).contradictions(settings)
     if settings.burn_in.kimg > settings.total_kimg:
         most = f"at most the {settings.total_kimg:g} kimg of the training"
         yield "burn_in.kimg", f"expected {most}, found {settings.burn_in.kimg:g}"

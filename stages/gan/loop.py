@@ -173,7 +173,7 @@ class Loop:
         epochs = [self._epochs_done(step) for step in rises(self._pictures_due, steps)]
         pictures = ["real.png", *(f"epoch_{epoch:04}.png" for epoch in epochs)]
         if steps >= self.trainer.settings.total_steps:
-            pictures.append("final.png")
+            pictures += ["final.png", *self.trainer.auxiliary.picture_names]
         kept_at = list(rises(self.trainer.settings.snapshots_due, steps))
         kinds = (SNAPSHOT, LOOK)
         return [*(f"{PICTURE}{name}" for name in pictures), *(f"{kind}{step}" for step in kept_at for kind in kinds)]
@@ -197,6 +197,9 @@ class Loop:
             self._draw(f"epoch_{self._epochs_done(step):04}.png")
         if self.is_done:
             self._draw("final.png")
+            trainer = self.trainer
+            for name, png in trainer.auxiliary.pictures(trainer.ema, trainer.images.device).items():
+                self.journal.add(f"{PICTURE}{name}", png)
         if self._rises(self.trainer.settings.snapshots_due):
             self.journal.add(f"{SNAPSHOT}{step}", pack_tensors(self.trainer.ema.state_dict(), {}))
 

@@ -20,8 +20,8 @@ from stages.gan.initial import INIT, REMEDY, read_net
 class Sampler:
     """A generator with its latents: labels in, images out, a constant block at a time.
 
-    num_classes: 0 if the generator is unconditional; source: where the generator is from, for messages; remarks: what
-    the training says of it.
+    num_classes: 0 if no class can be asked of the generator, which reads labels as codes or not at all; source: where
+    the generator is from, for messages; remarks: what the training says of it.
     """
 
     def __init__(
@@ -78,7 +78,8 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
         generator = architectures.rebuilt_generator(meta["network"], arguments, tensors)
         if arguments["num_classes"] not in (0, len(classes)):
             raise ValueError(f"expected the names of {arguments['num_classes']} classes, found {len(classes)}")
-        return Sampler(generator, arguments["z_dim"], arguments["num_classes"], seed, source, remarks_of(meta))
+        num_classes = 0 if meta.get(architectures.CODES) else arguments["num_classes"]
+        return Sampler(generator, arguments["z_dim"], num_classes, seed, source, remarks_of(meta))
     except ValueError as error:
         remedy = REMEDY if Path(source).parts[-3:-2] == (INIT,) else "dvc repro train_gan"
         raise UserError(

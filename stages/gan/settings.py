@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.common.params import StageParams, known_name
+from stages.gan import auxiliaries
 from stages.gan.images_shown import kimg_shown
 from stages.gan.losses import LOSSES
 from stages.gan.optimizers import OPTIMIZERS
@@ -71,6 +72,11 @@ class Settings(StageParams):
         str, known_name(lambda: OPTIMIZERS), Field(description="an entry of OPTIMIZERS in stages/gan/optimizers.py")
     ]
     conditional: Annotated[bool, Field(description="whether G and D are given the class")]
+    auxiliary: Annotated[
+        str, known_name(auxiliaries.names), Field(description="a module in stages/gan/auxiliary; none for none")
+    ]
+    auxiliary_weight: Annotated[float, Field(gt=0, le=1000, description="factor of the auxiliary objective's terms")]
+    continuous_codes: Annotated[int, Field(ge=0, description="of auxiliary infogan: entries of z that D finds again")]
     z_dim: Annotated[int, Field(ge=1, le=4096, description="entries of the latent z")]
     batch_size: Annotated[int, Field(ge=1, description="real images in each of D's steps")]
     shards: Annotated[int, Field(ge=1, le=64, description="fixed parts of a batch; normalisation sees one at a time")]
@@ -101,6 +107,11 @@ class Settings(StageParams):
         if self.batch_size % self.shards:
             raise ValueError(f"expected batch_size to be a multiple of shards ({self.shards})")
         return self
+
+    @property
+    def penalty_weights(self) -> dict[str, float]:
+        """The weight of each penalty."""
+        return {name: term.weight for name, term in self.penalties.items()}
 
     @property
     def images_per_step(self) -> int:

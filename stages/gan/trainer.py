@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from stages.gan import schedules
 from stages.gan.augment import seen
+from stages.gan.auxiliaries import Objective, judged
 from stages.gan.batches import Batches, Part
 from stages.gan.ema import ema_decay, frozen_copy, update_ema
 from stages.gan.layers import iterate_spectral_norms
@@ -63,6 +64,7 @@ class Trainer:
         labels: Tensor,
         settings: Settings,
         team: Team,
+        auxiliary: Objective | None = None,
     ) -> None:
         self.G, self.D, self.images, self.labels = generator, discriminator, images, labels
         self.settings, self.team = settings, team
@@ -70,7 +72,8 @@ class Trainer:
         build, betas = OPTIMIZERS[settings.optimizer], (settings.betas[0], settings.betas[1])
         self.opt_g = build(list(generator.parameters()), settings.lr_g, betas)
         self.opt_d = build(list(discriminator.parameters()), settings.lr_d, betas)
-        self.batches = Batches(images, labels, settings)
+        self.auxiliary = auxiliary or Objective(settings, 0)
+        self.batches = Batches(images, labels, settings, self.auxiliary.labels)
         self.loss = smoothed(LOSSES[settings.loss], settings.label_smoothing)
 
     def step(self, step: int) -> Tensor:
@@ -102,8 +105,8 @@ class Trainer:
         buffers = {name: buffer.clone() for name, buffer in self.G.named_buffers()}
         with torch.set_grad_enabled(learns), self._autocast():
             images = functional_call(self.G, buffers, (part.z, part.y))
-            judged = pack(seen(images, part.shifts, part.noise), self.settings.packing)
-        return Fake(judged, [buffer for buffer in buffers.values() if buffer.is_floating_point()])
+            images = pack(seen(images, part.shifts, part.noise), self.settings.packing)
+        return Fake(images, [buffer for buffer in buffers.values() if buffer.is_floating_point()])
 
     def _d_part(self, part: Part, fake_images: Tensor, due: Sequence[DuePenalty]) -> PartResult:
         """One part's share of D's step, with the penalties that are due."""
@@ -111,13 +114,15 @@ class Trainer:
         real_images = part.real_images.detach().requires_grad_("real" in differentiated)
         fake_images = fake_images.requires_grad_("fake" in differentiated)
         with kept_buffers(self.D), self._autocast():
-            real_logits, fake_logits = self.D(real_images, part.d_y).float(), self.D(fake_images, part.d_y).float()
+            real_logits, real_said = judged(self.D, real_images, part.d_y)
+            fake_logits, fake_said = judged(self.D, fake_images, part.d_y)
             d_loss = self.loss.discriminator(real_logits, fake_logits)
             statistics = copied_statistics(self.D)  # of real and fake images, not of those beside them
-            judged: Judged = {"real": (real_logits, real_images), "fake": (fake_logits, fake_images)}
-            objective, norms = d_loss, torch.zeros_like(d_loss[:1])
+            of_images: Judged = {"real": (real_logits, real_images), "fake": (fake_logits, fake_images)}
+            objective = d_loss + self.auxiliary.d_terms(real_said, fake_said, part.d_y, part.z)
+            norms = torch.zeros_like(d_loss[:1])
             for penalty in due:
-                squares = penalty.squared_norms(self.D, judged, part.d_y, part.uniform, part.normal)
+                squares = penalty.squared_norms(self.D, of_images, part.d_y, part.uniform, part.normal)
                 objective = objective + spread(penalty.value(squares), len(d_loss))
                 norms = norms + penalty.term.interval * squares.detach().mean()
             gradients = torch.autograd.grad(objective.mean(), list(self.D.parameters()))
@@ -127,12 +132,14 @@ class Trainer:
     def _g_part(self, part: Part, fake: Fake) -> PartResult:
         """One part's share of G's step."""
         with kept_buffers(self.D), self._autocast():
-            fake_logits = real_logits = self.D(fake.images, part.d_y).float()
+            fake_logits, fake_said = judged(self.D, fake.images, part.d_y)
+            real_logits = fake_logits
             if self.loss.paired:
                 with torch.no_grad():
                     real_logits = self.D(part.real_images, part.d_y).float()
             g_loss = self.loss.generator(fake_logits, real_logits)
-            gradients = torch.autograd.grad(g_loss.mean(), list(self.G.parameters()))
+            objective = g_loss + self.auxiliary.g_terms(fake_said, part.d_y, part.z)
+            gradients = torch.autograd.grad(objective.mean(), list(self.G.parameters()))
             return PartResult(gradients, fake.statistics, g_loss.detach().mean().reshape(1))
 
     def _update(self, net: nn.Module, optimizer: Optimizer, results: list[PartResult]) -> Tensor:

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from stages.common import draws
 from stages.common.initialise import initialise
 from stages.common.params import read_params_file
+from stages.gan.layers import iterate_spectral_norms, spectrally_normalise
 from stages.gan.losses import LOSSES
 from stages.gan.settings import Settings
 from stages.gan.team import Team
@@ -295,3 +296,19 @@ def test_training_teaches_g_to_raise_the_logits() -> None:
     figures = [dict(zip(FIGURES, made.step(step).tolist(), strict=True)) for step in range(60)]
     assert figures[-1]["g_loss"] < figures[0]["g_loss"]
     assert figures[-1]["fake_logits"] > figures[0]["fake_logits"]
+
+
+def test_spectral_normalisation_iterates_once_a_step_of_d_whatever_the_number_of_parts() -> None:
+    """Each part judges by the same weights, and the mean over the parts is exactly what the iteration gave."""
+    for shards, d_steps in ((1, 1), (4, 1), (2, 2)):
+        G, D = players()
+        spectrally_normalise(D)
+        initialise(D, 0, "D")
+        made = trainer((G, D), shards, d_steps=d_steps, total_kimg=1.0)
+        before = copy.deepcopy(D)
+        iterate_spectral_norms(before)
+        made.step(0)
+        if d_steps == 1:
+            assert_close(dict(D.named_buffers()), dict(before.named_buffers()), rtol=0, atol=0)
+        else:  # the second iteration is on the weights after the first step
+            assert not any(map(torch.equal, D.buffers(), before.buffers()))

@@ -1,0 +1,5 @@
+"""No auxiliary objective: G and D alone."""
+
+from stages.gan.auxiliaries import Objective
+
+Chosen = Objective
