@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -62,9 +63,8 @@ def test_bars_are_percent_of_each_set_and_hold_those_far_out() -> None:
     assert axes.child_axes == []
     texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
     assert texts == ["samples, mean 250000.00", "digits, mean 0.60"]
-    digits, samples = (patch.get_path().vertices[:, 1] for patch in axes.patches)  # the last one is drawn first
-    if samples.max() > digits.max():
-        digits, samples = samples, digits
+    digits, samples = (np.asarray(patch.get_path().vertices)[:, 1] for patch in axes.patches)
+    digits, samples = sorted((digits, samples), key=max, reverse=True)
     assert samples.max() == pytest.approx(75)
     assert digits.max() == pytest.approx(100)
     assert samples[samples > 0].min() == pytest.approx(25)
