@@ -202,6 +202,7 @@ def test_there_is_a_recipe_for_every_kind_of_addition() -> None:
         "dataset",
         "file format",
         "metric",
+        "picture",
         "hyper-parameter",
         "stage",
     ]
