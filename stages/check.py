@@ -13,7 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages import baseline, download, evaluate, generate, normalize, track, train_classifier, train_gan, two_sample
+from stages import (
+    baseline,
+    download,
+    evaluate,
+    generate,
+    inspect,
+    normalize,
+    track,
+    train_classifier,
+    train_gan,
+    two_sample,
+)
 from stages.checking import limits
 from stages.checking.workspace import workspace_problems
 from stages.common import memory as machine
@@ -34,6 +45,7 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "train_classifier": train_classifier.Params,
     "train_gan": train_gan.Params,
     "generate": generate.Params,
+    "inspect": inspect.Params,
     "track": track.Params,
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
@@ -109,16 +121,20 @@ def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
     for path in initial_files(data, sections["train_gan"].init_from):
         yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
     network = sections["train_gan"].network
-    for key, path in read_files(data, sections).items():
+    for key, path in read_files(data, sections):
         yield from (f"{key}: {line}" for line in refusals(partial(require_network, path, network)))
     if sections["evaluate"].protocol == "inception":
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
 
 
-def read_files(data: Path, sections: dict[str, Any]) -> dict[str, Path]:
-    """The files of networks of earlier runs that stages only read, by the keys that name them."""
-    origin = sections["generate"].generator
-    return {} if origin == OWN_RUN else {"generate.generator": data / origin / "generator.safetensors"}
+def read_files(data: Path, sections: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+    """The files of networks of earlier runs that stages only read, after the keys that name them."""
+    drawn, inspected = sections["generate"].generator, sections["inspect"].nets
+    for key, origin, nets in (
+        ("generate.generator", drawn, ["generator"]),
+        ("inspect.nets", inspected, ["generator", "discriminator"]),
+    ):
+        yield from ((key, data / origin / f"{net}.safetensors") for net in nets if origin != OWN_RUN)
 
 
 def require_network(path: Path, network: str) -> None:
@@ -133,7 +149,7 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
     options: of the chosen network; on_cpu: whether it is trained there, in the memory that this looks at.
     """
     size, training, memory = sections["normalize"].size, sections["train_gan"], machine.memory_limit()
-    num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track")}
+    num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track", "inspect")}
     generator, discriminator = net_costs(training, options, size)
     if generator and discriminator and on_cpu:
         batch = training.batch_size, training.shards, training.packing
@@ -204,7 +220,8 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
         if (batch_size := sections[stage].batch_size) > images:
             yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
     compared = min(sections["evaluate"].num_images, sections["generate"].num_images)
-    for stage, images in (("evaluate", compared), ("track", sections["track"].num_images)):
+    images_of = {stage: sections[stage].num_images for stage in ("track", "inspect")}
+    for stage, images in {"evaluate": compared, **images_of}.items():
         if (neighbours := sections[stage].neighbours) >= images:
             yield f"{stage}.neighbours: expected less than the {images} images compared, found {neighbours}"
 

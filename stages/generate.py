@@ -32,10 +32,11 @@ class Params(StageParams):
         Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)],
         Field(description="labels drawn round-robin, one per image; all: every class, balanced"),
     ]
-    truncation: Annotated[
+    cut: Annotated[
         Literal["none"] | Annotated[float, Field(ge=0.01, le=10)],
         Field(description="where the normal distribution of the latents ends on both sides; none: nowhere"),
     ]
+    pull: Annotated[float, Field(ge=0, le=1, description="part of the way to the latent that is typical of the class")]
     pictured: Annotated[
         list[Annotated[int, Field(ge=0, lt=2**63)]],
         Field(min_length=2, max_length=50, description="numbers of the samples whose latents the pictures show"),
@@ -47,14 +48,14 @@ def run(params: Params, data: Path) -> None:
     """Read the generator; write samples as uint8 with their labels, and the pictures."""
     sampler, classes = read_sampler(data / params.generator / "generator.safetensors", params.seed)
     drawn = labels_to_draw(params.classes, classes)
-    cut = None if params.truncation == "none" else params.truncation
-    subject = Subject(sampler, classes, drawn, params.pictured, cut)
-    y = torch.tensor(subject.labels_of(params.num_images))
-    images = to_levels(sampler.images(subject.latents(range(params.num_images)), y))
+    cut = None if params.cut == "none" else params.cut
+    subject = Subject(sampler, classes, drawn, params.pictured, cut, params.pull)
+    labels = subject.labels_of(params.num_images)
+    images = to_levels(subject.images(subject.latents(range(params.num_images)), labels))
     pictures = {name: draw(subject) for name, draw in PICTURES.items()}
-    labels = y if sampler.num_classes else torch.full_like(y, NO_LABEL)
+    y = torch.tensor(labels if sampler.num_classes else [NO_LABEL] * len(labels))
     folder = data / "generate"
-    save_image_set(folder / "samples.safetensors", images, labels, classes, sampler.remarks)
+    save_image_set(folder / "samples.safetensors", images, y, classes, sampler.remarks)
     for name, png in pictures.items():
         write_bytes(folder / name, png)
     print(f"{params.num_images} samples of {len(drawn)} classes")

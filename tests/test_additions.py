@@ -64,7 +64,7 @@ def test_the_tests_of_what_was_added_pass(clone: Clone) -> None:
 
 
 def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
-    """One run with the new network, loss, penalty, optimiser, dataset, metric, hyper-parameter and stage."""
+    """One run with the new network, loss, penalty, optimiser, dataset, metric, picture, hyper-parameter and stage."""
     clone.set_params(combined(CHOSEN))
     printed = clone.dvc("repro", GAN_PROCESSES="1", GAN_DATA_SOURCE="")
     assert "Running stage 'contrast'" in printed
@@ -75,6 +75,7 @@ def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
     assert metrics["mean_distance_ratio"] > 0
     contrast = json.loads((clone.root / "data/contrast/contrast.json").read_text(encoding="utf-8"))
     assert -1 < contrast["pixel_mean"] < 1
+    assert (clone.root / "data/generate/average.png").read_bytes().startswith(b"\x89PNG")
     assert "Running stage" not in clone.dvc("repro")
 
 

@@ -226,6 +226,7 @@ def test_device_that_is_not_there(tmp_path: Path) -> None:
         ("generate.num_images", 9, "two_sample.batch_size: expected at most the 12 images there are, found "),
         ("evaluate.num_images", 3, "evaluate.neighbours: expected less than the 3 images compared, found "),
         ("track.num_images", 3, "track.neighbours: expected less than the 3 images compared, found "),
+        ("inspect.num_images", 4, "inspect.neighbours: expected less than the 4 images compared, found "),
     ],
 )
 def test_sections_that_contradict_each_other(key: str, value: Any, expected: str, tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ def test_a_generator_to_draw_from_must_be_there_and_of_the_chosen_network(tmp_pa
         run(tmp_path, content)
     write_tensors(path, {"w": torch.zeros(1)}, {"network": "dcgan", "arguments": {}})
     assert run(tmp_path, content).exists()
+    content["inspect"]["nets"] = "init/earlier"
+    with pytest.raises(UserError, match=r"inspect\.nets: .*/discriminator\.safetensors is missing"):
+        run(tmp_path, content)
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ def test_there_is_a_recipe_for_every_kind_of_addition() -> None:
         "dataset",
         "file format",
         "metric",
+        "picture",
         "hyper-parameter",
         "stage",
     ]

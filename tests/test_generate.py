@@ -30,7 +30,7 @@ GENERATOR = Path("train_gan/generator.safetensors")
 
 
 def params(**changes: Any) -> generate.Params:
-    values = {"generator": "train_gan", "num_images": 21, "classes": "all", "truncation": "none", "seed": 1}
+    values = {"generator": "train_gan", "num_images": 21, "classes": "all", "cut": "none", "pull": 0.0, "seed": 1}
     values |= {"pictured": [0, 1, 2, 3]} | changes
     return validate_section({"generate": values}, "generate", generate.Params)
 
@@ -150,7 +150,7 @@ def test_numbers_choose_the_samples_that_pictures_show(upstream: Path) -> None:
 def test_truncated_samples_are_those_of_truncated_latents(upstream: Path, sampler: Sampler) -> None:
     generate.run(params(), upstream)
     whole, _ = read_tensors(upstream / "generate" / "samples.safetensors")
-    generate.run(params(truncation=0.5), upstream)
+    generate.run(params(cut=0.5), upstream)
     samples, _ = read_tensors(upstream / "generate" / "samples.safetensors")
     z = truncated(sampler.latents("z", 21), 0.5)
     assert torch.equal(samples["images"], to_levels(sampler.images(z, torch.arange(21) % len(CLASSES))))

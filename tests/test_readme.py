@@ -45,7 +45,7 @@ def test_the_picture_is_that_of_the_committed_run(committed: Path) -> None:
     lock = YAML(typ="safe").load((committed / "dvc.lock").read_text(encoding="utf-8"))
     recorded = {out["path"]: out["md5"] for out in lock["stages"]["track"]["outs"]}
     shown = hashlib.md5((committed / readme.SHOWN_PICTURE).read_bytes(), usedforsecurity=False).hexdigest()
-    assert shown == recorded[readme.PICTURE.as_posix()], "python -m tools.readme copies it"
+    assert shown == recorded.get(readme.PICTURE.as_posix()), "python -m tools.readme copies it"
     assert f"]({readme.SHOWN_PICTURE.as_posix()})" in TEXT
 
 

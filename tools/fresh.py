@@ -21,7 +21,7 @@ OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYT
 """Variables of the user that change how Python runs."""
 SHELL = {} if os.name == "nt" else {"SHELL": "/bin/sh"}
 """DVC starts stages with the user's shell, which may be none that takes commands, or follow settings of its own."""
-NAMING_INIT = (("train_gan", "init_from"), ("generate", "generator"))
+NAMING_INIT = (("train_gan", "init_from"), ("generate", "generator"), ("inspect", "nets"))
 """Keys that may name a folder of data/init."""
 PATIENCE_S = 60
 """How long DVC and a stage may take to end after they were asked to."""

@@ -43,6 +43,7 @@ PIPELINE = combined(
             "device": "cpu",
         },
         "generate": {"num_images": 200},
+        "inspect": {"num_images": 100, "neighbours": 3, "cuts": [1.0], "pulls": [0.3]},
         "track": {"num_images": 100, "neighbours": 3},
         "evaluate": {"num_images": 200, "neighbours": 3},
         "baseline": {"width": 8, "epochs": 1, "batch_size": 50, "seeds": [1]},

@@ -100,6 +100,15 @@ def rebuilt_generator(network: object, arguments: object, tensors: Mapping[str, 
 
     Raises ValueError, in one line, if they make no generator; nothing larger than the tensors is built to find out.
     """
+    return _rebuilt("Generator", network, arguments, tensors)
+
+
+def rebuilt_discriminator(network: object, arguments: object, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The D of such a file, likewise."""
+    return _rebuilt("Discriminator", network, arguments, tensors)
+
+
+def _rebuilt(player: str, network: object, arguments: object, tensors: Mapping[str, Tensor]) -> nn.Module:
     if not isinstance(network, str) or not isinstance(arguments, dict):
         raise ValueError(f"expected a network and its arguments, found {shown(network)} and {shown(arguments)}")
     architecture = load(network)
@@ -112,7 +121,7 @@ def rebuilt_generator(network: object, arguments: object, tensors: Mapping[str, 
     except ValidationError as error:
         raise ValueError(first_mistake("arguments", error)) from None
     try:
-        return built_to_fit(partial(architecture.Generator, **arguments), tensors)
+        return built_to_fit(partial(getattr(architecture, player), **arguments), tensors)
     except (TypeError, RuntimeError) as error:  # of a network that refuses its arguments
         raise ValueError(one_line(error)) from None
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stages.common.errors import UserError
-from stages.common.files import read_packed, unpack_tensors
+from stages.common.files import read_packed, read_tensors, unpack_tensors
 from stages.common.shown import listed, plain
 from stages.common.weights import require_fitting
 
@@ -37,6 +37,21 @@ def read_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         described = f"a description of {listed(list(meta)) or 'nothing'}"
         raise UserError(f"{path}: expected the network and the arguments of a {path.stem}, found {described}; {REMEDY}")
     return tensors, meta
+
+
+def read_stored(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and description of a network of this run or of an earlier one. Raises UserError as read_net."""
+    return read_net(path) if is_of_earlier_run(path) else read_tensors(path)
+
+
+def remedy_for(path: Path) -> str:
+    """What to do about a file that holds no network that this code can rebuild."""
+    return REMEDY if is_of_earlier_run(path) else f"dvc repro {OWN_RUN}"
+
+
+def is_of_earlier_run(path: Path) -> bool:
+    """Whether a network's file is in a folder of data/init."""
+    return path.parts[-3:-2] == (INIT,)
 
 
 def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, object]) -> None:

@@ -10,11 +10,10 @@ from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.class_names import class_names
 from stages.common.errors import UserError
-from stages.common.files import read_tensors
 from stages.common.images import remarks_of
 from stages.common.shown import one_line
 from stages.gan import architectures
-from stages.gan.initial import INIT, REMEDY, read_net
+from stages.gan.initial import read_stored, remedy_for
 
 
 class Sampler:
@@ -61,7 +60,7 @@ def read_sampler(path: Path, seed: int) -> tuple[Sampler, list[str]]:
 
     Raises UserError, which names the file, if it is missing or holds no generator that this code can rebuild.
     """
-    tensors, meta = read_net(path) if path.parents[1].name == INIT else read_tensors(path)
+    tensors, meta = read_stored(path)
     sampler = sampler_from(tensors, meta, seed, str(path))
     return sampler, class_names(meta["classes"])
 
@@ -81,7 +80,5 @@ def sampler_from(tensors: dict[str, Tensor], meta: dict[str, Any], seed: int, so
         num_classes = 0 if meta.get(architectures.CODES) else arguments["num_classes"]
         return Sampler(generator, arguments["z_dim"], num_classes, seed, source, remarks_of(meta))
     except ValueError as error:
-        remedy = REMEDY if Path(source).parts[-3:-2] == (INIT,) else "dvc repro train_gan"
-        raise UserError(
-            f"{source} holds no generator that this code can rebuild ({one_line(error)}); {remedy}"
-        ) from None
+        reason = f"no generator that this code can rebuild ({one_line(error)})"
+        raise UserError(f"{source} holds {reason}; {remedy_for(Path(source))}") from None

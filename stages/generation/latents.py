@@ -52,3 +52,16 @@ def truncated(z: Tensor, cut: float | None) -> Tensor:
     tail = torch.special.ndtr(-z.double().abs())
     size = -torch.special.ndtri(beyond + tail * (1 - 2 * beyond))
     return (size.clamp(0, cut).copysign(z.double())).to(z.dtype)
+
+
+def pulled(z: Tensor, typical: Tensor, pull: float) -> Tensor:
+    """Latents turned towards others on the sphere, by a part of the angle between them; 0 leaves them as they are.
+
+    The truncation trick of Karras et al. 2019, "A style-based generator architecture", section B, for generators that
+    read only the direction of a latent, which `truncated` hardly changes. z, typical: [..., N]; pull: in [0, 1].
+    """
+    if pull == 0:
+        return z
+    lengths = z.norm(dim=-1, keepdim=True)
+    centre = typical * (lengths / typical.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(z.dtype).tiny))
+    return spherical(z, centre, torch.full((1,), pull))

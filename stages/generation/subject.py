@@ -1,7 +1,7 @@
 """What the pictures of a generator show: its samples, by their numbers and classes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 
 import torch
@@ -10,7 +10,10 @@ from torch import Tensor
 from stages.common.grids import MOST_COLUMNS
 from stages.evaluation.shown_names import plain_names
 from stages.gan.sampler import Sampler
-from stages.generation.latents import truncated
+from stages.generation.latents import pulled, truncated
+
+CANDIDATES, PART = 500, 0.1
+"""Samples of a class, and which part of them is nearest to their mean image: those whose latents are typical."""
 
 
 @dataclass(frozen=True)
@@ -18,22 +21,38 @@ class Subject:
     """A generator, and what of it is to be seen.
 
     classes: the names of all classes; labels: those that are drawn; numbers: of the samples whose latents are looked
-    at; cut: where the latents' distribution ends, None if nowhere.
+    at; cut: where the latents' distribution ends, None if nowhere; pull: how far a latent is turned towards the typical
+    one of its class, from 0 to 1.
     """
 
     sampler: Sampler
     classes: list[str]
     labels: list[int]
     numbers: list[int]
-    cut: float | None
+    cut: float | None = None
+    pull: float = 0.0
+    typical: dict[tuple[int, float | None], Tensor] = field(default_factory=dict)
+    """The typical latents that are known, by label and cut."""
 
     def latents(self, numbers: Sequence[int]) -> Tensor:
-        """The latents of the samples with these numbers: [len(numbers), z_dim]."""
+        """The latents of the samples with these numbers, truncated: [len(numbers), z_dim]."""
         return truncated(self.sampler.numbered(numbers), self.cut)
 
     def images(self, z: Tensor, labels: Sequence[int]) -> Tensor:
-        """Images [len(z), C, H, W] in [-1, 1] of these latents [N, z_dim] and labels."""
+        """Images [len(z), C, H, W] in [-1, 1] of these latents [N, z_dim], pulled, and labels."""
+        if self.pull:
+            z = pulled(z, torch.stack([self._typical(label) for label in labels]), self.pull)
         return self.sampler.images(z, torch.tensor(labels))
+
+    def _typical(self, label: int) -> Tensor:
+        """The mean latent [z_dim] of the samples of a class that are nearest to their mean, by pixels."""
+        label = label if self.sampler.num_classes else 0
+        if (label, self.cut) not in self.typical:
+            z = self.latents(range(CANDIDATES))
+            images = self.sampler.images(z, torch.full((CANDIDATES,), label)).flatten(1)
+            nearest = (images - images.mean(dim=0)).norm(dim=1).argsort(stable=True)[: round(PART * CANDIDATES)]
+            self.typical[label, self.cut] = z[nearest].mean(dim=0)
+        return self.typical[label, self.cut]
 
     def labels_of(self, count: int) -> list[int]:
         """The labels of the first `count` samples: those that are drawn, round-robin."""

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from stages.common.errors import UserError
 from tests.wheels import FAKE_DVC, wheel
 from tools.clone import Clone, user_environment
-from tools.fresh import find_commit
+from tools.fresh import find_commit, initial_names
 from tools.locked import FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -222,6 +223,21 @@ def started(toy: Project) -> Project:
     toy.dvc("repro", "--quiet")
     toy.commit()
     return toy
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"train_gan": {"init_from": "none"}, "generate": {"generator": "train_gan"}}, ["none"]),
+        (
+            {"generate": {"generator": "init/b"}, "inspect": {"nets": "init/a"}, "train_gan": {"init_from": "b"}},
+            ["a", "b"],
+        ),
+        ({"generate": {}, "inspect": None}, []),
+    ],
+)
+def test_every_folder_of_nets_that_params_name_comes_along(params: dict[str, Any], expected: list[str]) -> None:
+    assert initial_names(params) == expected
 
 
 def test_nets_to_start_from_come_from_the_cache_of_the_project(started: Project) -> None:

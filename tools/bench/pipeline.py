@@ -33,6 +33,7 @@ NEEDED = (
     "normalize/train.safetensors",
     "train_classifier/classifier.safetensors",
     "train_gan/generator.safetensors",
+    "train_gan/discriminator.safetensors",
     "train_gan/snapshots.safetensors",
     "generate/samples.safetensors",
 )
