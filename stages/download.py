@@ -1,7 +1,7 @@
 """Get the files of a dataset from the first of its sources that has them, and write them as four IDX files.
 
-Every file is verified by the SHA-256 of its uncompressed bytes, whatever its source, before anything is made of it:
-which source gave it, and how compressed, changes nothing in the outs.
+Every file is verified by its checksum, whatever its source, before anything is made of it: which source gave it, and
+how compressed, changes nothing in the outs.
 """
 
 from collections.abc import Iterator
@@ -95,11 +95,12 @@ def _sources(dataset: Dataset) -> Iterator[Source]:
 
 def _nowhere(name: str, dataset: Dataset, missing: list[str], failures: list[str]) -> str:
     files = ", ".join(file.remote_name or name for name, file in dataset.files.items())
+    form = "plain or .gz" if all(file.sha256 for file in dataset.files.values()) else "compressed, as published"
     return "\n  ".join(
         [
             f"no source gave {', '.join(missing)} of {name}:",
             *failures,
-            f"what to do: put {files} (plain or .gz) in a folder and name it, `GAN_DATA_SOURCE=<folder> dvc repro`",
+            f"what to do: put {files} ({form}) in a folder and name it, `GAN_DATA_SOURCE=<folder> dvc repro`",
         ]
     )
 
