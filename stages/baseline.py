@@ -29,6 +29,7 @@ def run(params: Params, data: Path) -> None:
     train, test = load_alike(*paths)
     require_every_class(paths[0], train)
     require_test_digits(paths[1], test)
+    train, test = train.unstacked(), test.unstacked()
     recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
     accuracy = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
     baseline = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)

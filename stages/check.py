@@ -23,7 +23,6 @@ from stages.common.params import PARAMS_FILE, StageParams, read_params_file, val
 from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
-from stages.datasets import registry
 from stages.evaluation.inception import load_inception
 from stages.gan import architectures, devices
 from stages.gan.initial import initial_files, read_net
@@ -89,7 +88,7 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
 
 def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: Path, data: Path) -> Iterator[str]:
     """A line for each key whose valid value cannot work beside the others, with these files, or on this machine."""
-    yield from contradictions(sections)
+    yield from contradictions(data, sections)
     yield from unmet(data, sections)
     choices: list[devices.Choice] = []
     yield from refusals(lambda: choices.append(devices.choose(sections["train_gan"].device)))
@@ -163,16 +162,9 @@ def refusals(attempt: Callable[[], object]) -> list[str]:
     return []
 
 
-def contradictions(sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each key that needs more than a key of another section provides."""
-    classes = registry.load(sections["download"].dataset).classes
-    kept: Any = sections["normalize"].classes
-    kept = range(len(classes)) if kept == "all" else kept
-    drawn: Any = sections["generate"].classes
-    drawn = range(len(kept)) if drawn == "all" else drawn
-    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
-        if unknown := [str(label) for label in labels if label >= len(known)]:
-            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
+def contradictions(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each key that needs more than a key of another section, or the dataset, provides."""
+    yield from unknown_labels(data, sections)
     limit = sections["normalize"].limit
     num_samples, judges = sections["generate"].num_images, sections["two_sample"]
     beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
@@ -185,6 +177,22 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
     for stage, images in (("evaluate", compared), ("track", sections["track"].num_images)):
         if (neighbours := sections[stage].neighbours) >= images:
             yield f"{stage}.neighbours: expected less than the {images} images compared, found {neighbours}"
+
+
+def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each key that names labels that the dataset, or what normalize keeps of it, does not have."""
+    try:
+        classes = download.chosen(sections["download"], data).classes
+    except UserError as error:
+        yield f"download.folder: {error}"
+        return
+    kept: Any = sections["normalize"].classes
+    kept = range(len(classes)) if kept == "all" else kept
+    drawn: Any = sections["generate"].classes
+    drawn = range(len(kept)) if drawn == "all" else drawn
+    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
+        if unknown := [str(label) for label in labels if label >= len(known)]:
+            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
 
 
 def locked_versions(lock: Path) -> dict[str, str]:

@@ -34,6 +34,8 @@ def run(params: Params, data: Path) -> None:
     train, validation = load_alike(*paths)
     require_every_class(paths[0], train)
     require_labels(paths[1], validation)
+    # Of stacks it learns the single images, one channel each.
+    train, validation = train.unstacked(), validation.unstacked()
     if len(train) < params.batch_size:
         raise UserError(
             f"train_classifier.batch_size: expected at most the {len(train)} training digits, found {params.batch_size}"

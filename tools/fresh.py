@@ -46,7 +46,7 @@ def find_commit(root: Path, revision: str) -> str:
 def clean_clone(root: Path, commit: str) -> Iterator[Path]:
     """A clone of that commit without any cache, in a temporary folder that is deleted in the end.
 
-    The nets that its training starts from, if any, come along: see bring_initial.
+    What no stage makes, such as nets that its training starts from, comes along: see bring_inputs.
     """
     with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
         clone = clone_repository(root, Path(folder) / "clone")
@@ -57,29 +57,41 @@ def clean_clone(root: Path, commit: str) -> Iterator[Path]:
             raise UserError(
                 f"{commit[:7]} has no folder {clone.relative_to(Path(folder) / 'clone')}: the project was elsewhere"
             )
-        bring_initial(root, clone)
+        bring_inputs(root, clone)
         yield clone
 
 
-def bring_initial(root: Path, clone: Path) -> None:
-    """Get the nets that the clone's training starts from, data/init/<name>, from the cache of the project at root.
+INPUTS = (("train_gan", "init_from", "init"), ("download", "folder", "images"))
+"""Sections and keys of params.yaml that name a folder in that folder of data."""
 
-    They are inputs that no stage makes: `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises
-    UserError if they are neither in Git nor in that cache.
+
+def bring_inputs(root: Path, clone: Path) -> None:
+    """Get what no stage makes, nets and images, from the cache of the project at root.
+
+    `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises UserError if they are neither in Git nor
+    in that cache.
     """
-    section = read_params_file(clone / "params.yaml").get("train_gan")
-    name = section.get("init_from") if isinstance(section, dict) else None
-    folder = clone / "data" / "init" / str(name)
-    added = [path for path in (folder.with_name(f"{name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
-    if name is None or (folder.is_dir() and not added):
+    params = read_params_file(clone / "params.yaml")
+    for section, key, parent in INPUTS:
+        values = params.get(section)
+        name = values.get(key) if isinstance(values, dict) else None
+        if name is not None:
+            _bring(root, clone, clone / "data" / parent / str(name))
+
+
+def _bring(root: Path, clone: Path, folder: Path) -> None:
+    """One folder of the clone."""
+    shown = folder.relative_to(clone).as_posix()
+    added = [path for path in (folder.with_name(f"{folder.name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
+    if folder.is_dir() and not added:
         return
     targets = [path.relative_to(clone).as_posix() for path in added]
     if not targets:
-        raise UserError(f"data/init/{name} is not committed: `dvc add` it and commit data/init/{name}.dvc")
-    remote = ("remote", "add", "--quiet", "--local", "project", _cache(root))
+        raise UserError(f"{shown} is not committed: `dvc add` it and commit {shown}.dvc")
+    remote = ("remote", "add", "--force", "--quiet", "--local", "project", _cache(root))
     if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
         raise UserError(
-            f"the nets of data/init/{name} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets them "
+            f"the files of {shown} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets them "
             f"from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
         )
 

@@ -5,7 +5,7 @@ the 256 grey levels as uint8; both are read the same.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,16 @@ LARGEST_SIDE = 1024
 
 @dataclass(frozen=True)
 class ImageSet:
-    """images float32 [N, C, H, W] in [-1, 1]; labels int64 [N], an index into classes, or all NO_LABEL."""
+    """images float32 [N, C, H, W] in [-1, 1]; labels int64 [N], an index into classes, or all NO_LABEL.
+
+    singles: of images that are stacks, the classes of the grey images that are their channels. Written as a number of C
+    digits to the base of their count, a label says the class of each channel, the first one first.
+    """
 
     images: Tensor
     labels: Tensor
     classes: list[str]
+    singles: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,11 +56,21 @@ class ImageSet:
 
     def select(self, rows: Tensor | slice) -> "ImageSet":
         """The images of these row numbers, or of a slice of them."""
-        return ImageSet(self.images[rows], self.labels[rows], self.classes)
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def copy(self) -> "ImageSet":
         """The same images in memory of their own: a slice of many would keep all of them."""
-        return ImageSet(self.images.clone(), self.labels.clone(), self.classes)
+        return replace(self, images=self.images.clone(), labels=self.labels.clone())
+
+    def unstacked(self) -> "ImageSet":
+        """Of labelled stacks one channel each, number i modulo C of stack i; what is no stack as it is."""
+        if self.singles is None:
+            return self
+        channels, base = self.images.shape[1], len(self.singles)
+        stacks = torch.arange(len(self))
+        channel = stacks % channels
+        labels = self.labels // base ** (channels - 1 - channel) % base
+        return ImageSet(self.images[stacks, channel][:, None], labels, self.singles)
 
 
 def to_float(levels: Tensor) -> Tensor:
@@ -68,9 +83,15 @@ def to_levels(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str]) -> None:
-    """Store images (float32 in [-1, 1] or uint8 levels, [N, C, H, W]) with labels int64 [N] and the class names."""
-    write_tensors(path, {"images": images, "labels": labels}, {"classes": classes})
+def save_image_set(
+    path: Path, images: Tensor, labels: Tensor, classes: list[str], singles: list[str] | None = None
+) -> None:
+    """Store images (float32 in [-1, 1] or uint8 levels, [N, C, H, W]) with labels int64 [N] and the class names.
+
+    singles: of stacks, see ImageSet.
+    """
+    meta = {"classes": classes} if singles is None else {"classes": classes, "singles": singles}
+    write_tensors(path, {"images": images, "labels": labels}, meta)
 
 
 def load_image_set(path: Path) -> ImageSet:
@@ -83,7 +104,7 @@ def load_image_set(path: Path) -> ImageSet:
 
 def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
     """The image set of a file's content. Raises ValueError that says what was expected and found."""
-    if set(tensors) != {"images", "labels"} or set(meta) != {"classes"}:
+    if set(tensors) != {"images", "labels"} or set(meta) - {"singles"} != {"classes"}:
         actual = f"{listed(sorted(tensors)) or 'no tensors'} with {listed(sorted(meta)) or 'nothing'}"
         raise ValueError(f"expected the tensors images and labels with the names of classes, found {actual}")
     images, labels, classes = tensors["images"], tensors["labels"], class_names(meta["classes"])
@@ -99,7 +120,19 @@ def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
         images = to_float(images)
     if not (images.abs() <= 1).all():
         raise ValueError(f"expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
-    return ImageSet(images, labels, classes)
+    return ImageSet(images, labels, classes, _singles_of(meta, images.shape[1], len(classes)))
+
+
+def _singles_of(meta: dict[str, Any], channels: int, num_classes: int) -> list[str] | None:
+    """The classes of the images that are stacked. Raises ValueError if the classes are not all their combinations."""
+    if "singles" not in meta:
+        return None
+    singles = class_names(meta["singles"])
+    if (expected := len(singles) ** channels) != num_classes:
+        raise ValueError(
+            f"expected {expected} classes for {channels} stacked images of {len(singles)}, found {num_classes}"
+        )
+    return singles
 
 
 def require_image_shape(shape: list[int]) -> None:

@@ -77,7 +77,7 @@ def served(web_server: WebServer, patch: pytest.MonkeyPatch, name: str, files: d
 
 def read_back(name: str, data: Path) -> tuple[Levels, ...]:
     """The four arrays that download writes."""
-    download.run(download.Params(dataset=name), data)
+    download.run(download.Params(dataset=name, folder="none"), data)
     folder = data / "download"
     assert json.loads((folder / "dataset.json").read_text())["classes"] == list(registry.load(name).classes)
     return tuple(np.asarray(idx.decode((folder / file).read_bytes()), dtype=np.uint8) for file in idx.NAMES)
@@ -201,4 +201,4 @@ def test_message_of_a_dataset_that_is_verified_as_published(
 ) -> None:
     register(monkeypatch, "kmnist", replace(registry.load("kmnist"), sources=(Mirror(web_server.url),)))
     with pytest.raises(UserError, match=r"what to do: put train-images.* \(compressed, as published\) in a folder"):
-        download.run(download.Params(dataset="kmnist"), data)
+        download.run(download.Params(dataset="kmnist", folder="none"), data)

@@ -34,5 +34,6 @@ DATASET = Dataset(
         "t10k-labels-idx1-ubyte": File(10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
     },
     format=idx.unchanged,
+    # The classifier of this project recognises 92 %: shirts, coats and pullovers look alike.
     least_accuracy=0.85,
 )
