@@ -17,6 +17,7 @@ from stages import baseline, download, evaluate, generate, normalize, track, tra
 from stages.checking import limits
 from stages.checking.workspace import workspace_problems
 from stages.common import memory as machine
+from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
@@ -24,6 +25,7 @@ from stages.common.runtime import checkpoint_kimg, make_deterministic, processes
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
 from stages.evaluation.inception import load_inception
+from stages.evaluation.registry import STACKS
 from stages.gan import architectures, devices
 from stages.gan.initial import initial_files, read_net
 
@@ -120,6 +122,10 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
         yield from limits.net_problems(generator, discriminator, training.batch_size, training.shards, memory)
     else:
         num_images["train_gan.batch_size"] = training.batch_size
+    stacks = sections["normalize"]
+    if stacks.stack > 1:
+        needed = limits.images_bytes(stacks.num_stacks, stacks.stack, size, size)
+        yield from limits.refuse_above("normalize.num_stacks", stacks.num_stacks, needed, memory, "memory")
     for key, count in num_images.items():
         needed = limits.images_bytes(count, 1, size, size)
         yield from limits.refuse_above(key, count, needed, memory, "memory")
@@ -165,7 +171,10 @@ def refusals(attempt: Callable[[], object]) -> list[str]:
 def contradictions(data: Path, sections: dict[str, Any]) -> Iterator[str]:
     """A line for each key that needs more than a key of another section, or the dataset, provides."""
     yield from unknown_labels(data, sections)
-    limit = sections["normalize"].limit
+    normalized = sections["normalize"]
+    if normalized.stack == 1 and (named := [name for name in sections["evaluate"].metrics if name in STACKS]):
+        yield f"evaluate.metrics: expected normalize.stack above 1 for {listed(named)}, found 1"
+    limit = normalized.limit if normalized.stack == 1 else normalized.num_stacks
     num_samples, judges = sections["generate"].num_images, sections["two_sample"]
     beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
     judged = min(2 * beside, judges.num_train, limit)
@@ -188,9 +197,12 @@ def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:
         return
     kept: Any = sections["normalize"].classes
     kept = range(len(classes)) if kept == "all" else kept
+    made = range(len(kept) ** sections["normalize"].stack)
     drawn: Any = sections["generate"].classes
-    drawn = range(len(kept)) if drawn == "all" else drawn
-    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
+    drawn = made if drawn == "all" else drawn
+    if len(made) > MOST_CLASSES:
+        yield f"normalize.stack: expected at most {MOST_CLASSES} modes, found {len(made)}; see normalize.classes"
+    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, made)):
         if unknown := [str(label) for label in labels if label >= len(known)]:
             yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
 

@@ -16,6 +16,7 @@ from stages.common.images import NO_LABEL, grid_png, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
+from stages.gan.pictures import columns
 from stages.gan.sampler import Sampler, sampler_from
 
 GRID_ROWS = 10
@@ -44,9 +45,9 @@ def run(params: Params, data: Path) -> None:
     y = drawn[torch.arange(params.num_images) % len(drawn)]
     images = sampler.images(sampler.latents("z", params.num_images), y)
     pictures = {
-        "samples.png": grid_png(images[: GRID_ROWS * len(drawn)], len(drawn)),
+        "samples.png": grid_png(images[: GRID_ROWS * columns(len(drawn))], columns(len(drawn))),
         "interpolations.png": grid_png(interpolations(sampler, drawn), INTERPOLATION_STEPS),
-        "classes.png": grid_png(classes_of_one_z(sampler, len(classes)), len(classes)),
+        "classes.png": grid_png(classes_of_one_z(sampler, columns(len(classes))), columns(len(classes))),
     }
     labels = y if sampler.num_classes else torch.full_like(y, NO_LABEL)
     folder = data / "generate"

@@ -139,7 +139,10 @@ def stacks_of(params: Params, splits: dict[str, Digits], names: list[str]) -> tu
         for split, digits in splits.items()
     }
     print(f"{num_modes} modes of {params.stack} channels: {params.num_stacks} stacks to train on")
-    return made, mode_names(names, params.stack)
+    try:
+        return made, class_names(mode_names(names, params.stack))
+    except ValueError as error:
+        raise UserError(f"normalize.stack: the names of modes: {error}") from None
 
 
 def require_training_digits(params: Params, counts: dict[str, int]) -> None:

@@ -68,8 +68,8 @@ INPUTS = (("train_gan", "init_from", "init"), ("download", "folder", "images"))
 def bring_inputs(root: Path, clone: Path) -> None:
     """Get what no stage makes, nets and images, from the cache of the project at root.
 
-    `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises UserError if they are neither in Git nor
-    in that cache.
+    `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises UserError if they are neither in Git
+    nor in that cache.
     """
     params = read_params_file(clone / "params.yaml")
     for section, key, parent in INPUTS:
