@@ -53,6 +53,17 @@ def test_sizes_of_mnist_are_those_of_its_shapes(name: str) -> None:
     assert sizes == [16 + 60_000 * 28 * 28, 8 + 60_000, 16 + 10_000 * 28 * 28, 8 + 10_000]
 
 
+def test_the_table_of_the_documentation_is_that_of_the_registry() -> None:
+    text = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(row[0].strip("`") for row in rows) == registry.names()
+    for name, _, _, num_classes, share, *_ in rows:
+        if name.strip("`") != registry.OWN_IMAGES:
+            dataset = registry.load(name.strip("`"))
+            assert int(num_classes) == len(dataset.classes), name
+            assert share == f"{100 * dataset.least_accuracy:.3g} %", name
+
+
 def test_unknown_name() -> None:
     with pytest.raises(ValueError, match=r"expected a dataset of .*mnist.*, found 'mnits'"):
         registry.load("mnits")
