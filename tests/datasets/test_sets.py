@@ -56,6 +56,7 @@ def test_sizes_of_mnist_are_those_of_its_shapes(name: str) -> None:
 def test_the_table_of_the_documentation_is_that_of_the_registry() -> None:
     text = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    rows = [row for row in rows if row[0] != "`download.dataset`"]
     assert sorted(row[0].strip("`") for row in rows) == registry.names()
     for name, _, _, num_classes, share, *_ in rows:
         if name.strip("`") != registry.OWN_IMAGES:
