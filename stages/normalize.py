@@ -113,7 +113,8 @@ def run(params: Params, data: Path) -> None:
     description = {
         "name": name,
         "classes": classes,
-        "least_accuracy": dataset.least_accuracy,
+        # Of a stack every channel is to be recognised.
+        "least_accuracy": dataset.least_accuracy**params.stack,
         "image_shape": [splits["train"].levels.shape[1], params.size, params.size],
         "num_images": {split: len(digits.labels) for split, digits in splits.items()},
         "num_images_per_class": counts,

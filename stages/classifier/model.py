@@ -41,7 +41,7 @@ class Classifier(nn.Module):
     def __init__(self, image_shape: list[int], num_classes: int, width: int, num_features: int) -> None:
         super().__init__()
         channels, height, rows = image_shape
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "image_shape": list(image_shape),
             "num_classes": num_classes,
             "width": width,

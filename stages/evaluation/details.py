@@ -56,7 +56,7 @@ class Figures(Record):
     """All figures of one evaluation. metrics: of METRICS, and of PAPERS if Inception's features were compared.
 
     papers: FID by the protocols of papers, by the names of these; also with Inception's features alone. modes: of
-    stacks alone, which have metrics of STACKS as well, and whose modes are too many to compare one by one.
+    stacks alone, which have metrics of STACKS as well, and whose modes are too many to look at one by one.
     """
 
     metrics: dict[str, MetricEntry]
@@ -97,7 +97,7 @@ def measure(
         metrics=metrics,
         classes=[] if are_stacks else class_details(names, comparisons),
         class_tests=class_tests(comparisons),
-        memorisation=memorisation(names, comparisons),
+        memorisation=memorisation([] if are_stacks else names, comparisons),
         **others,
     )
 

@@ -134,18 +134,23 @@ def save(image: Image.Image) -> Callable[[Path], object]:
     return image.save
 
 
-WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
+def keep_six(folder: Path) -> None:
+    for path in sorted(folder.iterdir())[6:]:
+        path.unlink()
+
+
+WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (lambda folder: folder.rename(folder.with_name("x")), "own: expected a folder with .*, found nothing"),
     "a file": (
-        lambda folder: (folder.rename(folder.with_name("x")), folder.write_text("?")),  # type: ignore[dict-item]
+        lambda folder: (folder.rename(folder.with_name("x")), folder.write_text("?")),
         "own: expected a folder with .*, found the file 'own'",
     ),
     "one class": (
-        lambda folder: (folder / "circles").rename(folder.parent / "circles"),  # type: ignore[dict-item]
+        lambda folder: (folder / "circles").rename(folder.parent / "circles"),
         "own: expected the folders of at least two classes, found 1; what the metrics compare",
     ),
     "too few": (
-        lambda folder: [path.unlink() for path in sorted((folder / "squares").iterdir())[6:]],  # type: ignore[dict-item]
+        change("squares", keep_six),
         "own/squares: expected 7 to 1,000,000 images of a class, found 6",
     ),
     "mixed sizes": (
@@ -220,7 +225,7 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize(("edit", "message"), WRONG.values(), ids=WRONG.keys())
-def test_a_folder_that_is_wrong(tmp_path: Path, edit: Callable[[Path], None], message: str) -> None:
+def test_a_folder_that_is_wrong(tmp_path: Path, edit: Callable[[Path], object], message: str) -> None:
     folder = fill(tmp_path / "own")
     edit(folder)
     with pytest.raises(UserError, match=message) as caught:

@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import md5, sha256
 from pathlib import Path
@@ -61,7 +61,7 @@ def packed(content: bytes, published: bool, pack: Callable[[bytes], bytes] = gzi
     return made, File(size, sha256(content if pack is gzip.compress else made).hexdigest())
 
 
-def idx_files(images: Images, names: Mapping[str, str]) -> dict[str, bytes]:
+def idx_files(images: Images, names: Iterable[str]) -> dict[str, bytes]:
     return {name: idx.encode(array) for name, array in zip(names, images.arrays, strict=True)}
 
 

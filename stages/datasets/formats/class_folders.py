@@ -147,7 +147,7 @@ def _decoded(path: Path, mode: str) -> Levels:
     """The pixels uint8 [H, W], or [H, W, 3] for RGB. Raises UserError if it is broken, or transparent."""
     with _opened(path) as image:
         try:
-            if image.has_transparency_data and image.convert("RGBA").getextrema()[3] != (255, 255):
+            if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
                 raise UserError(f"{path}: expected opaque pixels, found transparent ones; put it on a background")
             return np.asarray(image.convert(mode))
         except (OSError, ValueError, SyntaxError, IndexError) as error:
