@@ -13,7 +13,7 @@ from stages.classifier.accuracy import Baseline, Seeds, mistakes_of_seeds, requi
 from stages.classifier.fit import Recipe
 from stages.common.files import write_json
 from stages.common.images import load_alike
-from stages.common.labelled import require_every_class
+from stages.common.labelled import require_every_class, require_labels
 from stages.common.runtime import run_stage
 
 
@@ -27,8 +27,10 @@ def run(params: Params, data: Path) -> None:
     """Train a classifier per seed on the training digits; write how they do on the test digits, and the recipe."""
     paths = [data / "normalize" / f"{split}.safetensors" for split in ("train", "test")]
     train, test = load_alike(*paths)
-    require_every_class(paths[0], train)
+    require_labels(paths[0], train)
     require_test_digits(paths[1], test)
+    train, test = train.unstacked(), test.unstacked()
+    require_every_class(paths[0], train)
     recipe = Recipe.model_validate(params.model_dump(exclude={"seeds"}))
     accuracy = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
     baseline = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)

@@ -28,14 +28,15 @@ from stages import (
 from stages.checking import limits
 from stages.checking.workspace import workspace_problems
 from stages.common import memory as machine
+from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
-from stages.datasets import registry
 from stages.evaluation.inception import load_inception
+from stages.evaluation.registry import STACKS
 from stages.gan import architectures, auxiliaries, devices
 from stages.gan.initial import OWN_RUN, initial_files, read_net
 
@@ -101,7 +102,7 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
 
 def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: Path, data: Path) -> Iterator[str]:
     """A line for each key whose valid value cannot work beside the others, with these files, or on this machine."""
-    yield from contradictions(sections)
+    yield from contradictions(data, sections)
     yield from unmet(data, sections)
     choices: list[devices.Choice] = []
     yield from refusals(lambda: choices.append(devices.choose(sections["train_gan"].device)))
@@ -156,6 +157,10 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
         yield from limits.net_problems(generator, discriminator, *batch, memory)
     else:
         num_images["train_gan.batch_size"] = training.batch_size
+    stacks = sections["normalize"]
+    if stacks.stack > 1:
+        needed = limits.images_bytes(stacks.num_stacks, stacks.stack, size, size)
+        yield from limits.refuse_above("normalize.num_stacks", stacks.num_stacks, needed, memory, "memory")
     for key, count in num_images.items():
         needed = limits.images_bytes(count, 1, size, size)
         yield from limits.refuse_above(key, count, needed, memory, "memory")
@@ -199,19 +204,13 @@ def refusals(attempt: Callable[[], object]) -> list[str]:
     return []
 
 
-def contradictions(sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each key that needs more than a key of another section provides."""
-    classes = registry.load(sections["download"].dataset).classes
-    kept: Any = sections["normalize"].classes
-    kept = range(len(classes)) if kept == "all" else kept
-    drawn: Any = sections["generate"].classes
-    drawn = range(len(kept)) if drawn == "all" else drawn
-    if sections["generate"].generator != OWN_RUN:
-        drawn = []  # of the classes of another run, which generate compares with them
-    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, kept)):
-        if unknown := [str(label) for label in labels if label >= len(known)]:
-            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
-    limit = sections["normalize"].limit
+def contradictions(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each key that needs more than a key of another section, or the dataset, provides."""
+    yield from unknown_labels(data, sections)
+    normalized = sections["normalize"]
+    if normalized.stack == 1 and (named := [name for name in sections["evaluate"].metrics if name in STACKS]):
+        yield f"evaluate.metrics: expected normalize.stack above 1 for {listed(named)}, found 1"
+    limit = normalized.limit if normalized.stack == 1 else normalized.num_stacks
     num_samples, judges = sections["generate"].num_images, sections["two_sample"]
     beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
     judged = min(2 * beside, judges.num_train, limit)
@@ -224,6 +223,27 @@ def contradictions(sections: dict[str, Any]) -> Iterator[str]:
     for stage, images in {"evaluate": compared, **images_of}.items():
         if (neighbours := sections[stage].neighbours) >= images:
             yield f"{stage}.neighbours: expected less than the {images} images compared, found {neighbours}"
+
+
+def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+    """A line for each key that names labels that the dataset, or what normalize keeps of it, does not have."""
+    try:
+        classes = download.chosen(sections["download"], data).classes
+    except UserError as error:
+        yield f"download.folder: {error}"
+        return
+    kept: Any = sections["normalize"].classes
+    kept = range(len(classes)) if kept == "all" else kept
+    made = range(len(kept) ** sections["normalize"].stack)
+    drawn: Any = sections["generate"].classes
+    drawn = made if drawn == "all" else drawn
+    if sections["generate"].generator != OWN_RUN:
+        drawn = []  # of the classes of another run, which generate compares with them
+    if len(made) > MOST_CLASSES:
+        yield f"normalize.stack: expected at most {MOST_CLASSES} modes, found {len(made)}; see normalize.classes"
+    for key, labels, known in (("normalize", kept, classes), ("generate", drawn, made)):
+        if unknown := [str(label) for label in labels if label >= len(known)]:
+            yield f"{key}.classes: expected labels 0 to {len(known) - 1}, found {listed(unknown)}"
 
 
 def locked_versions(lock: Path) -> dict[str, str]:

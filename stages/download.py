@@ -1,14 +1,14 @@
 """Get the files of a dataset from the first of its sources that has them, and write them as four IDX files.
 
-Every file is verified by the SHA-256 of its uncompressed bytes, whatever its source, before anything is made of it:
-which source gave it, and how compressed, changes nothing in the outs.
+Every file is verified by its checksum, whatever its source, before anything is made of it: which source gave it, and
+how compressed, changes nothing in the outs.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.class_names import class_names
 from stages.common.errors import UserError
@@ -22,6 +22,8 @@ from stages.datasets.registry import Dataset
 from stages.datasets.sources.base import FileError, Source, SourceError
 from stages.datasets.sources.named import named_source
 
+NO_FOLDER = "none"
+
 
 class Params(StageParams):
     """The section download of params.yaml."""
@@ -31,6 +33,24 @@ class Params(StageParams):
         known_name(lambda: registry.names()),  # noqa: PLW0108 (looked up at each check: tests add names)
         Field(description="name of the dataset, without unit"),
     ]
+    folder: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+            description="a folder in data/images, of class folders, for the dataset folder; or none",
+        ),
+    ]
+
+    @model_validator(mode="after")
+    def _folder_belongs_to_its_dataset(self) -> "Params":
+        own = self.dataset == registry.OWN_IMAGES
+        if own and self.folder == NO_FOLDER:
+            raise ValueError(
+                "expected the name of a folder in data/images as folder, for the dataset folder, found none"
+            )
+        if not own and self.folder != NO_FOLDER:
+            raise ValueError(f"expected folder none for the dataset {self.dataset}, found {self.folder}")
+        return self
 
 
 def run(params: Params, data: Path) -> None:
@@ -38,7 +58,7 @@ def run(params: Params, data: Path) -> None:
 
     Raises UserError if the sources together do not give every file, OSError if one cannot be written.
     """
-    dataset = registry.load(params.dataset)
+    dataset = chosen(params, data)
     contents: dict[str, bytes] = {}
     failures: list[str] = []
     for source in _sources(dataset):
@@ -48,11 +68,17 @@ def run(params: Params, data: Path) -> None:
     if missing := [name for name in dataset.files if name not in contents]:
         raise UserError(_nowhere(params.dataset, dataset, missing, failures))
     made = dataset.format(contents)
-    entry = registered_entry(params.dataset, dataset)
+    name = params.dataset if params.folder == NO_FOLDER else params.folder
+    entry = registered_entry(name, dataset)
     folder = data / "download"
     for name in NAMES:
         write_bytes(folder / name, made[name])
     write_json(folder / "dataset.json", entry)
+
+
+def chosen(params: Params, data: Path) -> Dataset:
+    """The dataset that the params name. Raises UserError if it is a folder that is not there, or has no classes."""
+    return registry.load(params.dataset, data / "images" / params.folder)
 
 
 def fetch_files(source: Source, dataset: Dataset, names: list[str], contents: dict[str, bytes]) -> list[str]:
@@ -95,11 +121,12 @@ def _sources(dataset: Dataset) -> Iterator[Source]:
 
 def _nowhere(name: str, dataset: Dataset, missing: list[str], failures: list[str]) -> str:
     files = ", ".join(file.remote_name or name for name, file in dataset.files.items())
+    form = "plain or .gz" if all(file.sha256 for file in dataset.files.values()) else "compressed, as published"
     return "\n  ".join(
         [
             f"no source gave {', '.join(missing)} of {name}:",
             *failures,
-            f"what to do: put {files} (plain or .gz) in a folder and name it, `GAN_DATA_SOURCE=<folder> dvc repro`",
+            f"what to do: put {files} ({form}) in a folder and name it, `GAN_DATA_SOURCE=<folder> dvc repro`",
         ]
     )
 

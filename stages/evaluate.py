@@ -30,7 +30,7 @@ from stages.evaluation.inception import embed_again, features_of_first, load_inc
 from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 from stages.evaluation.papers import images_needed, left_out, paper_entries
 from stages.evaluation.protocol import features_of
-from stages.evaluation.registry import METRICS, PAPERS
+from stages.evaluation.registry import EVERY, PAPERS, STACKS
 from stages.evaluation.tables import shown_figures, summary
 from stages.evaluation.verdict import in_plain_words
 
@@ -49,7 +49,7 @@ class Params(StageParams):
     """The section evaluate of params.yaml."""
 
     metrics: Annotated[
-        list[Annotated[str, known_name(lambda: METRICS | PAPERS)]],
+        list[Annotated[str, known_name(lambda: EVERY)]],
         AfterValidator(_unique),
         Field(min_length=1, max_length=MOST_SHOWN, description="figures of metrics.json, see docs/metrics.md"),
     ]
@@ -77,6 +77,8 @@ def run(params: Params, data: Path) -> None:
     # Load the images, at equal count, and the networks that see them.
     all_images, paths = read_images(data)
     require_training_digits(all_images["train"], paths["train"])
+    are_stacks = all_images["test"].singles is not None
+    require_stacks(params, are_stacks)
     images = at_equal_count(params, all_images)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
@@ -98,7 +100,7 @@ def run(params: Params, data: Path) -> None:
     on_inception = compare_again(inception, params, sets, all_images) if inception else None
 
     # Describe: all figures, what they depend on, and a line of plain words.
-    figures = measure(names, comparisons, on_inception)
+    figures = measure(names, comparisons, on_inception, are_stacks)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
     doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
@@ -122,6 +124,14 @@ def compare_again(
     features = features_of_first(inception, images, counts)
     comparisons = compare(embed_again(sets, features), len(images["test"].classes), params.neighbours, params.seed)
     return OnInception(comparisons, paper_entries(images, features))
+
+
+def require_stacks(params: Params, are_stacks: bool) -> None:
+    """Raise UserError if metrics of stacks are to be shown of images that are none."""
+    if not are_stacks and (named := [name for name in params.metrics if name in STACKS]):
+        raise UserError(
+            f"evaluate.metrics: {' and '.join(named)} count the modes of stacks; leave out, or set normalize.stack"
+        )
 
 
 def require_training_digits(images: ImageSet, path: Path) -> None:

@@ -55,7 +55,7 @@ def run(params: Params, data: Path) -> None:
     pictures = {name: draw(subject) for name, draw in PICTURES.items()}
     y = torch.tensor(labels if sampler.num_classes else [NO_LABEL] * len(labels))
     folder = data / "generate"
-    save_image_set(folder / "samples.safetensors", images, y, classes, sampler.remarks)
+    save_image_set(folder / "samples.safetensors", images, y, classes, remarks=sampler.remarks)
     for name, png in pictures.items():
         write_bytes(folder / name, png)
     print(f"{params.num_images} samples of {len(drawn)} classes")

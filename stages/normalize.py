@@ -14,7 +14,7 @@ from pydantic import Field, PlainValidator
 from torch import Tensor
 from torch.nn.functional import pad
 
-from stages.common.class_names import MOST_NAMED, class_names
+from stages.common.class_names import MOST_CLASSES, MOST_NAMED, class_names
 from stages.common.errors import UserError
 from stages.common.files import read_json, remedy, write_json
 from stages.common.images import save_image_set, to_float
@@ -22,8 +22,12 @@ from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.common.shown import listed, shown
 from stages.datasets.formats.idx import read_images, read_labels
+from stages.datasets.stacks import mode_names, stacked
 
-BACKGROUND = -1.0
+BACKGROUND = {torch.float32: -1.0, torch.uint8: 0}
+"""Of images in [-1, 1], and of levels."""
+EVALUATED_STACKS = 26_000
+"""Of validation and of test digits: as many as papers evaluate."""
 
 
 def _labels_or_all(value: Any) -> Literal["all"] | tuple[int, ...]:
@@ -44,7 +48,12 @@ class Params(StageParams):
         PlainValidator(_labels_or_all),
         Field(description="all, or a list of labels; in all splits they are renumbered from 0 in this order"),
     ]
-    size: Annotated[Literal[28, 32], Field(description="height and width in pixels, reached by padding")]
+    size: Annotated[Literal[28, 32, 64], Field(description="height and width in pixels, reached by padding")]
+    stack: Annotated[
+        Literal[1, 2, 3], Field(description="grey images that are stacked as the channels of one; 3: Stacked MNIST")
+    ]
+    num_stacks: Annotated[int, Field(ge=1, description="stacks to train on; unread where stack is 1")]
+    seed: Annotated[int, Field(ge=0, description="of which images make a stack; unread where stack is 1")]
 
 
 class Digits(NamedTuple):
@@ -88,22 +97,53 @@ def run(params: Params, data: Path) -> None:
             missing_names = listed(missing, MOST_NAMED)
             print(f"no {split} digit of {missing_names}: this class has no figures of its own", file=sys.stderr)
 
+    singles = None
+    if params.stack > 1:
+        singles = classes
+        splits, classes = stacks_of(params, splits, singles)
+        counts = {split: class_counts(digits.labels, classes) for split, digits in splits.items()}
+
     folder = data / "normalize"
     for split, digits in splits.items():
-        images = padded(to_float(digits.levels), params.size)  # [N, C, size, size]
-        save_image_set(folder / f"{split}.safetensors", images, digits.labels, classes)
+        # Stacks are many: as levels they take a quarter of the room, and are read as the same floats.
+        images = digits.levels if singles else to_float(digits.levels)
+        images = padded(images, params.size)  # [N, C, size, size]
+        save_image_set(folder / f"{split}.safetensors", images, digits.labels, classes, singles)
     mean, std = pixel_statistics(training.levels)
     description = {
         "name": name,
         "classes": classes,
-        "least_accuracy": dataset.least_accuracy,
-        "image_shape": [training.levels.shape[1], params.size, params.size],
+        # Of a stack every channel is to be recognised.
+        "least_accuracy": dataset.least_accuracy**params.stack,
+        "image_shape": [splits["train"].levels.shape[1], params.size, params.size],
         "num_images": {split: len(digits.labels) for split, digits in splits.items()},
         "num_images_per_class": counts,
         "pixel_mean": mean,
         "pixel_std": std,
     }
     write_json(folder / "dataset.json", description)
+
+
+def stacks_of(params: Params, splits: dict[str, Digits], names: list[str]) -> tuple[dict[str, Digits], list[str]]:
+    """The splits as stacks of their own digits, and the names of the modes. names: of the digits' classes.
+
+    Raises UserError if there would be too many modes, or if the images have colours.
+    """
+    if (num_modes := len(names) ** params.stack) > MOST_CLASSES:
+        actual = f"found {len(names)} to the power of {params.stack}"
+        raise UserError(f"normalize.stack: expected at most {MOST_CLASSES} modes, {actual}; see normalize.classes")
+    if (channels := splits["train"].levels.shape[1]) > 1:
+        raise UserError(f"normalize.stack: expected grey images to stack, found {channels} channels; set it to 1")
+    counts = dict.fromkeys(splits, min(params.num_stacks, EVALUATED_STACKS)) | {"train": params.num_stacks}
+    made = {
+        split: Digits(*stacked(*digits, counts[split], params.stack, len(names), params.seed, f"normalize.{split}"))
+        for split, digits in splits.items()
+    }
+    print(f"{num_modes} modes of {params.stack} channels: {params.num_stacks} stacks to train on")
+    try:
+        return made, class_names(mode_names(names, params.stack))
+    except ValueError as error:
+        raise UserError(f"normalize.stack: the names of modes: {error}") from None
 
 
 def require_training_digits(params: Params, counts: dict[str, int]) -> None:
@@ -187,9 +227,14 @@ def select(digits: Digits, chosen: list[int], split: str) -> Digits:
 
 
 def padded(images: Tensor, size: int) -> Tensor:
-    """Images [N, C, H, W] centred on a background of [N, C, size, size]; an odd pixel goes right and below."""
+    """Images [N, C, H, W], float32 or levels, centred on a background of [N, C, size, size].
+
+    An odd pixel goes right and below.
+    """
     bottom, right = size - images.shape[2], size - images.shape[3]
-    return pad(images, [right // 2, right - right // 2, bottom // 2, bottom - bottom // 2], value=BACKGROUND)
+    return pad(
+        images, [right // 2, right - right // 2, bottom // 2, bottom - bottom // 2], value=BACKGROUND[images.dtype]
+    )
 
 
 def pixel_statistics(levels: Tensor) -> tuple[float, float]:

@@ -32,8 +32,11 @@ def run(params: Params, data: Path) -> None:
     """Read the training and validation digits, write the best epoch's classifier and the history of all epochs."""
     paths = [data / "normalize" / f"{split}.safetensors" for split in ("train", "validation")]
     train, validation = load_alike(*paths)
-    require_every_class(paths[0], train)
+    require_labels(paths[0], train)
     require_labels(paths[1], validation)
+    # Of stacks it learns the single images, one channel each.
+    train, validation = train.unstacked(), validation.unstacked()
+    require_every_class(paths[0], train)
     if len(train) < params.batch_size:
         raise UserError(
             f"train_classifier.batch_size: expected at most the {len(train)} training digits, found {params.batch_size}"

@@ -5,6 +5,7 @@ samples are wrong, where they lack variety, and where they do not show their lab
 the same recipe learns from as many real digits (stage baseline).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from stages.classifier.accuracy import mistakes_of_seeds, read_baseline, require_test_digits, summarised
@@ -31,7 +32,8 @@ def run(data: Path) -> None:
         write_json(folder / "details.json", Undefined(undefined=NO_LABELS).content())
         print(f"cas is undefined: {NO_LABELS}")
         return
-    samples = samples.select(slice(baseline.num_images))
+    samples = replace(samples.select(slice(baseline.num_images)), singles=test.singles).unstacked()
+    test = test.unstacked()
     accuracy = summarised(mistakes_of_seeds(samples, test, baseline.recipe, baseline.seeds), len(test))
     details = cas_details(accuracy, baseline, len(samples), len(test), least_accuracy)
     write_json(folder / "cas.json", {"cas": accuracy.mean})

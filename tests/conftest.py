@@ -89,8 +89,8 @@ def normalized(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GAN_DATA_SOURCE", raising=False)
         register(patch, "tiny", tiny_dataset)
-        download.run(download.Params(dataset="tiny"), data)
-        normalize.run(normalize.Params(limit=1000, classes="all", size=28), data)
+        download.run(download.Params(dataset="tiny", folder="none"), data)
+        normalize.run(normalize.Params(limit=1000, classes="all", size=28, stack=1, num_stacks=1, seed=1), data)
     return data
 
 

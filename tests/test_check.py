@@ -15,7 +15,7 @@ from stages import check
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.datasets import registry
-from stages.evaluation.registry import METRICS, PAPERS
+from stages.evaluation.registry import EVERY, METRICS
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
 
@@ -146,7 +146,7 @@ def test_wrong_type_is_told_with_what_was_found(key: str, value: Any, tmp_path: 
     ("key", "value", "expected"),
     [
         ("normalize.limit", 0, "greater than or equal to 1"),
-        ("normalize.size", 30, "28 or 32"),
+        ("normalize.size", 30, "28, 32 or 64"),
         ("normalize.classes", [], "at least one"),
         ("normalize.classes", [3, 3], "different labels"),
         ("normalize.classes", [-1], "labels from 0 on"),
@@ -194,7 +194,7 @@ def test_an_entry_of_a_list_is_named_by_its_number(tmp_path: Path) -> None:
         ("train_gan.network", "../losses", architectures.names()),
         ("train_gan.loss", "absolute", LOSSES),
         ("train_gan.device", "tpu", ["auto", "cpu", "cuda", "mps"]),
-        ("evaluate.metrics", ["recall", "is"], METRICS | PAPERS),
+        ("evaluate.metrics", ["recall", "is"], EVERY),
     ],
 )
 def test_unknown_name_is_told_with_the_known_ones(key: str, value: Any, known: Any, tmp_path: Path) -> None:

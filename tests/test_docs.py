@@ -19,15 +19,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     *(
         ROOT / name
-        for name in (
-            "README.md",
-            "CONTRIBUTING.md",
-            "CHANGELOG.md",
-            "SECURITY.md",
-            "data/init/README.md",
-            "tests/digits/README.md",
-        )
+        for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "tests/digits/README.md")
     ),
+    *sorted((ROOT / "data").glob("*/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -79,9 +73,10 @@ def outs() -> set[str]:
 
 
 def known_paths() -> set[str]:
-    """Files and outs with their folders; what the recipes create; what users put under data/init; what runs leave."""
+    """Files and outs with their folders; what the recipes create; what users put under data; what runs leave."""
     new = {step.path for steps in RECIPES.values() for step in steps if step.anchor is None}
     initial = {f"data/init/name{rest}" for rest in ("/generator.safetensors", ".dvc")}
+    initial |= {"data/images/name/class/1.png", "data/images/name.dvc", "data/images/faces/glad/1.png"}
     files = project_files() | outs() | new | initial | {".checkpoints/file", f"{locked.FOLDER}/file"}
     return files | {parent.as_posix() for file in files for parent in PurePosixPath(file).parents}
 

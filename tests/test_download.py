@@ -41,7 +41,7 @@ class Project:
 
     def download(self, *given: Source) -> None:
         register(self.patch, "tiny", replace(self.dataset, sources=given))
-        download.run(download.Params(dataset="tiny"), self.data)
+        download.run(download.Params(dataset="tiny", folder="none"), self.data)
 
     def written(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.data.glob("download/*")}

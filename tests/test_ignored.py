@@ -26,7 +26,7 @@ STRAY = [
     "__pycache__/x.pyc",
     "x.partial",
 ]
-FOLDERS = ("data/init/none", "data/train_gan/samples", "stages")
+FOLDERS = ("data/init/none", "data/images/none", "data/train_gan/samples", "stages")
 
 
 def test_what_file_managers_and_editors_leave_makes_nothing_run_again() -> None:

@@ -18,7 +18,7 @@ from stages.common.errors import UserError
 from stages.common.images import ImageSet, load_image_set, to_levels
 from stages.common.params import validate_section
 
-VALUES: dict[str, Any] = {"limit": 60_000, "classes": "all", "size": 28}
+VALUES: dict[str, Any] = {"limit": 60_000, "classes": "all", "size": 28, "stack": 1, "num_stacks": 1, "seed": 1}
 SPLITS = ("train", "validation", "test")
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -145,7 +145,7 @@ def test_same_bytes_again(normalized: Path, downloaded: Path) -> None:
     [
         ("limit", 0, "expected greater than or equal to 1, found 0"),
         ("limit", 1.5, "expected a valid integer, found 1.5"),
-        ("size", 30, "expected 28 or 32, found 30"),
+        ("size", 30, "expected 28, 32 or 64, found 30"),
         *[
             ("classes", value, "expected all, or a list of different labels from 0 on, at least one, found")
             for value in ("some", [], [1, 1], [-1], ["1"], [True], [1.0], 3, None, [[1]])

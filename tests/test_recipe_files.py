@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stages import check
 from stages.common.params import read_params_file, validate_section
-from stages.gan.architectures import read_options
 from stages.train_gan import STAGE, Params
 from tools.record.recipe import apply, read_recipe
 
@@ -22,8 +22,8 @@ def test_a_recipe_changes_the_params_to_others_that_are_valid(recipe: Path, tmp_
     apply(read_recipe(recipe), path)
     after = read_params_file(path)
     assert after != before
+    check.run(path, ROOT / "requirements.txt", tmp_path / "data")
     params = validate_section(after, STAGE, Params)
-    read_options(after, params.network)
     assert params.snapshots_due(params.total_steps) > 0
 
 

@@ -49,7 +49,7 @@ def find_commit(root: Path, revision: str) -> str:
 def clean_clone(root: Path, commit: str) -> Iterator[Path]:
     """A clone of that commit without any cache, in a temporary folder that is deleted in the end.
 
-    The nets that its training starts from, if any, come along: see bring_initial.
+    What no stage makes, such as nets that its training starts from, comes along: see bring_inputs.
     """
     with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
         clone = clone_repository(root, Path(folder) / "clone")
@@ -60,36 +60,49 @@ def clean_clone(root: Path, commit: str) -> Iterator[Path]:
             raise UserError(
                 f"{commit[:7]} has no folder {clone.relative_to(Path(folder) / 'clone')}: the project was elsewhere"
             )
-        bring_initial(root, clone)
+        bring_inputs(root, clone)
         yield clone
 
 
-def bring_initial(root: Path, clone: Path) -> None:
-    """Get the nets that the clone's stages start or draw from, data/init/<name>, from the cache of the project at root.
+def bring_inputs(root: Path, clone: Path) -> None:
+    """Get what no stage makes, nets and images, from the cache of the project at root.
 
-    They are inputs that no stage makes: `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises
-    UserError if they are neither in Git nor in that cache.
+    `dvc add` leaves only their hashes in Git, by which DVC verifies them. Raises UserError if they are neither in Git
+    nor in that cache.
     """
-    for name in initial_names(read_params_file(clone / "params.yaml")):
-        folder = clone / "data" / "init" / name
-        added = [path for path in (folder.with_name(f"{name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
-        if folder.is_dir() and not added:
-            continue
-        targets = [path.relative_to(clone).as_posix() for path in added]
-        if not targets:
-            raise UserError(f"data/init/{name} is not committed: `dvc add` it and commit data/init/{name}.dvc")
-        remote = ("remote", "add", "--quiet", "--local", "--force", "project", _cache(root))
-        if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
-            raise UserError(
-                f"the nets of data/init/{name} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets "
-                f"them from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
-            )
+    params = read_params_file(clone / "params.yaml")
+    for folder in (*(f"init/{name}" for name in initial_names(params)), *image_folders(params)):
+        _bring(root, clone, clone / "data" / folder)
 
 
 def initial_names(params: dict[str, Any]) -> list[str]:
     """The folders of data/init that params name, each once; of a project with other keys those that it has."""
     values = [section.get(key) for name, key in NAMING_INIT if isinstance(section := params.get(name), dict)]
     return sorted({str(value).removeprefix("init/") for value in values if value not in (None, "train_gan")})
+
+
+def image_folders(params: dict[str, Any]) -> list[str]:
+    """The folder of the user's own images that params name, below data."""
+    section = params.get("download")
+    name = section.get("folder") if isinstance(section, dict) else None
+    return [] if name is None else [f"images/{name}"]
+
+
+def _bring(root: Path, clone: Path, folder: Path) -> None:
+    """One folder of the clone."""
+    shown = folder.relative_to(clone).as_posix()
+    added = [path for path in (folder.with_name(f"{folder.name}.dvc"), *folder.glob("*.dvc")) if path.is_file()]
+    if folder.is_dir() and not added:
+        return
+    targets = [path.relative_to(clone).as_posix() for path in added]
+    if not targets:
+        raise UserError(f"{shown} is not committed: `dvc add` it and commit {shown}.dvc")
+    remote = ("remote", "add", "--force", "--quiet", "--local", "project", _cache(root))
+    if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
+        raise UserError(
+            f"the files of {shown} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets them "
+            f"from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
+        )
 
 
 def _cache(root: Path) -> str:

@@ -41,7 +41,7 @@ class Classifier(nn.Module):
     def __init__(self, image_shape: list[int], num_classes: int, width: int, num_features: int) -> None:
         super().__init__()
         channels, height, rows = image_shape
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "image_shape": list(image_shape),
             "num_classes": num_classes,
             "width": width,
@@ -64,6 +64,11 @@ class Classifier(nn.Module):
         )
         self.head = nn.Linear(num_features, num_classes)
 
+    @property
+    def num_features(self) -> int:
+        """Of each image."""
+        return int(self.arguments["num_features"])
+
     def features(self, images: Tensor) -> Tensor:
         """The penultimate features of images [B, C, H, W] in [-1, 1]."""
         features: Tensor = self.body(images.contiguous(memory_format=torch.channels_last))  # [B, num_features]
@@ -73,6 +78,59 @@ class Classifier(nn.Module):
         """Logits of the classes of images [B, C, H, W] in [-1, 1]."""
         logits: Tensor = self.head(self.features(images))  # [B, num_classes]
         return logits
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits of the classes of images with these features [B, num_features]."""
+        logits: Tensor = self.head(features)  # [B, num_classes]
+        return logits
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """The classes int64 [N] with the highest of the logits [N, num_classes]."""
+        return logits.argmax(dim=1)
+
+
+class StackClassifier(Classifier):
+    """Sees each channel of a stack as an image of its own, and recognises the stack's mode.
+
+    Its features are those of the channels side by side; a mode is the number that their classes make as digits.
+    """
+
+    def __init__(self, image_shape: list[int], num_classes: int, width: int, num_features: int, channels: int) -> None:
+        super().__init__(image_shape, num_classes, width, num_features)
+        self.channels = channels
+
+    @property
+    def num_features(self) -> int:
+        """Of each stack."""
+        return self.channels * super().num_features
+
+    def features(self, images: Tensor) -> Tensor:
+        """The penultimate features of all channels of stacks [B, channels, H, W] in [-1, 1]."""
+        return super().features(images.flatten(0, 1)[:, None]).view(len(images), -1)  # [B, num_features]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits of the classes of each channel."""
+        singles = features.view(len(features) * self.channels, -1)
+        return super().logits(singles).view(len(features), -1)  # [B, channels * num_classes]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the classes of each channel of stacks [B, channels, H, W] in [-1, 1]."""
+        return self.logits(self.features(images))
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """The modes int64 [N]: in each channel the class with the highest of the logits [N, channels * num_classes]."""
+        classes = logits.view(len(logits), self.channels, -1).argmax(dim=2)  # [N, channels]
+        modes = torch.zeros(len(logits), dtype=torch.int64)
+        for channel in classes.unbind(dim=1):
+            modes = modes * self.arguments["num_classes"] + channel
+        return modes
+
+
+def of_stacks(single: Classifier, channels: int) -> StackClassifier:
+    """The classifier of stacks of images such as the trained one recognises."""
+    made = StackClassifier(**single.arguments, channels=channels)
+    made.load_state_dict(single.state_dict())
+    return made.eval().requires_grad_(False)
 
 
 def classifier_from(tensors: dict[str, Tensor], meta: dict[str, Any], source: str) -> Classifier:
@@ -96,13 +154,19 @@ def classifier_from(tensors: dict[str, Tensor], meta: dict[str, Any], source: st
 
 
 def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifier:
-    """The trained classifier. Raises UserError if it was trained on images or classes other than those digits."""
+    """The trained classifier; of stacks, one that sees each channel as an image of its own.
+
+    Raises UserError if it was trained on images or classes other than those digits.
+    """
     tensors, meta = read_tensors(path)
     classifier = classifier_from(tensors, meta, str(path))
-    require_equal(path, "image shape", classifier.arguments["image_shape"], digits.image_shape, like=digits_path)
-    require_equal(path, "classes", meta.get("classes"), digits.classes, like=digits_path)
-    require_equal(path, "num_classes", classifier.arguments["num_classes"], len(digits.classes), like=digits_path)
-    return classifier
+    shape, names = digits.image_shape, digits.classes
+    if digits.singles is not None:
+        shape, names = [1, *shape[1:]], digits.singles
+    require_equal(path, "image shape", classifier.arguments["image_shape"], shape, like=digits_path)
+    require_equal(path, "classes", meta.get("classes"), names, like=digits_path)
+    require_equal(path, "num_classes", classifier.arguments["num_classes"], len(names), like=digits_path)
+    return classifier if digits.singles is None else of_stacks(classifier, digits.image_shape[0])
 
 
 def finite_features(classifier: Classifier, images: Tensor, source: Path) -> Tensor:
@@ -119,10 +183,10 @@ def finite_features(classifier: Classifier, images: Tensor, source: Path) -> Ten
 
 def recognised_classes(classifier: Classifier, features: Tensor, source: Path) -> Tensor:
     """The classes int64 [N] that features [N, F] are recognised as. Raises UserError if logits are not finite."""
-    logits = in_blocks(classifier.head, features)
+    logits = in_blocks(classifier.logits, features)
     if not logits.isfinite().all():
         raise UserError(f"{source}: the logits of its classes are not finite; {_again(source)}")
-    return logits.argmax(dim=1)
+    return classifier.chosen(logits)
 
 
 def _again(source: Path) -> str:

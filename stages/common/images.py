@@ -34,12 +34,15 @@ LARGEST_SIDE = 1024
 class ImageSet:
     """images float32 [N, C, H, W] in [-1, 1]; labels int64 [N], an index into classes, or all NO_LABEL.
 
+    singles: of images that are stacks, the classes of the grey images that are their channels. Written as a number of C
+    digits to the base of their count, a label says the class of each channel, the first one first.
     remarks: what the one who made the images says of them, a line each.
     """
 
     images: Tensor
     labels: Tensor
     classes: list[str]
+    singles: list[str] | None = None
     remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -63,6 +66,16 @@ class ImageSet:
         """The same images in memory of their own: a slice of many would keep all of them."""
         return replace(self, images=self.images.clone(), labels=self.labels.clone())
 
+    def unstacked(self) -> "ImageSet":
+        """Of labelled stacks one channel each, number i modulo C of stack i; what is no stack as it is."""
+        if self.singles is None:
+            return self
+        channels, base = self.images.shape[1], len(self.singles)
+        stacks = torch.arange(len(self))
+        channel = stacks % channels
+        labels = self.labels // base ** (channels - 1 - channel) % base
+        return ImageSet(self.images[stacks, channel][:, None], labels, self.singles)
+
 
 def to_float(levels: Tensor) -> Tensor:
     """Grey levels uint8 0..255 to float32 in [-1, 1]."""
@@ -74,12 +87,23 @@ def to_levels(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def save_image_set(path: Path, images: Tensor, labels: Tensor, classes: list[str], remarks: Sequence[str] = ()) -> None:
+def save_image_set(
+    path: Path,
+    images: Tensor,
+    labels: Tensor,
+    classes: list[str],
+    singles: list[str] | None = None,
+    remarks: Sequence[str] = (),
+) -> None:
     """Store images (float32 in [-1, 1] or uint8 levels, [N, C, H, W]) with labels int64 [N] and the class names.
 
-    remarks: as of an ImageSet.
+    singles, remarks: as of an ImageSet.
     """
-    meta = {"classes": classes} | ({REMARKS: list(remarks)} if remarks else {})
+    meta: dict[str, Any] = {"classes": classes}
+    if singles is not None:
+        meta["singles"] = singles
+    if remarks:
+        meta[REMARKS] = list(remarks)
     write_tensors(path, {"images": images, "labels": labels}, meta)
 
 
@@ -93,7 +117,7 @@ def load_image_set(path: Path) -> ImageSet:
 
 def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
     """The image set of a file's content. Raises ValueError that says what was expected and found."""
-    if set(tensors) != {"images", "labels"} or set(meta) - {REMARKS} != {"classes"}:
+    if set(tensors) != {"images", "labels"} or set(meta) - {"singles", REMARKS} != {"classes"}:
         actual = f"{listed(sorted(tensors)) or 'no tensors'} with {listed(sorted(meta)) or 'nothing'}"
         raise ValueError(f"expected the tensors images and labels with the names of classes, found {actual}")
     images, labels, classes = tensors["images"], tensors["labels"], class_names(meta["classes"])
@@ -109,7 +133,19 @@ def _checked(tensors: dict[str, Tensor], meta: dict[str, Any]) -> ImageSet:
         images = to_float(images)
     if not (images.abs() <= 1).all():
         raise ValueError(f"expected images in [-1, 1], found {images.min():.4g} to {images.max():.4g}")
-    return ImageSet(images, labels, classes, remarks_of(meta))
+    return ImageSet(images, labels, classes, _singles_of(meta, images.shape[1], len(classes)), remarks_of(meta))
+
+
+def _singles_of(meta: dict[str, Any], channels: int, num_classes: int) -> list[str] | None:
+    """The classes of the images that are stacked. Raises ValueError if the classes are not all their combinations."""
+    if "singles" not in meta:
+        return None
+    singles = class_names(meta["singles"])
+    if (expected := len(singles) ** channels) != num_classes:
+        raise ValueError(
+            f"expected {expected} classes for {channels} stacked images of {len(singles)}, found {num_classes}"
+        )
+    return singles
 
 
 def remarks_of(meta: dict[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from stages.datasets.formats.idx import Format
 from stages.datasets.sources.base import File, Source
 
 FOLDER = Path(__file__).parent / "sets"
+OWN_IMAGES = "folder"
+"""The dataset that is made of a folder: its module has a function `dataset` of that folder in the place of DATASET."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,13 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
 
 
-def load(name: str) -> Dataset:
-    """The dataset of that name. Raises ValueError, with the list of names, if there is none."""
+def load(name: str, folder: Path | None = None) -> Dataset:
+    """The dataset of that name; folder: that of OWN_IMAGES.
+
+    Raises ValueError, with the list of names, if there is none, and UserError if the folder is not one of a dataset.
+    """
     if name not in names():
         raise ValueError(f"expected a dataset of {', '.join(names())}, found {name!r}")
-    dataset: Dataset = importlib.import_module(f"stages.datasets.sets.{name}").DATASET
+    module = importlib.import_module(f"stages.datasets.sets.{name}")
+    dataset: Dataset = module.dataset(folder) if name == OWN_IMAGES else module.DATASET
     return dataset

@@ -1,6 +1,7 @@
 """The content of data/evaluate/details.json: every figure, what it depends on, and a line of plain words."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 
@@ -10,10 +11,11 @@ from stages.evaluation.class_tests import ClassTests, class_tests
 from stages.evaluation.comparisons import Comparison, Comparisons
 from stages.evaluation.copying import Memorisation, memorisation
 from stages.evaluation.inception import WEIGHTS_SHA256
+from stages.evaluation.modes import ModeDetails, mode_details
 from stages.evaluation.papers import PaperEntry
 from stages.evaluation.per_class import ClassDetails, class_details
 from stages.evaluation.protocol import Features, Intervals, Split, intervals, versions
-from stages.evaluation.registry import METRICS, PAPERS, Metric
+from stages.evaluation.registry import METRICS, PAPERS, STACKS, Metric
 from stages.metrics.classes import gan_test_accuracy
 from stages.metrics.resampling import Resampler
 
@@ -53,7 +55,8 @@ class Protocol(Record):
 class Figures(Record):
     """All figures of one evaluation. metrics: of METRICS, and of PAPERS if Inception's features were compared.
 
-    papers: FID by the protocols of papers, by the names of these; also with Inception's features alone.
+    papers: FID by the protocols of papers, by the names of these; also with Inception's features alone. modes: of
+    stacks alone, which have metrics of STACKS as well, and whose modes are too many to look at one by one.
     """
 
     metrics: dict[str, MetricEntry]
@@ -61,6 +64,7 @@ class Figures(Record):
     class_tests: ClassTests
     memorisation: Memorisation | Undefined
     papers: dict[str, PaperEntry | Undefined] = Field(default_factory=dict)
+    modes: ModeDetails | None = None
 
 
 class Details(Figures):
@@ -78,23 +82,28 @@ class OnInception:
     papers: dict[str, PaperEntry | Undefined]
 
 
-def measure(names: list[str], comparisons: Comparisons, on_inception: OnInception | None) -> Figures:
-    """All figures. names: those of the classes."""
-    metrics, of_inception = entries(METRICS, comparisons), {}
+def measure(
+    names: list[str], comparisons: Comparisons, on_inception: OnInception | None, are_stacks: bool = False
+) -> Figures:
+    """All figures. names: those of the classes; are_stacks: whether the classes are modes of stacked images."""
+    metrics, others = entries(METRICS, comparisons), dict[str, Any]()
     if on_inception:
         metrics |= entries(PAPERS, on_inception.comparisons)
-        of_inception = {"papers": on_inception.papers}
+        others["papers"] = on_inception.papers
+    if are_stacks:
+        metrics |= entries(STACKS, comparisons)
+        others["modes"] = mode_details(names, comparisons.samples)
     return Figures(
         metrics=metrics,
-        classes=class_details(names, comparisons),
+        classes=[] if are_stacks else class_details(names, comparisons),
         class_tests=class_tests(comparisons),
-        memorisation=memorisation(names, comparisons),
-        **of_inception,
+        memorisation=memorisation([] if are_stacks else names, comparisons),
+        **others,
     )
 
 
 def details_of(figures: Figures, protocol: Protocol, in_plain_words: str) -> Details:
-    """The whole content; without Inception's features it has no papers, not an empty list of them."""
+    """The whole content; without Inception's features it has no papers, without stacks no modes, not empty ones."""
     known = {name: getattr(figures, name) for name in figures.model_fields_set}
     return Details(**known, protocol=protocol, in_plain_words=in_plain_words)
 

@@ -14,11 +14,17 @@ PADDING = 8
 """White pixels around each digit of a grid: room for a number."""
 ROW_CHARACTERS = 60
 """Characters that fit below a row of columns."""
+FEW = 20
+"""Classes that fit into a figure of the usual size; more make it larger."""
+MOST_NAMED = 100
+"""Of more classes, as stacks have, no cell is labelled, and those of the ten nearest samples are shown."""
+SHOWN_OF_MANY = 10
 
 
 def confusion_figure(names: list[str], samples: Embedded, floor: Embedded) -> Figure:
     """The confusion matrices of the samples and of real digits in their place, side by side, in percent of a row."""
-    figure = new_figure(12, 6.4)
+    scale = _scale(len(names))
+    figure = new_figure(12 * scale, 6.4 * scale)
     left, right = figure.subplots(1, 2)
     _draw_confusion(left, "samples", names, samples)
     _draw_confusion(right, "validation digits", names, floor)
@@ -34,6 +40,9 @@ def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) 
     counts = confusion_matrix(digits.labels, digits.recognised, len(names)).double()
     percent = 100 * counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
     axes.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
+    axes.set(xlabel="recognised", ylabel="asked for")
+    if len(names) > MOST_NAMED:
+        return
     for label, row in enumerate(percent.tolist()):
         for recognised, share in enumerate(row):
             if share >= 0.05:  # 0.0 would hide the few cells that matter
@@ -42,7 +51,11 @@ def _draw_confusion(axes: Axes, title: str, names: list[str], digits: Embedded) 
     texts = shown_names(names)
     axes.set_xticks(range(len(names)), texts, rotation=_rotation(texts))
     axes.set_yticks(range(len(names)), texts)
-    axes.set(xlabel="recognised", ylabel="asked for")
+
+
+def _scale(num_classes: int) -> float:
+    """How many times the usual size a figure of that many classes has."""
+    return 1 if num_classes > MOST_NAMED else max(1, num_classes / FEW)
 
 
 def _rotation(texts: list[str]) -> int:
@@ -54,20 +67,31 @@ def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], t
     """Of each set and recognised class the image nearest to a training digit, above that digit, with the distance.
 
     sets: by their names, images as seen, with their closeness, and as pixels float32 [N, C, H, W] in [-1, 1];
-    training: the training digits' pixels. A class that is nowhere recognised stays black.
+    training: the training digits' pixels. A class that is nowhere recognised stays black. Of more than MOST_NAMED
+    classes, those with the nearest images of the first set are shown.
     """
     from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in check too)
 
     rows, captions = [], []
+    labels = _labels_shown(next(iter(sets.values()))[0], len(names))
+    names = [names[label] for label in labels]
     for seen, pixels in sets.values():
         near = seen.known_closeness
-        chosen = [_nearest_of_class(seen, label) for label in range(len(names))]
+        chosen = [_nearest_of_class(seen, label) for label in labels]
         blank = torch.full_like(training[:1], -1)
         rows += [blank if image is None else pixels[image : image + 1] for image in chosen]
         rows += [blank if image is None else training[near.rows[image]][None] for image in chosen]
         captions.append(["-" if image is None else f"{near.distances[image]:.2f}" for image in chosen])
     grid = make_grid(to_colours(to_levels(torch.cat(rows))), nrow=len(names), padding=PADDING, pad_value=255)
     return _draw_nearest(grid, names, list(sets), captions, tuple(training.shape[2:]))
+
+
+def _labels_shown(seen: Embedded, num_classes: int) -> list[int]:
+    """All labels, or of many those whose nearest images are the nearest, in their own order."""
+    if num_classes <= MOST_NAMED:
+        return list(range(num_classes))
+    nearest = seen.recognised[seen.known_closeness.nearest.argsort(stable=True)].tolist()
+    return sorted(list(dict.fromkeys(nearest))[:SHOWN_OF_MANY])
 
 
 def _nearest_of_class(seen: Embedded, label: int) -> int | None:
@@ -79,7 +103,7 @@ def _draw_nearest(
     grid: Tensor, names: list[str], sets: list[str], captions: list[list[str]], size: tuple[int, ...]
 ) -> Figure:
     height, width = (pixels + PADDING for pixels in size)
-    figure = new_figure(9, 1.2 + 1.6 * len(sets))
+    figure = new_figure(9 * _scale(len(names)), 1.2 + 1.6 * len(sets))
     axes = figure.subplots()
     axes.imshow(grid.permute(1, 2, 0).numpy())  # [H, W, 3]
     labels = [label for name in sets for label in (name, "nearest training digit")]

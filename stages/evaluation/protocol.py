@@ -45,7 +45,7 @@ def versions(*more: str) -> dict[str, str]:
 def features_of(classifier: Classifier, path: Path) -> Features:
     """The features of the classifier that was loaded from `path`."""
     digest = hashlib.sha256(require(path).read_bytes()).hexdigest()
-    return Features(classifier_sha256=digest, num_features=classifier.head.in_features)
+    return Features(classifier_sha256=digest, num_features=classifier.num_features)
 
 
 def intervals() -> Intervals:

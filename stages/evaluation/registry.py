@@ -10,7 +10,7 @@ from typing import Literal
 
 from stages.evaluation.comparisons import Comparison
 from stages.evaluation.scores import NO_LABELS, Score, estimated
-from stages.metrics import classes, memorisation, neighbours
+from stages.metrics import classes, memorisation, modes, neighbours
 from stages.metrics.frechet import frechet_estimate, frechet_infinity, least_for_infinity
 from stages.metrics.kernel import kernel_distance
 from stages.metrics.memorisation import LEAST_IN_CELL, NEAR_PERCENT
@@ -21,6 +21,7 @@ Need = Callable[[Comparison], str | None]
 """What a metric needs of a comparison: None if it is present, otherwise why the metric is undefined."""
 
 NO_TRAINING = "not compared with the training digits"
+NO_RATIO_OF_COUNTS = "no ratio: a count of modes"
 NO_RATIO = "no ratio: 0 is the value without copying, the sign counts"
 
 
@@ -190,3 +191,21 @@ PAPERS: dict[str, Metric] = {
     )
 }
 """The names that two of these formulas have on Inception features."""
+_OF_STACKS = (
+    Metric(
+        "modes_found",
+        "modes of stacked images that samples reach",
+        "higher",
+        lambda sets: Score(modes.modes_found(sets.candidate.recognised, sets.num_classes), no_ratio=NO_RATIO_OF_COUNTS),
+    ),
+    Metric(
+        "reverse_kl",
+        "how unevenly samples reach the modes: KL divergence from equal shares",
+        "lower",
+        lambda sets: estimated(modes.reverse_kl(sets.candidate.recognised, sets.num_classes), never_negative=True),
+    ),
+)
+STACKS: dict[str, Metric] = {metric.name: metric for metric in _OF_STACKS}
+"""Those of stacked images alone, whose classes are modes."""
+EVERY = METRICS | PAPERS | STACKS
+"""All that evaluate.metrics may name."""

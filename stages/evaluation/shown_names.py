@@ -9,6 +9,9 @@ from stages.evaluation.drawing import GLYPHS
 LONGEST = 16
 """Characters of a name in a picture."""
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+HEPBURN = {"tu": "tsu", "si": "shi", "ti": "chi", "hu": "fu", "zi": "ji", "di": "ji", "du": "zu"}
+"""Unicode names kana by another system of romanisation than the usual one."""
+_KANA = ("HIRAGANA ", "KATAKANA ")
 _LETTER = re.compile(r"\b(?:LETTER|SYLLABLE)\b.* (\w+)$")
 
 
@@ -49,8 +52,10 @@ def _spelt(character: str) -> str:
     plain = unicodedata.normalize("NFKC", character)
     if plain != character:
         return "".join(map(_spelt, plain))
-    match = _LETTER.search(unicodedata.name(character, ""))
-    return match[1].lower() if match else UNKNOWN
+    name = unicodedata.name(character, "")
+    match = _LETTER.search(name)
+    spelt = match[1].lower() if match else UNKNOWN
+    return HEPBURN.get(spelt, spelt) if name.startswith(_KANA) else spelt
 
 
 def _is_mark(character: str) -> bool:

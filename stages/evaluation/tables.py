@@ -9,14 +9,14 @@ from stages.common.records import Undefined
 from stages.evaluation.beside_floor import MetricEntry
 from stages.evaluation.embedded import Embedded
 from stages.evaluation.papers import PaperEntry
-from stages.evaluation.registry import METRICS, PAPERS
+from stages.evaluation.registry import EVERY
 from stages.metrics.classes import class_histogram
 
 
 def shown_figures(chosen: list[str], entries: dict[str, MetricEntry]) -> tuple[dict[str, float], dict[str, str]]:
     """What metrics.json holds of the chosen metrics, and why it leaves out those without a figure; both by its keys."""
     figures, left_out = {}, {}
-    for metric in ((METRICS | PAPERS)[name] for name in chosen):
+    for metric in (EVERY[name] for name in chosen):
         entry = entries[metric.name]
         figure = entry.ratio if metric.is_shown_as_ratio else entry.value
         if figure is None:

@@ -12,6 +12,8 @@ from stages.metrics.memorisation import NEAR_PERCENT
 
 GOOD_RATIO = {"distance": 2.0, "fidelity": 0.9, "diversity": 0.9}
 """By aspect, the bound of the ratio to the floor; for distances also of each class by itself."""
+GOOD_KL = 3.0
+"""Of stacks, the bound of the ratio of reverse_kl to its floor."""
 GOOD_CLASS = 0.96
 """Of the samples of the weakest class, recognised as their label."""
 DEVIATIONS = 3.0
@@ -46,6 +48,7 @@ def in_plain_words(figures: Figures, no_judgement: str | None = None, remarks: S
 
 def _findings(figures: Figures) -> list[Finding]:
     findings = [
+        _modes(figures),
         *(_against_floor(figures, aspect) for aspect in GOOD_RATIO),
         _labels(figures),
         _classes(figures),
@@ -111,6 +114,19 @@ def _against_floor(figures: Figures, aspect: str) -> Finding | None:
         return Finding(worst <= bound, f"{aspect} {worst:.2f} times the floor")
     worst = min(ratios)
     return Finding(worst >= bound, f"{aspect} {_percent(worst)}{OF_REAL}")
+
+
+def _modes(figures: Figures) -> Finding | None:
+    """Of stacks: good if every mode is reached that real digits reach, as evenly as GOOD_KL says."""
+    if figures.modes is None:
+        return None
+    found, divergence = figures.metrics["modes_found"], figures.metrics["reverse_kl"]
+    if found.value is None or found.floor is None or divergence.value is None or divergence.floor is None:
+        return None
+    good = found.value >= found.floor and divergence.value <= GOOD_KL * divergence.floor
+    words = f"{found.value:.0f} of {figures.modes.num_modes} modes, reverse KL {divergence.value:.3g}"
+    reached = f"real digits {found.floor:.0f} and {divergence.floor:.3g}"
+    return Finding(good, f"{words} ({reached}, equal shares {figures.modes.uniform_reverse_kl:.3g})")
 
 
 def _labels(figures: Figures) -> Finding | None:

@@ -13,8 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stages.datasets.sources import base
-from stages.datasets.sources import npm as npm_client
+from stages.datasets.sources import base, client
 from stages.datasets.sources.base import File, FileError, Source, SourceError
 from stages.datasets.sources.npm import NpmPackage
 from tests.stage_process import wait_until
@@ -121,7 +120,7 @@ while True:
 
 
 def test_npm_that_fills_the_disk_is_stopped(npm: Callable[..., NpmPackage], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(npm_client, "OTHER_FILES_BYTES", 1 << 20)
+    monkeypatch.setattr(client, "OTHER_FILES_BYTES", 1 << 20)
     package = npm(
         packs=False, then="while True: open('x.tgz', 'ab').write(bytes(1 << 16)); import time; time.sleep(.005)"
     )
@@ -195,7 +194,7 @@ def test_hostile_archive(npm: Callable[..., NpmPackage], tmp_path: Path, archive
 
 
 def test_bombs_of_a_package(npm: Callable[..., NpmPackage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(npm_client, "OTHER_FILES_BYTES", 1 << 20)
+    monkeypatch.setattr(client, "OTHER_FILES_BYTES", 1 << 20)
     with pytest.raises(SourceError, match="its tarball holds more than the"):
         fetch(package_of(npm, tmp_path, gzip.compress(bytes(1 << 24))))
     bomb = gzip.compress(bytes(1 << 24))

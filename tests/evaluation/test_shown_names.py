@@ -38,6 +38,8 @@ SHOWN = {
     "\U0001f469\u200d\U0001f680": "22",  # an emoji of three code points
     "\u0301": "23",
     "\ufffe": "24",
+    "\u3064": "tsu",
+    "\u30b7\u30c4": "shitsu",
 }
 
 

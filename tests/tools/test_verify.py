@@ -252,7 +252,7 @@ def test_nets_to_start_from_that_are_nowhere_are_told_in_one_line(started: Proje
     done = started.verify()
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
-    assert line.startswith("verify: the nets of data/init/earlier are not in this project's cache: `dvc fetch ")
+    assert line.startswith("verify: the files of data/init/earlier are not in this project's cache: `dvc fetch ")
     started.run_checked("git", "rm", "--quiet", "--cached", "data/init/earlier.dvc")
     started.run_checked("git", "commit", "--quiet", "--message", "Without the hash")
     done = started.verify()

@@ -1,4 +1,4 @@
-"""A recipe: settings of a training as the -S arguments of `dvc exp run`, one a line, `#` before comments."""
+"""A recipe: settings of a run as the -S arguments of `dvc exp run`, one a line, `#` before comments."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stages.common.params import read_params_file
 from stages.common.shown import one_line
 
 FREE = ("train_gan", "networks")
-"""Sections of params.yaml that a recipe may change: data and measure are the same for all records."""
+"""Sections of params.yaml that the recipe of a record may change: data and measure are the same for all records."""
 OPTIONS = ("-S ", "--set-param ")
 
 
@@ -32,15 +32,17 @@ def read_recipe(path: Path) -> list[str]:
 
 
 def apply(settings: list[str], params_file: Path) -> None:
-    """Change params.yaml as `dvc exp run -S` does.
-
-    Raises UserError for a setting that DVC refuses, for one outside of FREE, and for networks to start from.
-    """
-    before = read_params_file(params_file)
+    """Change params.yaml as `dvc exp run -S` does. Raises UserError for a setting that DVC refuses."""
     try:
         apply_overrides(params_file, settings)
     except (DvcException, ValueError) as error:
         raise UserError(f"DVC refuses the settings ({one_line(error)})") from None
+
+
+def apply_for_record(settings: list[str], params_file: Path) -> None:
+    """The same for a record. Also raises UserError for a setting outside of FREE, and for networks to start from."""
+    before = read_params_file(params_file)
+    apply(settings, params_file)
     after = read_params_file(params_file)
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     if fixed := [key for key in changed if key not in FREE]:

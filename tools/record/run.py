@@ -17,7 +17,7 @@ from stages.train_gan import Params
 from tools.clone import user_environment
 from tools.record.clock import Times, train
 from tools.record.curve import Curve, Point
-from tools.record.recipe import apply
+from tools.record.recipe import apply_for_record
 
 ROOT = Path(__file__).parents[2]
 UPSTREAM = ("normalize", "train_classifier", "init")
@@ -36,7 +36,7 @@ def measure(root: Path, settings: list[str], requested: int | None = None) -> Cu
     with tempfile.TemporaryDirectory(prefix="gan_record_", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
-        apply(settings, folder / "params.yaml")
+        apply_for_record(settings, folder / "params.yaml")
         params = validate_section(read_params_file(folder / "params.yaml"), "train_gan", Params)
         processes = processes_to_start(requested, params.shards, "cpu", 0, params.total_kimg)
         for stage in UPSTREAM:

@@ -35,7 +35,7 @@ class Folder:
             raise SourceError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
         if not present:
             raise SourceError(NO_SOURCE)
-        deadline = Deadline()
+        deadline = Deadline(total)
         yield lambda name, file: self._fetch(name, file, deadline)
 
     def read(self, name: str, limit: int) -> bytes:

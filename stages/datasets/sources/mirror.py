@@ -59,7 +59,7 @@ class Mirror:
     @contextmanager
     def open(self, total: int) -> Iterator[Fetch]:
         """Open one session for all files."""
-        with bounded_session(Deadline()) as (session, meter):
+        with bounded_session(Deadline(total)) as (session, meter):
             yield partial(self._fetch, session, meter)
 
     def _fetch(self, session: requests.Session, meter: Meter, name: str, file: File) -> bytes:

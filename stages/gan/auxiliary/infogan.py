@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from stages.common import draws
 from stages.common.blocks import in_blocks
-from stages.common.images import grid_png
+from stages.common.grids import grid_png
 from stages.gan.auxiliaries import Objective
 from stages.gan.settings import Settings
 

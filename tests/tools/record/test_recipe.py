@@ -7,7 +7,7 @@ import pytest
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from tools.profiles import PARAMS_FILE
-from tools.record.recipe import apply, read_recipe
+from tools.record.recipe import apply_for_record, read_recipe
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 
 
 def test_settings_are_applied_and_all_else_stays(params_file: Path) -> None:
-    apply(["train_gan.total_kimg=9", "networks.dcgan.width=8"], params_file)
+    apply_for_record(["train_gan.total_kimg=9", "networks.dcgan.width=8"], params_file)
     before, after = read_params_file(PARAMS_FILE), read_params_file(params_file)
     assert (after["train_gan"].pop("total_kimg"), after["networks"]["dcgan"].pop("width")) == (9, 8)
     del before["train_gan"]["total_kimg"], before["networks"]["dcgan"]["width"]
@@ -45,14 +45,14 @@ def test_settings_are_applied_and_all_else_stays(params_file: Path) -> None:
 
 def test_data_and_measure_are_fixed(params_file: Path) -> None:
     with pytest.raises(UserError, match="changes train_gan and networks alone, found other values for track"):
-        apply(["track.num_images=10"], params_file)
+        apply_for_record(["track.num_images=10"], params_file)
 
 
 def test_a_head_start_is_refused(params_file: Path) -> None:
     with pytest.raises(UserError, match=r"train_gan\.init_from: a record starts from none, found mine"):
-        apply(["train_gan.init_from=mine"], params_file)
+        apply_for_record(["train_gan.init_from=mine"], params_file)
 
 
 def test_a_setting_that_dvc_refuses(params_file: Path) -> None:
     with pytest.raises(UserError, match=r"^DVC refuses the settings"):
-        apply(["train_gan.no_such_key=1"], params_file)
+        apply_for_record(["train_gan.no_such_key=1"], params_file)
