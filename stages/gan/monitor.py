@@ -93,8 +93,10 @@ class Monitor:
         known = typical_real >= LEAST_TYPICAL / (1 if self.conditional else len(self.means))
         ratios = (typical_samples / typical_real)[known]
         weakest = ratios.min().item() if len(ratios) else math.nan
-        shares = [value / real if real else math.nan for value, real in zip(variation, of_real, strict=True)]
-        return Reading(kimg, d_slope, g_slope, *shares, weakest, *memorised)
+        spread_share, nearest_share = (
+            value / real if real else math.nan for value, real in zip(variation, of_real, strict=True)
+        )
+        return Reading(kimg, d_slope, g_slope, spread_share, nearest_share, weakest, *memorised)
 
     def _variation(self, images: Tensor) -> tuple[Tensor, float, float]:
         """Shares of typical images by class, spread, and distance to the nearest."""

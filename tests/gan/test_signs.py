@@ -22,8 +22,13 @@ WRONG: dict[str, dict[str, float]] = {
 
 
 def looks(*readings: Reading) -> list[Look]:
-    watch = Watch(monitor=None)  # type: ignore[arg-type] (it only takes readings)
+    watch = without_a_monitor()
     return [watch.take(reading) for reading in readings]
+
+
+def without_a_monitor() -> Watch:
+    """One that is only given readings."""
+    return Watch(monitor=None)  # type: ignore[arg-type]
 
 
 def test_every_sign_has_a_case_here() -> None:
@@ -71,7 +76,7 @@ def test_a_knowing_d_is_no_sign_where_chance_explains_it() -> None:
 
 def test_a_watch_continues_from_its_state() -> None:
     wrong = dataclasses.replace(GOOD, nearest=0.1)
-    first, second = Watch(None), Watch(None)  # type: ignore[arg-type]
+    first, second = without_a_monitor(), without_a_monitor()
     for _ in range(LOOKS):
         first.take(wrong)
     state = first.state()
