@@ -211,8 +211,9 @@ def _diagnosis(error: NotFiniteError, step: int, params: Settings) -> str:
     where = f"{error} is not finite at step {step + 1} ({params.kimg_shown(step + 1):g} kimg)"
     if max(params.lr_g, params.lr_d) > 0.01:
         cause = f"the learning rate is likely too high (lr_g {params.lr_g:g}, lr_d {params.lr_d:g}); try 0.002"
-    elif not any(term.weight for term in params.penalties.values()):
-        cause = "nothing bounds D's gradient; try train_gan.penalties.r1 1"
+    elif not params.clip_weights and not any(term.weight for term in params.penalties.values()):
+        remedy = "clip_weights 0.1" if params.packing > 1 else "penalties.r1 1"
+        cause = f"nothing bounds D's gradient; try train_gan.{remedy}"
     else:
         cause = "try lower train_gan.lr_g and lr_d, or other weights in train_gan.penalties"
     return f"{where}: {cause}; the history up to there is in data/train_gan/history.csv"

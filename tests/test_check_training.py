@@ -49,6 +49,14 @@ def test_wrong_penalties_are_one_line(penalties: dict[str, Any], expected: str, 
     assert refusal(tmp_path, changed("train_gan.penalties", penalties)) == f"params.yaml: {expected}"
 
 
+def test_choices_that_make_no_sense_together_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """All of them: tests/gan/test_contradictions.py."""
+    assert refusal(tmp_path, changed("train_gan.packing", 2)) == (
+        "params.yaml: train_gan.packing: D judges packs, and the penalties are on its slope at a single image; "
+        "expected 1, or weight 0 for r1, found 2"
+    )
+
+
 def test_missing_keys_of_a_penalty_are_described(tmp_path: Path) -> None:
     lines = refusal(tmp_path, changed("train_gan.penalties", {"r1": {"weight": 1.0}})).splitlines()
     assert sorted(line.split(": ")[1:3] for line in lines) == [

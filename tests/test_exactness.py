@@ -236,7 +236,7 @@ def trained(
     changes: Mapping[str, Any] = NO_CHANGES,
 ) -> Left:
     """What is left after STEPS steps of `size` threads; interrupted after stop_after steps, if any."""
-    params, options = gan_params(TRAINING, **(THREADED | changes))
+    params, options = gan_params(TRAINING, **{**THREADED, **changes})
     assert params.total_steps == STEPS
     left = None
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:

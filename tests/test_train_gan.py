@@ -190,6 +190,21 @@ def test_starts_from_the_nets_of_an_earlier_run(upstream: Path) -> None:
             assert_close(tensor, earlier[name], rtol=1e-5, atol=1e-5)
 
 
+def test_a_discriminator_of_packs_is_described_as_such_and_can_be_started_from(upstream: Path) -> None:
+    packs = {"packing": 2, "penalties": {}}
+    run(upstream, total_kimg=0.04, **packs)
+    shapes = {
+        name: read_tensors(upstream / "train_gan" / f"{name}.safetensors")[1]["arguments"]["image_shape"]
+        for name in ("generator", "discriminator")
+    }
+    assert shapes == {"generator": [1, 28, 28], "discriminator": [2, 28, 28]}
+    (upstream / "init").mkdir()
+    (upstream / "train_gan").rename(upstream / "init" / "earlier")
+    run(upstream, init_from="earlier", total_kimg=0.04, **packs)
+    with pytest.raises(UserError, match=r"discriminator.safetensors: expected image_shape \[1, 28, 28\]"):
+        run(upstream, init_from="earlier", total_kimg=0.04)
+
+
 def test_nets_of_another_width_are_refused_with_nothing_written(upstream: Path) -> None:
     run(upstream)
     (upstream / "init").mkdir()
@@ -213,6 +228,7 @@ def test_absurd_settings_stop_the_run_at_its_first_step(upstream: Path) -> None:
     [
         ({"lr_d": 0.5}, r"the learning rate is likely too high \(lr_g 0.002, lr_d 0.5\)"),
         ({"penalties": {"r1": 0.0}}, "nothing bounds D's gradient; try train_gan.penalties.r1 1"),
+        ({"penalties": {}, "packing": 2}, "nothing bounds D's gradient; try train_gan.clip_weights 0.1"),
         ({}, "try lower train_gan.lr_g and lr_d"),
     ],
 )

@@ -17,7 +17,7 @@ from stages.gan.penalties import PENALTIES, penalty_points
 from stages.gan.penalty_terms import penalties_due
 from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
 from tests.gan.test_losses import REFERENCES, cross_entropy
-from tests.gan.test_trainer import BATCH, BETAS, SEED, data, latents, players, r1_penalty, trainer
+from tests.gan.test_trainer import BATCH, BETAS, SEED, Discriminator, data, latents, players, r1_penalty, trainer
 
 
 def d_gradient(made: Trainer) -> list[Tensor]:
@@ -81,7 +81,8 @@ def test_d_sees_all_images_in_the_same_kind_of_views_in_both_players_steps() -> 
 
     def packed_players() -> tuple[nn.Module, nn.Module]:
         G, D = players(normalised=False)
-        D.body[0] = nn.Conv2d(packing, 5, 2)  # type: ignore[operator, index]
+        assert isinstance(D, Discriminator)
+        D.body[0] = nn.Conv2d(packing, 5, 2)
         initialise(D, 0, "D")
         return G, D
 
