@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, model_validator
@@ -143,7 +143,7 @@ def build_loop(
         load_net(path, net, params.network, own)
     G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
     trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team, auxiliary)
-    meta = {"network": params.network, "arguments": arguments, "classes": digits.classes}
+    meta: dict[str, Any] = {"network": params.network, "arguments": arguments, "classes": digits.classes}
     if auxiliary.draws_labels:
         meta[architectures.CODES] = True
     return Loop.start(trainer, meta, digits, held_out)

@@ -18,6 +18,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "download": {"dataset": "few_digits"},
     "train_gan": {
         "network": "shallow",
+        "auxiliary": "latents",
         "loss": "total_variation",
         "penalties": {"wgan_lp": 1.0},
         "optimizer": "nadam",
@@ -83,6 +84,7 @@ def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
     ("path", "reruns"),
     [
         ("stages/gan/networks/shallow.py", "train_gan"),
+        ("stages/gan/auxiliary/latents.py", "train_gan"),
         ("stages/datasets/sets/few_digits.py", "download"),
         ("stages/metrics/means.py", "evaluate"),
         ("stages/contrast.py", "contrast"),

@@ -201,6 +201,7 @@ def test_dvc_understands_its_commands(page: Path) -> None:
 def test_there_is_a_recipe_for_every_kind_of_addition() -> None:
     kinds = [
         "architecture",
+        "auxiliary objective",
         "loss",
         "penalty",
         "optimiser",

@@ -3,8 +3,9 @@
 DVC does not follow imports, so each stage lists the modules that it imports. There are two special cases:
 
 - `check` imports all stages, so it depends on the whole folder `stages`.
-- A registry of plug-ins (networks, datasets) imports only the plug-in that params.yaml names. A stage that imports a
-  registry depends on the chosen plug-in through a template, and on every module that any of the plug-ins imports.
+- A registry of plug-ins (networks, auxiliary objectives, datasets) imports only the plug-in that params.yaml names. A
+  stage that imports a registry depends on the chosen plug-in through a template, and on every module that any of the
+  plug-ins imports.
 
 Everything else in dvc.yaml stays as it is, comments and order included.
 """

@@ -223,6 +223,6 @@ def test_generator_is_rebuilt_from_its_arguments(case: str) -> None:
 def test_logits_are_made_from_the_features(case: str, num_classes: int) -> None:
     _, D = build(case, [1, 28, 28], num_classes)
     x, y = pictures([1, 28, 28]), labels(num_classes)
-    features = D.features(x, y)
+    features = D.features(x, y)  # type: ignore[operator]
     assert features.shape == (BATCH, D.num_features)
-    assert_close(D.logits(features, y), D(x, y), rtol=0, atol=0)
+    assert_close(D.logits(features, y), D(x, y), rtol=0, atol=0)  # type: ignore[operator]

@@ -165,6 +165,6 @@ def fix_up(net: nn.Module) -> None:
         for layer in (first, middle):
             set_deviation(layer, GAIN * len(blocks) ** -0.25 / math.sqrt(fan_in(layer)))
         nn.init.zeros_(last.weight)
-    for layer in net.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d) and layer not in within:
-            set_deviation(layer, 1 / math.sqrt(fan_in(layer)))
+    for outside in net.modules():
+        if isinstance(outside, nn.Linear | nn.Conv2d) and outside not in within:
+            set_deviation(outside, 1 / math.sqrt(fan_in(outside)))
