@@ -18,6 +18,7 @@ from stages.datasets import registry
 from stages.evaluation.registry import EVERY, METRICS
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
+from tools.profiles import params_with
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = read_params_file(ROOT / "params.yaml")
@@ -231,6 +232,41 @@ def test_device_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_sections_that_contradict_each_other(key: str, value: Any, expected: str, tmp_path: Path) -> None:
     assert expected in refusal(tmp_path, changed(key, value))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"evaluate": {"metrics": ["modes_found"]}},
+            "evaluate.metrics: expected normalize.stack above 1 for modes_found, found 1",
+        ),
+        (
+            {"normalize": {"stack": 3}, "download": {"dataset": "emnist_balanced"}},
+            "normalize.stack: expected at most 1000 modes, found 103823; see normalize.classes",
+        ),
+        (
+            {"normalize": {"stack": 3, "num_stacks": 9}},
+            "train_classifier.batch_size: expected at most the 9 images there are, found ",
+        ),
+        (
+            {"normalize": {"stack": 2}, "generate": {"classes": [99, 100]}},
+            "generate.classes: expected labels 0 to 99, found 100",
+        ),
+        (
+            {"download": {"dataset": "folder", "folder": "mine"}},
+            "data/images/mine: expected a folder with a folder of images for each class, found nothing",
+        ),
+    ],
+)
+def test_data_that_contradict_other_sections(changes: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    assert expected in refusal(tmp_path, params_with(changes))
+
+
+def test_stacks_of_chosen_classes_may_be_counted(tmp_path: Path) -> None:
+    normalize = {"stack": 3, "classes": [10, 11, 12]}
+    changes = {"normalize": normalize, "evaluate": {"metrics": ["modes_found", "reverse_kl"]}}
+    assert run(tmp_path, params_with({"download": {"dataset": "emnist_balanced"}}, changes)).exists()
 
 
 @pytest.mark.parametrize("name", ["GAN_PROCESSES", "GAN_CHECKPOINT_KIMG", "GAN_PROGRESS"])

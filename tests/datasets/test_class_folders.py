@@ -82,7 +82,7 @@ def test_copies_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for index in range(3):
         (folder / "squares" / f"copy_{index}.png").write_bytes((folder / "squares" / "000.png").read_bytes())
     own.idx_files(folder)
-    assert capsys.readouterr().err.startswith("3 images are copies of others")
+    assert capsys.readouterr().err.startswith("copies among the images: 3; ")
 
 
 def test_one_image_in_colours_makes_all_of_them_rgb(tmp_path: Path) -> None:

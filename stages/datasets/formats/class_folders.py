@@ -81,7 +81,7 @@ def split_order(levels: Levels, labels: npt.NDArray[np.int32]) -> npt.NDArray[np
     """
     digests = [hashlib.sha256(image.tobytes()).digest() for image in levels]
     if copies := len(digests) - len(set(digests)):
-        print(f"{copies} images are copies of others: where splits share them, figures flatter", file=sys.stderr)
+        print(f"copies among the images: {copies}; where splits share them, figures flatter", file=sys.stderr)
     keys: list[tuple[float, bytes, int]] = []
     for label in np.unique(labels):
         rows = sorted(np.flatnonzero(labels == label).tolist(), key=lambda row: digests[row])
