@@ -4,10 +4,10 @@ Always on the CPU: the bytes depend on the generator, not on who has a GPU.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field, PlainValidator
 
 from stages.common.errors import UserError
 from stages.common.files import write_bytes
@@ -15,17 +15,30 @@ from stages.common.images import NO_LABEL, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
-from stages.gan.initial import ORIGIN
+from stages.gan.initial import require_origin
 from stages.gan.sampler import read_sampler
 from stages.generation.registry import PICTURES
 from stages.generation.subject import Subject
+
+CUTS = 0.01, 10.0
+"""The least and the largest number at which a distribution of latents can end."""
+
+
+def none_or_cut(value: Any) -> Any:
+    """The word none, or a number of CUTS. Raises ValueError for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "none" and not (is_number and CUTS[0] <= value <= CUTS[1]):
+        raise ValueError(f"expected none, or a number from {CUTS[0]:g} to {CUTS[1]:g}")
+    return value
 
 
 class Params(StageParams):
     """The section generate of params.yaml."""
 
     generator: Annotated[
-        str, Field(pattern=ORIGIN, description="whose generator: train_gan, of this run, or init/<name>, in data/init")
+        str,
+        AfterValidator(require_origin),
+        Field(description="whose generator: train_gan, of this run, or init/<name>, in data/init"),
     ]
     num_images: Annotated[int, Field(ge=1, description="samples to draw; image i is the same for any number")]
     classes: Annotated[
@@ -33,7 +46,8 @@ class Params(StageParams):
         Field(description="labels drawn round-robin, one per image; all: every class, balanced"),
     ]
     cut: Annotated[
-        Literal["none"] | Annotated[float, Field(ge=0.01, le=10)],
+        float | Literal["none"],
+        PlainValidator(none_or_cut),
         Field(description="where the normal distribution of the latents ends on both sides; none: nowhere"),
     ]
     pull: Annotated[float, Field(ge=0, le=1, description="part of the way to the latent that is typical of the class")]

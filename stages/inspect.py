@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stages.classifier.model import finite_features, load_classifier
 from stages.common.errors import UserError
@@ -14,7 +14,7 @@ from stages.common.params import PARAMS_FILE, StageParams, read_params_file
 from stages.common.runtime import run_stage
 from stages.common.shown import shown
 from stages.evaluation.drawing import png_of
-from stages.gan.initial import ORIGIN
+from stages.gan.initial import require_origin
 from stages.gan.losses import LOSSES, Loss
 from stages.gan.sampler import read_sampler
 from stages.generation.judgements import SAMPLES, has_probability, histogram, read_judge
@@ -26,7 +26,9 @@ class Params(StageParams):
     """The section inspect of params.yaml."""
 
     nets: Annotated[
-        str, Field(pattern=ORIGIN, description="whose G and D: train_gan, of this run, or init/<name>, in data/init")
+        str,
+        AfterValidator(require_origin),
+        Field(description="whose G and D: train_gan, of this run, or init/<name>, in data/init"),
     ]
     num_images: Annotated[int, Field(ge=3, description="samples of each setting, and digits of each set, at most")]
     neighbours: Annotated[int, Field(ge=1, description="which nearest neighbour the balls reach to")]

@@ -274,6 +274,13 @@ def test_a_full_disk_ends_in_one_line_and_leaves_nothing_half_written(upstream: 
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("cut", ["None", None, True, 0.001, 11, float("nan"), [1.0]])
+def test_a_cut_is_none_or_a_number_in_one_line(cut: Any) -> None:
+    with pytest.raises(UserError, match=r"generate\.cut: expected none, or a number from 0.01 to 10, found "):
+        params(cut=cut)
+    assert (params(cut=1).cut, params(cut=0.5).cut, params(cut="none").cut) == (1, 0.5, "none")
+
+
 # --- a generator of another run ---
 
 
@@ -317,5 +324,5 @@ def test_a_bad_generator_of_another_run_is_refused_with_what_to_do(
 
 @pytest.mark.parametrize("generator", ["init/../../secret", "init/", "/etc", "track", "init/a/b", ""])
 def test_a_generator_is_of_this_run_or_in_a_folder_of_init(generator: str) -> None:
-    with pytest.raises(UserError, match=r"generate\.generator: "):
+    with pytest.raises(UserError, match=r"generate\.generator: expected train_gan, or init/ and the name"):
         params(generator=generator)

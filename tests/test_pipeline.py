@@ -248,6 +248,29 @@ def test_going_back_to_earlier_params_runs_nothing(project: Project, first_run: 
     assert "up to date" in project.dvc("status")
 
 
+@pytest.mark.slow
+def test_a_generator_of_another_run_draws_without_training(project: Project, first_run: str) -> None:
+    """The same file under another name gives the same samples, though that of this run is gone."""
+    project.dvc("repro")  # for this test alone
+    before = project.files()
+    own, folder = project.root / "data" / "train_gan" / "generator.safetensors", project.root / "data/init/earlier"
+    folder.mkdir()
+    shutil.move(own, folder)
+    project.set_params({"generate": {"generator": "init/earlier"}})
+    try:
+        printed = project.dvc("repro", "generate")
+        after = project.files()
+    finally:
+        project.run_checked("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
+        shutil.rmtree(folder)
+        project.dvc("checkout", "--force")
+    assert set(re.findall(r"Running stage '(\w+)'", printed)) == {"check", "generate"}
+    assert {name: content for name, content in after.items() if name.startswith("data/generate/")} == {
+        name: content for name, content in before.items() if name.startswith("data/generate/")
+    }
+    assert project.files() == before
+
+
 USER_CONFIG = """
 [core]
     autostage = true

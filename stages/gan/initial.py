@@ -1,5 +1,6 @@
 """Networks of an earlier run, to start a training from or to draw from: data/init/<name>, which the user provides."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,17 @@ from stages.common.weights import require_fitting
 INIT, NO_INIT = "init", "none"
 """The folder under data/ that holds them, and the name under it that means none."""
 OWN_RUN = "train_gan"
-ORIGIN = rf"^({OWN_RUN}|{INIT}/[A-Za-z0-9_][A-Za-z0-9_.-]*)$"
-"""Of a stage that only reads networks: the folder under data/ that holds them, of this run or of an earlier one."""
 REMEDY = "copy it again from data/train_gan of the run that made it (data/init/README.md says how)"
+
+
+def require_origin(origin: str) -> str:
+    """The folder under data/ of networks that a stage only reads: of this run, or of an earlier one.
+
+    Raises ValueError if it can be neither.
+    """
+    if origin != OWN_RUN and not re.fullmatch(rf"{INIT}/[A-Za-z0-9_][A-Za-z0-9_.-]*", origin):
+        raise ValueError(f"expected {OWN_RUN}, or {INIT}/ and the name of a folder in data/{INIT}")
+    return origin
 
 
 def initial_files(data: Path, init_from: str) -> list[Path]:
