@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -12,8 +11,8 @@ from stages.gan import schedules
 from stages.gan.penalties import PENALTIES, Penalty, penalty_points, squared_differences, squared_gradient_norms
 from stages.gan.settings import PenaltyTerm, Settings
 
-Judged = dict[Literal["real", "fake"], tuple[Tensor, Tensor]]
-"""Logits [B] and images [B, C, H, W], real and fake."""
+Judged = dict[str, tuple[Tensor, Tensor]]
+"""Logits [B] and images [B, C, H, W] of `real` and of `fake`."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,12 @@ class DuePenalty:
         y: labels int64 [B]; uniform, normal: draws for penalty_points and for the directions of differences.
         """
         if self.of_judged:
-            return squared_gradient_norms(*judged["real" if self.penalty.at == "real" else "fake"])
+            return squared_gradient_norms(*judged[self.penalty.at])
         points = penalty_points(self.penalty, judged["real"][1], judged["fake"][1], uniform)
         n, length = math.ceil(self.term.part * len(points)), self.term.difference
         points = points[:n].detach()
         if length:
-            logits = judged["real" if self.penalty.at == "real" else "fake"][0][:n]
+            logits = judged[self.penalty.at][0][:n]
             return squared_differences(logits, D(points + length * normal[:n].view_as(points), y[:n]).float(), length)
         points.requires_grad_()
         return squared_gradient_norms(D(points, y[:n]).float(), points)

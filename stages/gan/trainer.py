@@ -32,7 +32,8 @@ FIGURES_D = ("d_loss", "real_logits", "fake_logits", "penalty")
 FIGURES_G = ("g_loss",)
 FIGURES = (*FIGURES_D, "d_grad_norm", *FIGURES_G, "g_grad_norm")
 """What a step reports, in this order: means over the batch, and norms of the two gradients. The figure `penalty` is
-the sum of the squared gradient norms that the penalties see; one that is taken every n-th step counts n times."""
+the sum of the squared gradient norms that the penalties see, or of the finite differences for them; one that is taken
+every n-th step counts n times."""
 
 
 class NotFiniteError(ArithmeticError):

@@ -209,9 +209,9 @@ def test_what_any_optimiser_keeps_survives_a_checkpoint_to_the_bit(optimizer: st
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimiser_teaches_d(optimizer: str) -> None:
-    made = trainer(players(), optimizer=optimizer, lr_g=1e-9, lr_d=0.02, total_kimg=60 * BATCH / 1000, lr_decay=1.0)
-    figures = [dict(zip(FIGURES, made.step(step).tolist(), strict=True)) for step in range(60)]
-    assert figures[-1]["d_loss"] < figures[0]["d_loss"]
+    made = trainer(players(), optimizer=optimizer, lr_g=1e-9, lr_d=0.02, total_kimg=30 * BATCH / 1000, lr_decay=1.0)
+    figures = [dict(zip(FIGURES, made.step(step).tolist(), strict=True)) for step in range(30)]
+    assert figures[-1]["d_loss"] < figures[0]["d_loss"] - 0.05
 
 
 def test_an_optimiser_that_keeps_more_than_tensors_is_refused() -> None:
