@@ -230,6 +230,11 @@ def test_logits_are_made_from_the_features(case: str, num_classes: int) -> None:
     assert_close(D.logits(features, y), D(x, y), rtol=0, atol=0)  # type: ignore[operator]
 
 
+def inputs_like(x: Tensor) -> tuple[Tensor, Tensor]:
+    """On the device of the context."""
+    return torch.zeros(x.shape), torch.zeros(2, dtype=torch.int64)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_costs_are_measured_without_memory(case: str) -> None:
     """As check measures them: the numbers of parameters and buffers are those of the real nets."""
@@ -237,7 +242,7 @@ def test_costs_are_measured_without_memory(case: str) -> None:
     inputs = torch.zeros(2, Z_DIM), torch.zeros(2, 1, 28, 28)
     for kind, net, x in zip(("Generator", "Discriminator"), build(case, [1, 28, 28], 4), inputs, strict=True):
         build_net = partial(getattr(architectures.load(name), kind), **made)
-        cost = net_cost(build_net, lambda x=x: (torch.zeros(x.shape), torch.zeros(2, dtype=torch.int64)))
+        cost = net_cost(build_net, partial(inputs_like, x))
         assert cost is not None
         assert cost.parameters == sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
         assert cost.outputs > 0
