@@ -32,6 +32,8 @@ class Objective:
     """Whether G is given a class, or a code in its place; None: as train_gan.conditional says."""
     d_is_conditional: ClassVar[bool | None] = None
     """Whether D is given the class, likewise."""
+    draws_labels: ClassVar[bool] = False
+    """Whether G's labels are codes that nobody gave, so that samples have no known class."""
 
     def __init__(self, settings: "Settings", num_classes: int) -> None:
         self.settings, self.num_classes = settings, num_classes
@@ -50,11 +52,6 @@ class Objective:
     def d_classes(self) -> int:
         """num_classes of D."""
         return self._classes(self.d_is_conditional)
-
-    @property
-    def draws_labels(self) -> bool:
-        """Whether G's labels are codes that nobody gave, so that samples have no known class."""
-        return False
 
     def head(self, num_features: int) -> nn.Module | None:
         """What is added to D: from its features float32 [J, num_features] to what the terms read."""

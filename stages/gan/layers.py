@@ -24,14 +24,18 @@ def latent_and_class(z: Tensor, y: Tensor, embedding: nn.Embedding | None) -> Te
     return x if embedding is None else torch.cat([x, unit_mean_square(embedding(y))], dim=1)  # [B, N]
 
 
-def projection(x: Tensor, y: Tensor, head: nn.Linear, embedding: nn.Embedding | None) -> Tensor:
+def projection(
+    x: Tensor, y: Tensor, head: nn.Linear, embedding: nn.Embedding | None, is_spectral: bool = False
+) -> Tensor:
     """Logits from D's features x [B, N], class-conditional by projection (Miyato and Koyama 2018).
 
-    logit = psi(x) + <e_y, x>, equation 3 of the paper, the second term scaled to the size of the first; without an
-    embedding, the first term alone.
+    logit = psi(x) + <e_y, x>, equation 3 of the paper, the second term scaled to the size of the first: as it is where
+    is_spectral, for both weights then have norm 1. Without an embedding, the first term alone.
     """
     logits = head(x).squeeze(1)
-    return logits if embedding is None else logits + (embedding(y) * x).sum(1) / math.sqrt(x.shape[1])  # [B]
+    if embedding is None:
+        return logits
+    return logits + (embedding(y) * x).sum(1) / (1.0 if is_spectral else math.sqrt(x.shape[1]))  # [B]
 
 
 def num_halvings(image_shape: list[int], smallest: int) -> int:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from stages.checking.limits import net_cost
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.gan import architectures
@@ -226,3 +228,21 @@ def test_logits_are_made_from_the_features(case: str, num_classes: int) -> None:
     features = D.features(x, y)  # type: ignore[operator]
     assert features.shape == (BATCH, D.num_features)
     assert_close(D.logits(features, y), D(x, y), rtol=0, atol=0)  # type: ignore[operator]
+
+
+def inputs_like(x: Tensor) -> tuple[Tensor, Tensor]:
+    """On the device of the context."""
+    return torch.zeros(x.shape), torch.zeros(2, dtype=torch.int64)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_costs_are_measured_without_memory(case: str) -> None:
+    """As check measures them: the numbers of parameters and buffers are those of the real nets."""
+    name, made = CASES[case][0], arguments(case, [1, 28, 28], 4)
+    inputs = torch.zeros(2, Z_DIM), torch.zeros(2, 1, 28, 28)
+    for kind, net, x in zip(("Generator", "Discriminator"), build(case, [1, 28, 28], 4), inputs, strict=True):
+        build_net = partial(getattr(architectures.load(name), kind), **made)
+        cost = net_cost(build_net, partial(inputs_like, x))
+        assert cost is not None
+        assert cost.parameters == sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
+        assert cost.outputs > 0

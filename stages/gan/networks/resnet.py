@@ -133,7 +133,7 @@ class Discriminator(nn.Module):
 
     def logits(self, features: Tensor, y: Tensor) -> Tensor:
         """Logits from `features` of the same y."""
-        return projection(features, y, self.head, self.embedding)  # [B]
+        return projection(features, y, self.head, self.embedding, self.is_spectral)  # [B]
 
     def forward(self, images: Tensor, y: Tensor) -> Tensor:
         """images float32 [B, C, H, W] in [-1, 1]; y int64 [B], unread if unconditional."""
