@@ -77,8 +77,7 @@ def run(params: Params, data: Path) -> None:
     # Load the images, at equal count, and the networks that see them.
     all_images, paths = read_images(data)
     require_training_digits(all_images["train"], paths["train"])
-    are_stacks = all_images["test"].singles is not None
-    require_stacks(params, are_stacks)
+    require_stacks(params, all_images["test"])
     images = at_equal_count(params, all_images)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
@@ -100,7 +99,7 @@ def run(params: Params, data: Path) -> None:
     on_inception = compare_again(inception, params, sets, all_images) if inception else None
 
     # Describe: all figures, what they depend on, and a line of plain words.
-    figures = measure(names, comparisons, on_inception, are_stacks)
+    figures = measure(images["test"], comparisons, on_inception)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
     doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
@@ -126,9 +125,9 @@ def compare_again(
     return OnInception(comparisons, paper_entries(images, features))
 
 
-def require_stacks(params: Params, are_stacks: bool) -> None:
+def require_stacks(params: Params, images: ImageSet) -> None:
     """Raise UserError if metrics of stacks are to be shown of images that are none."""
-    if not are_stacks and (named := [name for name in params.metrics if name in STACKS]):
+    if not images.singles and (named := [name for name in params.metrics if name in STACKS]):
         raise UserError(
             f"evaluate.metrics: {' and '.join(named)} count the modes of stacks; leave out, or set normalize.stack"
         )

@@ -78,30 +78,17 @@ def run(params: Params, data: Path) -> None:
     """
     source = data / "download"
     dataset = read_dataset(source / "dataset.json")
-    name, names = dataset.name, dataset.classes
-    training = read_digits(source, "train", len(names), params.size)
-    test = read_digits(source, "t10k", len(names), params.size)
-    if training.levels.shape[1:] != test.levels.shape[1:]:
-        shapes = [list(digits.levels.shape[1:]) for digits in (training, test)]
-        raise UserError(f"{source}: expected test images of the shape of the training images, found {shapes}")
-    chosen = chosen_labels(params.classes, name, names)
+    training, test = read_both(source, len(dataset.classes), params.size)
+    chosen = chosen_labels(params.classes, dataset.name, dataset.classes)
 
     splits = {split: select(digits, chosen, split) for split, digits in split_off(training, test).items()}
     splits["train"] = Digits(*(tensor[: params.limit] for tensor in splits["train"]))
 
-    classes = [names[label] for label in chosen]
-    counts = {split: class_counts(digits.labels, classes) for split, digits in splits.items()}
-    require_training_digits(params, counts["train"])
-    for split in ("validation", "test"):
-        if missing := [name for name, count in counts[split].items() if not count]:
-            missing_names = listed(missing, MOST_NAMED)
-            print(f"no {split} digit of {missing_names}: this class has no figures of its own", file=sys.stderr)
-
-    singles = None
+    classes, singles = [dataset.classes[label] for label in chosen], None
+    require_digits(params, splits, classes)
     if params.stack > 1:
         singles = classes
         splits, classes = stacks_of(params, splits, singles)
-        counts = {split: class_counts(digits.labels, classes) for split, digits in splits.items()}
 
     folder = data / "normalize"
     for split, digits in splits.items():
@@ -111,17 +98,26 @@ def run(params: Params, data: Path) -> None:
         save_image_set(folder / f"{split}.safetensors", images, digits.labels, classes, singles)
     mean, std = pixel_statistics(training.levels)
     description = {
-        "name": name,
+        "name": dataset.name,
         "classes": classes,
         # Of a stack every channel is to be recognised.
         "least_accuracy": dataset.least_accuracy**params.stack,
         "image_shape": [splits["train"].levels.shape[1], params.size, params.size],
         "num_images": {split: len(digits.labels) for split, digits in splits.items()},
-        "num_images_per_class": counts,
+        "num_images_per_class": {split: class_counts(digits.labels, classes) for split, digits in splits.items()},
         "pixel_mean": mean,
         "pixel_std": std,
     }
     write_json(folder / "dataset.json", description)
+
+
+def read_both(source: Path, num_classes: int, size: int) -> tuple[Digits, Digits]:
+    """The training and test files of a dataset. Raises UserError as read_digits does, or if their images differ."""
+    training, test = (read_digits(source, prefix, num_classes, size) for prefix in ("train", "t10k"))
+    if training.levels.shape[1:] != test.levels.shape[1:]:
+        shapes = [list(digits.levels.shape[1:]) for digits in (training, test)]
+        raise UserError(f"{source}: expected test images of the shape of the training images, found {shapes}")
+    return training, test
 
 
 def stacks_of(params: Params, splits: dict[str, Digits], names: list[str]) -> tuple[dict[str, Digits], list[str]]:
@@ -146,13 +142,22 @@ def stacks_of(params: Params, splits: dict[str, Digits], names: list[str]) -> tu
         raise UserError(f"normalize.stack: the names of modes: {error}") from None
 
 
-def require_training_digits(params: Params, counts: dict[str, int]) -> None:
-    """Raises UserError if no network could learn one of the classes. counts: training digits of each, by name."""
-    if missing := [name for name, count in counts.items() if not count]:
+def require_digits(params: Params, splits: dict[str, Digits], classes: list[str]) -> None:
+    """Raises UserError if no network could learn one of the classes; says which class cannot be measured."""
+    missing = {
+        split: [name for name, count in class_counts(digits.labels, classes).items() if not count]
+        for split, digits in splits.items()
+    }
+    if missing["train"]:
         raise UserError(
-            f"normalize.limit: expected a training digit of every class among the first {sum(counts.values())}, found "
-            f"none of {listed(missing, MOST_NAMED)}; raise it, or leave the class out of normalize.classes"
+            f"normalize.limit: expected a training digit of every class among the first {len(splits['train'].labels)}, "
+            f"found none of {listed(missing['train'], MOST_NAMED)}; raise it, or leave the class out of "
+            "normalize.classes"
         )
+    for split in ("validation", "test"):
+        if missing[split]:
+            missing_names = listed(missing[split], MOST_NAMED)
+            print(f"no {split} digit of {missing_names}: this class has no figures of its own", file=sys.stderr)
 
 
 def read_dataset(path: Path) -> Described:

@@ -265,7 +265,7 @@ def test_data_that_contradict_other_sections(changes: dict[str, Any], expected: 
 
 def test_stacks_of_chosen_classes_may_be_counted(tmp_path: Path) -> None:
     normalize = {"stack": 3, "classes": [10, 11, 12]}
-    changes = {"normalize": normalize, "evaluate": {"metrics": ["modes_found", "reverse_kl"]}}
+    changes: Any = {"normalize": normalize, "evaluate": {"metrics": ["modes_found", "reverse_kl"]}}
     assert run(tmp_path, params_with({"download": {"dataset": "emnist_balanced"}}, changes)).exists()
 
 

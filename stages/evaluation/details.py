@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from stages.common.images import ImageSet
 from stages.common.records import Record, Undefined
 from stages.evaluation.beside_floor import MetricEntry, metric_entry
 from stages.evaluation.class_tests import ClassTests, class_tests
@@ -82,17 +83,16 @@ class OnInception:
     papers: dict[str, PaperEntry | Undefined]
 
 
-def measure(
-    names: list[str], comparisons: Comparisons, on_inception: OnInception | None, are_stacks: bool = False
-) -> Figures:
-    """All figures. names: those of the classes; are_stacks: whether the classes are modes of stacked images."""
+def measure(test: ImageSet, comparisons: Comparisons, on_inception: OnInception | None) -> Figures:
+    """All figures. test: the test images, which have the names of the classes; those of stacks are modes."""
+    names, are_stacks = test.classes, test.singles is not None
     metrics, others = entries(METRICS, comparisons), dict[str, Any]()
     if on_inception:
         metrics |= entries(PAPERS, on_inception.comparisons)
         others["papers"] = on_inception.papers
     if are_stacks:
         metrics |= entries(STACKS, comparisons)
-        others["modes"] = mode_details(names, comparisons.samples)
+        others["modes"] = mode_details(test, comparisons.samples)
     return Figures(
         metrics=metrics,
         classes=[] if are_stacks else class_details(names, comparisons),

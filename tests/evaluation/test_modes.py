@@ -75,6 +75,10 @@ def test_a_digit_that_never_changes_loses_nine_of_ten_modes(
     assert len(modes["lost"]) == 1000 - metrics["modes_found"]
     assert modes["uniform_reverse_kl"] == uniform_reverse_kl(1000, 400)
     assert details["classes"] == []
+    channels = {entry["class"]: entry["recognised"] for entry in modes["channels"]}
+    assert len(channels) == 30
+    assert sorted(channels[f"{digit}, channel 1"] for digit in range(10)) == [0] * 9 + [400]
+    assert sum(channels[f"{digit}, channel 3"] for digit in range(10)) == 400
     words = f"not good: {metrics['modes_found']:.0f} of 1000 modes, reverse KL "
     assert words in details["in_plain_words"] or "no judgement" in details["in_plain_words"]
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 
+import pytest
 import torch
 
 from stages.common import draws
@@ -45,6 +46,27 @@ def test_nearest_shows_of_each_class_the_image_nearest_to_a_training_digit() -> 
     rows = [[round(float(shown[pad + y, pad + x, 0]) / 127.5 - 1, 2) for x in (0, 13, 26)] for y in (0, 12)]
     assert rows == [[0.1, 0.3, -1], [0.5, 0.6, -1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["sample", "nearest training digit"]
+
+
+def test_of_a_thousand_modes_those_of_the_ten_nearest_samples_are_shown() -> None:
+    names = [f"{mode:03}" for mode in range(1000)]
+    training = torch.zeros(1, 1)
+    features = torch.arange(1000, 0, -1).view(-1, 1).float()  # the last samples are the nearest
+    seen = Embedded(features, torch.arange(1000), torch.arange(1000), closeness(training, features)[0])
+    pixels = torch.zeros(1000, 3, 4, 4)
+    figure = pictures.nearest_figure(names, {"sample": (seen, pixels)}, pixels[:1])
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert shown == [f"{mode:03}" for mode in range(990, 1000)]
+    left, _ = pictures.confusion_figure(names, seen, seen).axes
+    assert not left.texts
+    assert len(left.get_xticks()) < 20
+
+
+def test_a_figure_of_many_classes_is_larger() -> None:
+    names = [f"{label:02}" for label in range(47)]
+    seen = Embedded(torch.zeros(47, 1), torch.arange(47), torch.arange(47))
+    assert pictures.confusion_figure(names, seen, seen).get_figwidth() == pytest.approx(12 * 47 / 20)
+    assert pictures.confusion_figure(NAMES, SAMPLES, DIGITS).get_figwidth() == 12
 
 
 def test_pictures_have_the_same_bytes_again() -> None:
