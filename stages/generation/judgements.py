@@ -16,6 +16,7 @@ from stages.common.images import ImageSet
 from stages.common.shown import one_line
 from stages.evaluation.drawing import Figure, new_figure
 from stages.gan import architectures
+from stages.gan.auxiliaries import HEAD
 from stages.gan.initial import read_stored, remedy_for
 from stages.gan.losses import Loss
 
@@ -61,6 +62,8 @@ def read_judge(path: Path, digits: ImageSet) -> Judge:
     """The D of a file. Raises UserError if it holds none, or one for images or classes other than those digits'."""
     tensors, meta = read_stored(path)
     arguments = meta.get("arguments")
+    # What an auxiliary objective has added to D has no part in its logits.
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(f"{HEAD}.")}
     try:
         net = architectures.rebuilt_discriminator(meta.get("network"), arguments, tensors)
     except ValueError as error:

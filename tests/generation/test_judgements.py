@@ -16,6 +16,7 @@ from stages.common.files import read_tensors, write_tensors
 from stages.common.images import NO_LABEL, ImageSet
 from stages.common.initialise import initialise
 from stages.gan import architectures
+from stages.gan.auxiliaries import HEAD
 from stages.gan.losses import LOSSES
 from stages.generation.judgements import Judge, has_probability, histogram, packed, probability_ticks, read_judge
 
@@ -141,6 +142,15 @@ def test_a_stored_d_judges_as_it_did(changes: dict[str, Any], packing: int, tmp_
     twin.load_state_dict(read_tensors(path)[0])
     packs, labels = packed(images, packing, stored.is_conditional)
     torch.testing.assert_close(stored.logits(images), twin(packs, labels).detach())
+
+
+def test_the_head_of_an_auxiliary_objective_has_no_part_in_the_logits(tmp_path: Path) -> None:
+    plain, with_head = tmp_path / "plain.safetensors", tmp_path / "with_head.safetensors"
+    save_discriminator(plain)
+    tensors, meta = read_tensors(plain)
+    write_tensors(with_head, tensors | {f"{HEAD}.weight": torch.ones(3, 8)}, meta)
+    images = images_with(torch.linspace(-1, 1, 6), [0, 0, 0, 1, 1, 1])
+    assert torch.equal(read_judge(with_head, images).logits(images), read_judge(plain, images).logits(images))
 
 
 @pytest.mark.parametrize(
