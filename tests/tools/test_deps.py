@@ -186,7 +186,7 @@ def test_dvc_reruns_the_stages_that_build_networks_after_a_change_of_what_a_netw
     idle = {stage: {"cmd": f"touch {stage}", "deps": deps, "outs": [stage]} for stage, deps in of_extended.items()}
     with (tmp_path / "dvc.yaml").open("w", encoding="utf-8") as file:
         YAML().dump({"stages": idle}, file)
-    params = "download:\n  dataset: mnist\ntrain_gan:\n  network: mlp\n"
+    params = "download:\n  dataset: mnist\ntrain_gan:\n  network: mlp\n  auxiliary: none\n"
     (tmp_path / "params.yaml").write_text(params, encoding="utf-8")
     (tmp_path / ".dvcignore").write_text("__pycache__\n", encoding="utf-8")
     dvc(tmp_path, "init", "--no-scm", "--quiet")
