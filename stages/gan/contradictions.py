@@ -1,5 +1,6 @@
 """Choices of a training that make no sense together: what `check` refuses although each value is valid by itself."""
 
+import math
 from collections.abc import Iterator
 
 from stages.gan import auxiliaries
@@ -53,7 +54,9 @@ def _of_a_penalty(settings: Settings, name: str, term: PenaltyTerm) -> Iterator[
     if term.difference and settings.precision == "bfloat16":
         reason = "bfloat16 rounds away what two logits so near differ by"
         yield "difference", f"{reason}; expected 0, or precision float32, found {term.difference:g}"
-    steps = settings.total_steps * settings.d_steps
+    # As a float, which may be infinite: that a training is too long is for others to say.
+    steps = settings.total_kimg * 1000 / settings.batch_size
     if term.interval > steps:
-        reason = f"D takes {steps} steps, so the penalty would be taken once, with the weight times {term.interval}"
-        yield "interval", f"{reason}; expected at most {steps}, found {term.interval}"
+        most = max(1, math.floor(steps))
+        reason = f"D takes {most} steps, so the penalty would be taken once, with the weight times {term.interval}"
+        yield "interval", f"{reason}; expected at most {most}, found {term.interval}"
