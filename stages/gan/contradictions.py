@@ -55,8 +55,8 @@ def _of_a_penalty(settings: Settings, name: str, term: PenaltyTerm) -> Iterator[
         reason = "bfloat16 rounds away what two logits so near differ by"
         yield "difference", f"{reason}; expected 0, or precision float32, found {term.difference:g}"
     # As a float, which may be infinite: that a training is too long is for others to say.
-    steps = settings.total_kimg * 1000 / settings.batch_size
+    steps = max(1.0, settings.total_kimg * 1000 / settings.batch_size)
     if term.interval > steps:
-        most = max(1, math.floor(steps))
+        most = math.floor(steps)
         reason = f"D takes {most} steps, so the penalty would be taken once, with the weight times {term.interval}"
         yield "interval", f"{reason}; expected at most {most}, found {term.interval}"
