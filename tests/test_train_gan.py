@@ -79,7 +79,7 @@ def test_writes_what_dvc_expects_and_a_grid_after_each_epoch(upstream: Path) -> 
     for name in samples:
         with Image.open(io.BytesIO(files[f"samples/{name}"])) as image:
             sizes.add(image.size)
-    assert sizes == {(10 * 30 + 2, 10 * 30 + 2)}
+    assert sizes == {(10 * (3 * 28 + 2) + 2,) * 2}
     assert len({files[f"samples/{name}"] for name in samples}) == len(samples)
     found = history(upstream)
     assert found["kimg"].tolist() == pytest.approx([0.04 * step for step in range(1, 52)])

@@ -148,7 +148,9 @@ def test_bad_params_stop_the_stage_before_it_runs(project: Path) -> None:
 
 
 def test_real_process_shows_no_traceback(project: Path) -> None:
-    (project / "params.yaml").write_text("normalize:\n  limit: 10\n  classes: all\n  size: 28\n")
+    (project / "params.yaml").write_text(
+        "normalize: {limit: 10, classes: all, size: 28, stack: 1, num_stacks: 1, seed: 1}\n"
+    )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "stages.normalize"], env=environment, capture_output=True, text=True, check=False

@@ -167,7 +167,7 @@ def test_params_edited_during_training_fail_the_stage_and_its_checkpoint_stays(
     (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
     params = project.root / "params.yaml"
     before = params.read_text(encoding="utf-8")
-    with project.started(GAN_PROCESSES=processes) as stage:
+    with project.started(GAN_PROCESSES=processes, GAN_PROGRESS="0") as stage:
         wait_until(project.checkpoints)
         params.write_text(before.replace("lr_g: 0.0025", "lr_g: 0.001"), encoding="utf-8")
         assert params.read_text(encoding="utf-8") != before

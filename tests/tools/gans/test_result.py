@@ -1,10 +1,11 @@
 """What of a run is kept, and when it is run again."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from stages.common.errors import UserError
+from tools.gans.__main__ import recipes
 from tools.gans.result import Kept, Result, last_signs
 from tools.gans.run import within_budget
 from tools.repository import git
@@ -90,10 +91,9 @@ def test_the_signs_are_those_of_the_last_look(tmp_path: Path) -> None:
     assert last_signs(path) == ""
 
 
-def test_the_tool_refuses_a_recipe_that_is_not_there() -> None:
+def test_a_recipe_that_is_not_there_is_refused_with_those_that_are() -> None:
     root = Path(__file__).parents[3]
-    command = [str(root / ".venv/bin/python"), "-m", "tools.gans", "no_such_gan"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("gans: expected recipes of default, ")
-    assert done.stderr.endswith(", found no_such_gan\n")
+    with pytest.raises(UserError, match=r"^expected recipes of default, .*fast.*, found no_such_gan$"):
+        recipes(root, ["hinge", "no_such_gan"])
+    assert recipes(root, ["default"]) == {"default": []}
+    assert recipes(root, []).keys() == {"default", *(path.stem for path in (root / "recipes").glob("*.txt"))}
