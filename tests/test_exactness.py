@@ -85,7 +85,7 @@ def test_launchers_on_two_machines_give_the_same_bytes(
     ("number", "target", "before", "after"),
     [
         (signal.SIGINT, "stage", 1, 2),
-        (signal.SIGINT, "all", 2, 1),
+        pytest.param(signal.SIGINT, "all", 2, 1, marks=pytest.mark.slow),
         (signal.SIGTERM, "worker", 2, 1),
         pytest.param(signal.SIGTERM, "stage", 3, 1, marks=pytest.mark.slow),
     ],

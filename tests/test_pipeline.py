@@ -209,6 +209,7 @@ def test_after_a_full_disk_dvc_checkout_brings_back_what_was_there(project: Proj
     assert project.files() == before
 
 
+@pytest.mark.slow
 def test_an_experiment_is_listed_with_its_metrics(project: Project, first_run: str) -> None:
     """Leaves the workspace with the experiment's params and results."""
     before = project.files()

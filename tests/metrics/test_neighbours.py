@@ -88,7 +88,7 @@ def test_repeated_points_hold_each_other() -> None:
     assert shares(other) == [0, 0, 0]
 
 
-@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 7, 64, 1000])
 def test_size_of_tiles_changes_no_bit(size: int) -> None:
     """Far from the origin, where floats lose the distance among the norms, and with candidates from the reference."""
     x = normal("x", 300, 32) + 100
