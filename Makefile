@@ -62,7 +62,7 @@ record: .venv/locked
 	$(BIN)/python -m tools.record --seeds $(or $(SEEDS),1) $(if $(PROCESSES),--processes $(PROCESSES)) \
 		$(if $(SNAPSHOT_KIMG),--snapshot-kimg $(SNAPSHOT_KIMG)) $(if $(ENTER),--enter "$(ENTER)") $(RECIPE)
 
-# Train the default and every recipe within the same budget, and write docs/gans.md: KIMG=128, SEEDS=3, CAS=1,
+# Train the default and every recipe, and write docs/gans.md: KIMG=128 where a recipe names none, SEEDS=3, CAS=1,
 # RECIPES="wgan hinge". A series that was stopped goes on.
 gans: .venv/locked
 	$(BIN)/python -m tools.gans --kimg $(or $(KIMG),128) --seeds $(or $(SEEDS),1) $(if $(CAS),--cas) $(RECIPES)

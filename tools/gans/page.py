@@ -13,6 +13,7 @@ from tools.tables import markdown
 
 BEGIN, END = "<!-- gans -->\n", "<!-- /gans -->\n"
 RATIOS = ("fd_classifier", "precision", "recall", "coverage")
+VALUES = ("gan_test_accuracy", "modes_found", "reverse_kl")
 COLUMNS = (
     "recipe",
     "seed",
@@ -21,6 +22,7 @@ COLUMNS = (
     "loss",
     "kimg",
     "seconds",
+    "core_seconds",
     "classes_lost",
     "num_classes",
     "cas",
@@ -32,9 +34,9 @@ def csv_of(results: Sequence[Result]) -> str:
     """A row for each run."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(f"{name}_ratio" for name in RATIOS), "gan_test_accuracy"])
+    writer.writerow([*COLUMNS, *(f"{name}_ratio" for name in RATIOS), *VALUES])
     for result in results:
-        figures = [result.ratio(name) for name in RATIOS] + [result.value("gan_test_accuracy")]
+        figures = [result.ratio(name) for name in RATIOS] + [result.value(name) for name in VALUES]
         writer.writerow(
             [*(getattr(result, name) for name in COLUMNS), *(_text(figure, "{:.6g}") for figure in figures)]
         )
@@ -48,7 +50,7 @@ def table(results: Sequence[Result]) -> str:
         by_recipe.setdefault(result.recipe, []).append(result)
     ordered = sorted(by_recipe.items(), key=lambda pair: _distance(pair[1]))
     header = ["", "samples", "distance / floor", "coverage / floor", "recognised as asked", "CAS", "classes lost"]
-    header += ["kimg", "s of training", "seeds", "signs of trouble"]
+    header += ["kimg", "core s of training", "seeds", "signs of trouble"]
     return markdown(header, [_row(name, runs) for name, runs in ordered])
 
 
@@ -63,7 +65,7 @@ def _row(name: str, runs: list[Result]) -> list[str]:
         _over_seeds(runs, lambda run: run.cas, "{:.2%}"),
         _over_seeds(runs, lambda run: float(run.classes_lost), "{:g}"),
         f"{first.kimg:g}",
-        f"{statistics.fmean(run.seconds for run in runs):.0f}",
+        f"{statistics.fmean(run.core_seconds for run in runs):.0f}",
         str(len(runs)),
         ", ".join(sorted({sign for run in runs for sign in run.signs.split()})) or "none",
     ]
@@ -88,12 +90,35 @@ def _text(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-def write_page(folder: Path, results: Sequence[Result], pictures: dict[str, bytes], conditions: str) -> None:
-    """Write the table into gans.md, whose other text stays, gans.csv, and the pictures by the names of recipes."""
+def stacks(results: Sequence[Result]) -> str:
+    """What the runs on stacked images reached, a line each; empty if there are none."""
+    lines = [
+        f"{result.recipe}, seed {result.seed}: {modes:g} of {result.num_classes} modes, reverse KL "
+        f"{_text(result.value('reverse_kl'), '{:.3f}')} ({_text(result.ratio('reverse_kl'), '{:.1f}')} times that of "
+        "real stacks)."
+        for result in results
+        if (modes := result.value("modes_found")) is not None
+    ]
+    return "".join(f"\n{line}\n" for line in lines)
+
+
+def write_page(
+    folder: Path, results: Sequence[Result], pictures: dict[str, bytes], conditions: str, failed: Sequence[str] = ()
+) -> None:
+    """Write the table into gans.md, whose other text stays, gans.csv, and the pictures by the names of recipes.
+
+    failed: why recipes have no row, a line each.
+    """
     (folder / "gans").mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         (folder / "gans" / f"{name}.png").write_bytes(picture)
     write_text(folder / "gans.csv", csv_of(results))
     page = folder / "gans.md"
     before = page.read_text(encoding="utf-8") if page.exists() else ""
-    write_text(page, inserted(before, BEGIN, END, f"{conditions}\n\n{table(results)}"))
+    write_text(
+        page, inserted(before, BEGIN, END, f"{conditions}\n\n{table(results)}{stacks(results)}{_missing(failed)}")
+    )
+
+
+def _missing(failed: Sequence[str]) -> str:
+    return "".join(f"\nNot in the table: {reason}.\n" for reason in failed)

@@ -28,7 +28,7 @@ class Result(Record):
     """One recipe with one seed.
 
     classes_lost: of num_classes; signs: what the monitor saw in its last look; cas: None if it was not measured;
-    seconds: of the stage train_gan.
+    seconds: of the stage train_gan; core_seconds: its processor time, which other work beside it hardly changes.
     """
 
     recipe: str
@@ -38,6 +38,7 @@ class Result(Record):
     loss: str
     dataset: str
     seconds: float
+    core_seconds: float
     metrics: dict[str, Measured]
     classes_lost: int
     num_classes: int
@@ -54,8 +55,11 @@ class Result(Record):
         return self.metrics[metric].value if metric in self.metrics else None
 
 
-def read_result(clone: Path, recipe: str, seed: int, seconds: float, with_cas: bool) -> Result:
-    """The result of the run whose files are in the clone. Raises UserError if one is missing or damaged."""
+def read_result(clone: Path, recipe: str, seed: int, seconds: tuple[float, float], with_cas: bool) -> Result:
+    """The result of the run whose files are in the clone. Raises UserError if one is missing or damaged.
+
+    seconds: as Result.seconds and Result.core_seconds.
+    """
     details = read_record(clone / "data" / "evaluate" / "details.json", Details)
     params: dict[str, Any] = read_params_file(clone / "params.yaml")
     training = params["train_gan"]
@@ -67,7 +71,8 @@ def read_result(clone: Path, recipe: str, seed: int, seconds: float, with_cas: b
         network=training["network"],
         loss=training["loss"],
         dataset=params["download"]["dataset"],
-        seconds=seconds,
+        seconds=seconds[0],
+        core_seconds=seconds[1],
         metrics={name: Measured(value=entry.value, ratio=entry.ratio) for name, entry in details.metrics.items()},
         classes_lost=classes_lost(details.classes),
         num_classes=len(details.classes),

@@ -1,5 +1,6 @@
 """Trains and measures a recipe with a seed in a clean clone, as `dvc exp run` does."""
 
+import os
 import time
 from pathlib import Path
 
@@ -13,14 +14,13 @@ from tools.repository import git
 
 STRIP = 10
 """Samples in a recipe's picture."""
-BUDGET = "train_gan.total_kimg"
+LENGTH = "train_gan.total_kimg"
 
 
-def within_budget(settings: list[str], kimg: float) -> list[str]:
-    """The settings with a length of at most so many kimg: a recipe's own, if it names a shorter one."""
-    own = [float(setting.partition("=")[2]) for setting in settings if setting.startswith(f"{BUDGET}=")]
-    others = [setting for setting in settings if not setting.startswith(f"{BUDGET}=")]
-    return [*others, f"{BUDGET}={min([kimg, *own]):g}"]
+def with_length(settings: list[str], kimg: float) -> list[str]:
+    """The settings with that length of training, in kimg, if the recipe does not name its own."""
+    named = any(setting.startswith(f"{LENGTH}=") for setting in settings)
+    return settings if named else [*settings, f"{LENGTH}={kimg:g}"]
 
 
 def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_cas: bool) -> tuple[Result, bytes]:
@@ -32,21 +32,26 @@ def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_ca
     changes = [f"--set-param={change}" for change in (*settings, f"train_gan.seed={seed}")]
     # What comes before the training, so that the clock counts the training alone.
     _dvc(recipe, clone, "exp", "run", "--quiet", *changes, "normalize", "train_classifier")
-    start = time.monotonic()
+    start, before = time.monotonic(), _core_seconds()
     _dvc(recipe, clone, "repro", "--quiet", "train_gan")
-    seconds = time.monotonic() - start
+    seconds, core_seconds = time.monotonic() - start, _core_seconds() - before
     # Without labels, no classifier can learn from the samples.
     with_cas = with_cas and bool(read_params_file(clone / "params.yaml")["train_gan"]["conditional"])
     _dvc(recipe, clone, "repro", "--quiet", "evaluate", *(["usefulness"] if with_cas else []))
-    return read_result(clone, recipe, seed, seconds, with_cas), strip(
-        clone / "data" / "generate" / "samples.safetensors"
-    )
+    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas)
+    return result, strip(clone / "data" / "generate" / "samples.safetensors")
 
 
 def strip(path: Path) -> bytes:
     """The first samples beside each other, as PNG: one of each class if there are as many classes."""
     samples = load_image_set(path)
     return grid_png(samples.images[:STRIP], STRIP)
+
+
+def _core_seconds() -> float:
+    """Processor time of all programs that were started from here and have ended; 0 on Windows."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _dvc(recipe: str, clone: Path, *arguments: str) -> None:

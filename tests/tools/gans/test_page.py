@@ -51,3 +51,13 @@ def test_the_rest_of_the_page_stays(tmp_path: Path) -> None:
     assert "old" not in text
     assert (tmp_path / "gans" / "hinge.png").read_bytes() == b"png"
     assert "](gans/hinge.png)" in text
+
+
+def test_modes_of_stacks_and_failed_recipes_have_lines_of_their_own(tmp_path: Path) -> None:
+    metrics = {"modes_found": {"value": 998.0, "ratio": None}, "reverse_kl": {"value": 0.05, "ratio": 2.13}}
+    stacked = result("stacked", metrics=metrics, num_classes=1000)
+    write_page(tmp_path, [stacked, result()], {}, "conditions", ["kmnist: out of reach"])
+    lines = (tmp_path / "gans.md").read_text().splitlines()
+    assert "stacked, seed 1: 998 of 1000 modes, reverse KL 0.050 (2.1 times that of real stacks)." in lines
+    assert "Not in the table: kmnist: out of reach." in lines
+    assert not any(line.startswith("hinge, seed") for line in lines)
