@@ -1,7 +1,7 @@
 """The recipes that fail on purpose, trained on real digits: the monitor names what is wrong.
 
-That it is silent where nothing is, the committed looks at the default run say: so few digits and steps as here leave any
-training with samples that are too much alike.
+That it is silent where nothing is, the committed looks at the default run say: so few digits and steps as here leave
+any training with samples that are too much alike.
 """
 
 import csv
