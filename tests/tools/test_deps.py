@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DVC_YAML = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 NETWORKS = "stages/gan/networks"
 CHOSEN = f"{NETWORKS}/${{train_gan.network}}.py"
-BUILDERS = {"train_gan", "generate", "inspect", "track"}
+BUILDERS = {"train_gan", "generate", "inspect", "track", "report"}
 """The stages that build networks."""
 
 # --- the committed file ---
