@@ -139,7 +139,7 @@ def tiles(run: Run) -> list[Tile]:
     """The figures that say most, those that there are."""
     known = figures.every_figure(run.measured)
     times = f"{known['fd_classifier'].ratio} {TIMES}"
-    candidates = [Tile("Distance to real images", times, f"other real images are 1 {TIMES}")]
+    candidates = [Tile("Distance to real images", times, f"real {run.noun}s 1 {TIMES}")]
     shares = {"gan_test_accuracy": "Recognised as asked", "coverage": "Variety", "cas": "Useful to learn from"}
     for name, title in shares.items():
         if name in known and known[name].entry.value is not None:

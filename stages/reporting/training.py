@@ -37,29 +37,70 @@ def distance_chart(run: Run, others: tuple[Series, ...] = ()) -> Drawn:
 
 
 def curves(run: Run) -> list[Drawn]:
-    """What the training itself and its monitor recorded."""
-    history, monitor, track = (
-        run.tables[name] for name in ("train_gan/history.csv", "train_gan/monitor.csv", "track/track.csv")
-    )
-    return [
-        _drawn("Coverage and accuracy", track, SHARES, "Shares of 1: variety, and samples recognised as asked."),
-        _drawn("Losses", history, LOSSES, "They need not fall: each network's task gets harder as the other learns."),
-        _drawn("Mean logits of D", history, LOGITS, "What D says of real and of generated images, before a sigmoid."),
-        _drawn(
-            "Norm of the gradients", history, GRADIENTS, "How hard each network is pulled, on a logarithmic axis.", True
-        ),
-        _drawn(
-            "Variety of samples", monitor, VARIETY, "Against real images, which are 1: far below, it has collapsed."
-        ),
+    """What was measured over the training, and what the training itself and its monitor recorded."""
+    return [drawn(run, curve) for curve in CURVES]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Columns of a table over kimg, with their names and colours; caption: what to look for."""
+
+    title: str
+    table: str
+    columns: tuple[tuple[str, str, str], ...]
+    caption: str
+    is_log: bool = False
+
+
+HISTORY = "train_gan/history.csv"
+CURVES = (
+    Curve(
+        "Coverage and accuracy",
+        "track/track.csv",
+        (("coverage", "coverage", "generated"), ("gan_test_accuracy", "recognised as asked", "real")),
+        "Shares of 1: variety, and samples recognised as asked.",
+    ),
+    Curve(
+        "Losses",
+        HISTORY,
+        (("g_loss", "generator", "generated"), ("d_loss", "discriminator", "real")),
+        "They need not fall: each network's task gets harder as the other learns.",
+    ),
+    Curve(
+        "Mean logits of D",
+        HISTORY,
+        (("fake_logits", "generated", "generated"), ("real_logits", "real", "real")),
+        "What D says of real and of generated images, before a sigmoid.",
+    ),
+    Curve(
+        "Norm of the gradients",
+        HISTORY,
+        (("g_grad_norm", "generator", "generated"), ("d_grad_norm", "discriminator", "real")),
+        "How hard each network is pulled.",
+        is_log=True,
+    ),
+    Curve(
+        "Penalty on D",
+        HISTORY,
+        (("penalty", "discriminator", "real"),),
+        "What D pays for being steep; 0 where nothing is penalised.",
+    ),
+    Curve(
+        "Variety of samples",
+        "train_gan/monitor.csv",
+        (("spread", "spread", "generated"), ("nearest", "distance of neighbours", "real")),
+        "As a ratio to real images: far below 1, the samples have collapsed.",
+    ),
+)
+
+
+def drawn(run: Run, curve: Curve) -> Drawn:
+    """A curve of the run, without the columns that have no value."""
+    table = run.tables[curve.table]
+    series = [
+        _series(table, column, name, style) for column, name, style in curve.columns if table[column].notna().any()
     ]
-
-
-SHARES = {"coverage": "coverage", "gan_test_accuracy": "recognised as asked"}
-LOSSES = {"g_loss": "generator", "d_loss": "discriminator"}
-LOGITS = {"fake_logits": "generated", "real_logits": "real"}
-GRADIENTS = {"g_grad_norm": "generator", "d_grad_norm": "discriminator"}
-VARIETY = {"spread": "spread", "nearest": "distance of neighbours"}
-STYLES = ("generated", "real")
+    return Drawn(Chart(curve.title, table["kimg"].tolist(), series, is_log=curve.is_log), curve.caption)
 
 
 def animation(run: Run) -> list[dict[str, Any]]:
@@ -76,16 +117,6 @@ def animation(run: Run) -> list[dict[str, Any]]:
         }
         for picture, row in zip(pictures, rows, strict=True)
     ]
-
-
-def _drawn(title: str, table: pd.DataFrame, columns: dict[str, str], caption: str, is_log: bool = False) -> Drawn:
-    """Those columns over kimg, the first in the colour of generated images, the second in that of real ones."""
-    series = [
-        _series(table, column, name, style)
-        for (column, name), style in zip(columns.items(), STYLES, strict=True)
-        if table[column].notna().any()
-    ]
-    return Drawn(Chart(title, table["kimg"].tolist(), series, is_log=is_log), caption)
 
 
 def _series(table: pd.DataFrame, column: str, name: str, style: str) -> Series:

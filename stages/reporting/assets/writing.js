@@ -3,7 +3,7 @@
 
 const startWriting = (generator, labels) => {
   const text = byId("writing-text"), out = byId("writing-out"), one = byId("writing-one");
-  let seed = 4;
+  let seed = 5;
 
   const draw = () => {
     const written = [...text.value].filter((character) => labels.includes(character));
