@@ -6,6 +6,7 @@ or experiment whose figures are in Git; its pictures come from DVC's cache, wher
 """
 
 import argparse
+import hashlib
 import io
 import tempfile
 from pathlib import Path
@@ -40,7 +41,7 @@ def report(root: Path, revision: str | None) -> Path:
     """Write the page of the run in root/data. Returns its path. Raises UserError if something is missing."""
     params = read_params_file(root / "params.yaml")
     run = read_run(root / "data", params)
-    more: dict[str, Any] = {"environment": environment(root, run), "commit": commit_of_the_run(root)}
+    more: dict[str, Any] = {"environment": environment(root, run), "commit": commit_of_the_run(root, run)}
     if revision:
         more["comparison"] = compare(root, run, revision)
     seed = load_params("report", Params, root / "params.yaml").seed
@@ -61,9 +62,14 @@ def environment(root: Path, run: Run) -> dict[str, str]:
     return {**texts, "processor": str(processor), **{f"{k} (installed)": v for k, v in content["versions"].items()}}
 
 
-def commit_of_the_run(root: Path) -> str | None:
-    """The commit that holds the run; None if what is in the working tree is not committed."""
-    return None if git(root, "status", "--porcelain", "--", ".") else git(root, "rev-parse", "--short", "HEAD").strip()
+def commit_of_the_run(root: Path, run: Run) -> str | None:
+    """The commit that holds the run; None if it is not committed, or if files in data/ are not those of dvc.lock."""
+    recorded = outs_of(at(root, "HEAD", LOCK))
+    paths = [f"data/{name}" for name in run.sha256 if f"data/{name}" in recorded]
+    found = {path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() for path in paths}
+    if git(root, "status", "--porcelain", "--", ".") or any(found[path] != recorded[path] for path in paths):
+        return None
+    return git(root, "rev-parse", "--short", "HEAD").strip()
 
 
 def compare(root: Path, run: Run, revision: str) -> Comparison:

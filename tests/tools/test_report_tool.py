@@ -1,6 +1,7 @@
 """`make report`: the page with environment and commit, beside another revision, from Git and DVC's cache."""
 
 import base64
+import hashlib
 import json
 import re
 import shutil
@@ -25,8 +26,8 @@ def project(finished: Path, tmp_path: Path) -> Path:
     """A repository with a finished run, committed, and another one in the working tree: other loss and samples."""
     root = tmp_path / "project"
     shutil.copytree(finished, root / "data")
-    for name in ("params.yaml", "dvc.lock"):
-        shutil.copy(ROOT / name, root)
+    shutil.copy(ROOT / "params.yaml", root)
+    write_lock(root)
     git(root, "init", "--quiet", throw_away=True)
     git(root, "config", "user.name", "Test")
     git(root, "config", "user.email", "test@example.org")
@@ -37,6 +38,7 @@ def project(finished: Path, tmp_path: Path) -> Path:
         repo.add(str(root / PICTURE))
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "A run")
+    git(root, "branch", "--move", "--force", "main")
     yaml, path = YAML(), root / "params.yaml"
     params = yaml.load(path.read_text(encoding="utf-8"))
     params["train_gan"]["loss"] = "hinge"
@@ -46,6 +48,21 @@ def project(finished: Path, tmp_path: Path) -> Path:
     (root / PICTURE).unlink()  # it may be a link into the cache
     (root / PICTURE).write_bytes(grid_png(digits.images[50:60], 5))
     return root
+
+
+def write_lock(root: Path) -> None:
+    """A dvc.lock that records every file of data/ as it is."""
+    files = [path for path in sorted((root / "data").rglob("*.*")) if path.is_file() and path.name != ".gitignore"]
+    outs = [
+        {
+            "path": path.relative_to(root).as_posix(),
+            "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),
+            "size": path.stat().st_size,
+        }
+        for path in files
+    ]
+    with (root / "dvc.lock").open("w", encoding="utf-8") as file:
+        YAML().dump({"schema": "2.0", "stages": {"all": {"cmd": "make it", "outs": outs}}}, file)
 
 
 def uri(content: bytes) -> str:
@@ -74,6 +91,9 @@ def test_pictures_that_are_in_no_cache_are_left_out_and_said_to_be(project: Path
 
 def test_without_a_revision_the_page_has_environment_and_commit(project: Path) -> None:
     git(project, "checkout", "--quiet", "params.yaml")
+    (project / ".gitignore").write_text(f"/{OUT}\n", encoding="utf-8")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "Git is clean, and a file of DVC is not that of dvc.lock")
     assert "another generator" in report(project, None).read_text(encoding="utf-8")
     assert "git checkout" not in (project / OUT).read_text(encoding="utf-8")
 
@@ -82,7 +102,7 @@ def test_without_a_revision_the_page_has_environment_and_commit(project: Path) -
     page = (project / OUT).read_text(encoding="utf-8")
     environment["generator_sha256"] = re.findall(r"train_gan/generator.safetensors</code></th><td><code>(\w+)", page)[0]
     path.write_text(json.dumps(environment), encoding="utf-8")
-    (project / ".gitignore").write_text(f"/{OUT}\n", encoding="utf-8")
+    write_lock(project)
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Another run")
     page = report(project, None).read_text(encoding="utf-8")
@@ -100,7 +120,7 @@ def test_a_revision_without_a_run_is_refused_in_one_line(revision: str, message:
     git(project, "checkout", "--quiet", "--orphan", "empty")
     git(project, "rm", "-r", "--quiet", "--cached", ".")
     git(project, "commit", "--quiet", "--allow-empty", "--message", "Nothing")
-    git(project, "checkout", "--quiet", "--force", "-")
+    git(project, "checkout", "--quiet", "--force", "main")
     with pytest.raises(UserError, match=message) as refused:
         report(project, revision)
     assert "\n" not in str(refused.value)
