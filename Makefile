@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost report
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
@@ -71,6 +71,10 @@ gans: .venv/locked
 cost: .venv/locked
 	$(BIN)/python -m tools.cost $(or $(STAGES),train_classifier train_gan evaluate baseline usefulness)
 
+# The run in data/ as one page, report.html, with its environment; REV: a commit, branch or experiment to compare with.
+report: .venv/locked
+	$(BIN)/python -m tools.report $(REV)
+
 test: .venv/locked-dev lint
 	$(PYTEST) $(PARALLEL) -m "not slow"
 
@@ -78,8 +82,9 @@ test: .venv/locked-dev lint
 test-fast: .venv/locked-dev
 	$(PYTEST) $(PARALLEL) -q -m "not slow" --no-processes -r fE $(wildcard tests/*/) tests/test_check.py tests/test_lock.py
 
+# With the slow tests. Without a Chromium, which tests the report's page, it fails; `make test` says NOT RUN.
 test-all: .venv/locked-dev lint
-	$(PYTEST) $(PARALLEL)
+	$(PYTEST) $(PARALLEL) --require-browser
 
 lint: .venv/locked-dev
 	$(BIN)/ruff check

@@ -20,6 +20,7 @@ from stages import (
     generate,
     inspect,
     normalize,
+    report,
     track,
     train_classifier,
     train_gan,
@@ -51,6 +52,7 @@ SCHEMAS: dict[str, type[StageParams]] = {
     "evaluate": evaluate.Params,
     "baseline": baseline.Params,
     "two_sample": two_sample.Params,
+    "report": report.Params,
 }
 """The stages, each of which writes a folder under data/."""
 LOCK = Path("requirements.txt")

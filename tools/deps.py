@@ -7,6 +7,8 @@ DVC does not follow imports, so each stage lists the modules that it imports. Th
   stage that imports a registry depends on the chosen plug-in through a template, and on every module that any of the
   plug-ins imports.
 
+A module that reads files beside it, such as a template, names their paths in ASSETS; they are dependencies like itself.
+
 Everything else in dvc.yaml stays as it is, comments and order included.
 """
 
@@ -60,7 +62,8 @@ for name in sys.argv[1:]:
     except Exception as error:
         sys.exit(f"{name} cannot be imported: {type(error).__name__}: {error}")
     project = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == "stages"}
-    imports[name] = [file for module in project.values() if (file := getattr(module, "__file__", None))]
+    own = [(getattr(module, "__file__", None), *getattr(module, "ASSETS", ())) for module in project.values()]
+    imports[name] = [str(file) for files in own for file in files if file]
     for key in project:
         del sys.modules[key]
 print(json.dumps(imports))
@@ -77,7 +80,7 @@ def stage_names(root: Path) -> list[str]:
 
 
 def imported_files(root: Path, modules: list[str]) -> dict[str, set[str]]:
-    """The project's own files that importing each module loads, its own file included, relative to root.
+    """The project's own files that importing each module loads, and those that these read; relative to root.
 
     Raises UserError, naming the module, if one cannot be imported.
     """

@@ -17,6 +17,7 @@ from stages.evaluation.details import Details
 from stages.evaluation.registry import METRICS
 from stages.evaluation.two_sample_details import TwoSampleDetails
 from stages.evaluation.verdict import weakest_class
+from stages.reporting.figures import CAS, JUDGES
 from tools.judge import is_of_other_params
 from tools.tables import markdown
 
@@ -27,12 +28,6 @@ BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 SHOWN = ("fd_classifier", "kd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
 """Metrics of the table; their meanings are in the registry."""
 OVER_SEEDS = ("fd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
-CAS = "test digits recognised by a classifier that saw samples alone, beside one that saw real digits; higher is better"
-JUDGES = {
-    "two_sample": "how often a network that learned to tell samples from training digits is right; 0.5 is the best",
-    "two_sample_thresholded": "the same where every pixel is black or white",
-    "two_sample_features": "the same of a linear judge of the classifier's features",
-}
 
 
 def figures(root: Path) -> str:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DVC_YAML = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 NETWORKS = "stages/gan/networks"
 CHOSEN = f"{NETWORKS}/${{train_gan.network}}.py"
-BUILDERS = {"train_gan", "generate", "inspect", "track"}
+BUILDERS = {"train_gan", "generate", "inspect", "track", "report"}
 """The stages that build networks."""
 
 # --- the committed file ---
@@ -42,6 +42,14 @@ def test_stages_that_build_networks_depend_on_the_chosen_network_alone(committed
     for stage, deps in committed.items():
         in_networks = [dep for dep in deps if dep.startswith(f"{NETWORKS}/")]
         assert in_networks == ([CHOSEN] if stage in BUILDERS else []), stage
+
+
+def test_files_beside_a_module_that_it_reads_are_listed(committed: dict[str, list[str]]) -> None:
+    """Those of the report's page, each of them, for the stages that import what reads them."""
+    assets = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/reporting/assets").iterdir())
+    assert len(assets) > 10
+    assert [dep for dep in committed["report"] if dep.startswith("stages/reporting/assets/")] == assets
+    assert not [dep for dep in committed["evaluate"] if dep.startswith("stages/reporting/")]
 
 
 # --- the text of dvc.yaml ---

@@ -1,0 +1,152 @@
+"""Line charts as inline SVG. Colours come from the page's style, by class, so that they follow light and dark."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+WIDTH, HEIGHT = 460, 230
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 30
+MOST_TICKS = 6
+ROOM = 1.1
+"""How far a logarithmic axis goes beyond the values, as a factor."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A curve. name: as the legend has it; style: a class of the page's style; values: NaN where there is none.
+
+    x: where they are, if not where the chart has its values.
+    """
+
+    name: str
+    style: str
+    values: Sequence[float]
+    x: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values from low to high along start to end, in the chart's units."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies, rounded, so that no byte depends on the last bit."""
+        low, high, at = (math.log(each) if self.is_log else each for each in (self.low, self.high, value))
+        share = (at - low) / (high - low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    @property
+    def ticks(self) -> list[float]:
+        """Round values within the axis."""
+        return _log_ticks(self.low, self.high) if self.is_log else _ticks(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over one x. level: a horizontal line and its name; title: what is drawn; moving: with a mark to move."""
+
+    title: str
+    x: Sequence[float]
+    series: Sequence[Series]
+    level: tuple[str, float] | None = None
+    is_log: bool = False
+    moving: bool = False
+
+    def axes(self) -> tuple[Axis, Axis]:
+        """Of x and y, wide enough for all that is drawn."""
+        known = [value for each in self.series for value in each.values if math.isfinite(value)]
+        known += [self.level[1]] if self.level else []
+        is_log = self.is_log and min(known, default=0) > 0
+        low, high = min(known, default=0), max(known, default=1)
+        if is_log:
+            low, high = low / ROOM, high * ROOM
+        elif low == high:
+            low, high = low - 1, high + 1
+        places = [place for each in self.series for place in each.x or self.x]
+        horizontal = Axis(min([0.0, *places]), max([1e-9, *places]), LEFT, WIDTH - RIGHT)
+        return horizontal, Axis(low, high, HEIGHT - BOTTOM, TOP, is_log)
+
+    def svg(self) -> Markup:
+        """The chart as an element, with its content in words for those who do not see it."""
+        horizontal, vertical = self.axes()
+        parts = [*_grid(horizontal, vertical)]
+        if self.level:
+            y = vertical.place(self.level[1])
+            parts.append(f'<path class="level" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
+        parts += [
+            f'<path class="line {each.style}" d="{_path(each.x or self.x, each.values, horizontal, vertical)}"/>'
+            for each in self.series
+        ]
+        if self.moving:
+            points = [
+                f"{horizontal.place(x)},{vertical.place(y)}" for x, y in zip(self.x, self.series[0].values, strict=True)
+            ]
+            parts.append(f'<circle class="mark" r="5" cx="-9" cy="-9" data-points="{" ".join(points)}"/>')
+        return Markup(
+            f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.in_words())}">'
+            f"{''.join(parts)}</svg>"
+        )
+
+    def in_words(self) -> str:
+        """What the curves do, from their first value to their last."""
+        parts = [
+            f"{each.name} from {_first(each.values):.3g} to {_first(each.values[::-1]):.3g}" for each in self.series
+        ]
+        if self.level:
+            parts.append(f"{self.level[0]} {self.level[1]:.3g}")
+        return f"{self.title}: {'; '.join(parts)}"
+
+
+def _first(values: Sequence[float]) -> float:
+    return next((value for value in values if math.isfinite(value)), math.nan)
+
+
+def _path(x: Sequence[float], y: Sequence[float], horizontal: Axis, vertical: Axis) -> str:
+    """The curve, broken where there is no value."""
+    text, is_drawing = "", False
+    for at, value in zip(x, y, strict=True):
+        if math.isfinite(value):
+            text += f"{'L' if is_drawing else 'M'}{horizontal.place(at):g} {vertical.place(value):g}"
+        is_drawing = math.isfinite(value)
+    return text
+
+
+def _grid(horizontal: Axis, vertical: Axis) -> list[str]:
+    """Lines and labels of the axes."""
+    parts = []
+    for value in vertical.ticks:
+        y = vertical.place(value)
+        parts.append(f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 7}" y="{y + 4:g}" text-anchor="end">{value:g}</text>')
+    for value in horizontal.ticks:
+        x = horizontal.place(value)
+        parts.append(f'<text class="tick" x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:g}</text>')
+    return parts
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten."""
+    step = _round_step((high - low) / MOST_TICKS)
+    first = math.ceil(low / step - 1e-9)
+    return [round(step * i, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _round_step(least: float) -> float:
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1,)):
+        ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
+        if len(ticks) <= MOST_TICKS:
+            break
+    return ticks if len(ticks) > 1 else _ticks(low, high)

@@ -1,0 +1,148 @@
+"""The stage report on a finished run: what the page holds, the same bytes, other generators, refusals."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages import report
+from stages.common.errors import UserError
+from stages.common.files import read_tensors, write_json, write_tensors
+from stages.common.images import load_image_set, save_image_set, to_levels
+from stages.evaluation.scores import NO_LABELS
+from tests.reporting.finished import ROOT, every_param, random_generator, write_generator
+
+PARAMS = report.Params(seed=1)
+
+
+@pytest.fixture
+def changed(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "data"))
+
+
+def page_of(data: Path, params: dict[str, Any] | None = None) -> str:
+    report.run(PARAMS, params or every_param(), data)
+    return (data / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """What the page's scripts read."""
+    text = page.partition('<script type="application/json" id="data">')[2].partition("</script>")[0]
+    return dict(json.loads(text))
+
+
+def test_the_page_holds_everything_and_refers_to_nothing(page_file: Path) -> None:
+    page = page_file.read_text(encoding="utf-8")
+    addresses = re.findall(r"""(?:(?:src|href|action)="|url\()([^")]*)""", page)
+    assert addresses
+    assert [each[:40] for each in addresses if not re.match(r"(data:|#)", each)] == []
+    assert re.findall(r"(?:https?:|file:|ws:)//(?!www\.w3\.org/2000/svg)[^\s\"']*", page) == []
+    assert "@import" not in page
+    assert len(page) < 6_000_000
+
+
+def test_the_page_says_what_the_stages_found(page_file: Path, finished: Path) -> None:
+    page = page_file.read_text(encoding="utf-8")
+    details = json.loads((finished / "evaluate" / "details.json").read_text(encoding="utf-8"))
+    for piece in details["in_plain_words"].split("; "):
+        assert piece in page
+    for name in ("fd_classifier", "coverage"):
+        assert f"{details['metrics'][name]['value']:.3g}"[:4] in page
+    for section, values in every_param().items():
+        if section != "networks":
+            for key in values:
+                assert f"<dt>{key}" in page, f"{section}.{key}"
+
+
+def test_the_page_names_its_files_by_their_sha256(page_file: Path, finished: Path) -> None:
+    page = page_file.read_text(encoding="utf-8")
+    listed = dict(re.findall(r"<code>data/([\w./]+)</code></th><td><code>([0-9a-f]{64})</code>", page))
+    listed.pop("train_classifier/classifier.safetensors")
+    assert len(listed) > 15
+    for name, digest in listed.items():
+        assert digest == hashlib.sha256((finished / name).read_bytes()).hexdigest()
+
+
+def test_another_process_in_another_folder_writes_the_same_bytes(page_file: Path, changed: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", changed.parent)
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LANG": "tr_TR.UTF-8"}
+    command = [sys.executable, "-m", "stages.report"]
+    done = subprocess.run(command, cwd=changed.parent, env=environment, capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"data/report/index\.html: \d\.\d MB, alive\n", done.stdout)
+    assert (changed / "report" / "index.html").read_bytes() == page_file.read_bytes()
+
+
+def test_another_run_makes_another_page(page_file: Path, changed: Path) -> None:
+    generator, meta = random_generator(z_dim=32)
+    write_tensors(changed / "train_gan" / "generator.safetensors", generator.state_dict(), meta)
+    assert data_of(page_of(changed))["generator"]["z_dim"] == 32
+    assert data_of(page_file.read_text(encoding="utf-8"))["generator"]["z_dim"] == 64
+
+
+def test_another_network_is_shown_in_pictures_and_the_page_says_why(changed: Path) -> None:
+    generator, meta = random_generator("dcgan_2015", width=4, d_normalisation="batch")
+    write_tensors(changed / "train_gan" / "generator.safetensors", generator.state_dict(), meta)
+    page = page_of(changed)
+    assert "pictures alone, because it computes the network dcgan, and this one is dcgan_2015" in page
+    assert data_of(page)["generator"] is None
+    assert 'id="digit-seed"' not in page
+    assert 'id="quiz-real"' in page
+
+
+def test_a_generator_without_classes_draws_and_does_not_write(changed: Path) -> None:
+    write_generator(changed, num_classes=0, width=4)
+    path = changed / "generate" / "samples.safetensors"
+    samples = load_image_set(path)
+    save_image_set(path, to_levels(samples.images), samples.labels * 0 - 1, samples.classes)
+    write_json(changed / "usefulness" / "details.json", {"undefined": NO_LABELS})
+    (changed / "evaluate" / "confusion.csv").write_text("asked,recognised\n", encoding="utf-8")
+    table = pd.read_csv(changed / "track" / "track.csv").assign(gan_test_accuracy=None)
+    table.to_csv(changed / "track" / "track.csv", index=False)
+    page = page_of(changed)
+    assert data_of(page)["labels"] == []
+    assert 'id="digit-seed"' in page
+    assert 'id="writing-text"' not in page
+    assert 'class="confusion"' not in page
+    assert "nan" not in re.sub(r"[\w+/]{200,}", "", page).lower()
+
+
+def test_names_of_classes_cannot_become_elements(changed: Path) -> None:
+    """They come from the folders of a stranger's images."""
+    names = ["</script><script>alert(1)</script>", "<b>bold</b>", *"23456789"]
+    for name in ("normalize/test", "generate/samples"):
+        images = load_image_set(changed / f"{name}.safetensors")
+        save_image_set(changed / f"{name}.safetensors", to_levels(images.images), images.labels, names)
+    path = changed / "train_gan" / "generator.safetensors"
+    tensors, meta = read_tensors(path)
+    write_tensors(path, tensors, meta | {"classes": names})
+    page = page_of(changed)
+    assert "alert(1)</script>" not in page
+    assert "<b>bold" not in page
+    assert data_of(page)["labels"] == names
+
+
+@pytest.mark.parametrize(
+    "name", ["evaluate/details.json", "train_gan/generator.safetensors", "track/training.gif", "generate/samples.png"]
+)
+def test_a_missing_file_is_named(name: str, changed: Path) -> None:
+    (changed / name).unlink()
+    with pytest.raises(
+        UserError, match=rf"{re.escape(name)} is missing; `dvc checkout .*`dvc repro {Path(name).parent}`"
+    ):
+        page_of(changed)
+
+
+def test_the_generator_of_another_run_is_named(changed: Path) -> None:
+    (changed / "init" / "mine").mkdir(parents=True)
+    shutil.copy(changed / "train_gan" / "generator.safetensors", changed / "init" / "mine")
+    params = every_param()
+    params["generate"]["generator"] = "init/mine"
+    assert "that of <code>data/init/mine</code>, not the one that this run trained" in page_of(changed, params)

@@ -1,0 +1,145 @@
+"""The report of the run in data/, with its environment and commit, beside another run: `make report REV=<revision>`.
+
+Writes report.html, which Git ignores. The page of stage report, data/report/index.html, is an out, and therefore knows
+neither the commit that will hold it nor the processor; this one is for those who look at a run. REV: a commit, branch
+or experiment whose figures are in Git; its pictures come from DVC's cache, where they are.
+"""
+
+import argparse
+import hashlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from ruamel.yaml import YAML
+
+from stages.common.errors import UserError
+from stages.common.files import read_json, write_text
+from stages.common.params import load_params, read_params_file
+from stages.common.runtime import report_errors
+from stages.report import Params
+from stages.reporting.charts import Series
+from stages.reporting.comparison import Comparison, differences, pairs
+from stages.reporting.figures import Measured
+from stages.reporting.page import render
+from stages.reporting.pictures import Picture, data_uri, pictures
+from stages.reporting.run import Run, params_of_the_run, read_measured, read_run
+from stages.reporting.training import distance_chart
+from tools.fresh import find_commit
+from tools.proof import DESCRIBED, ENVIRONMENT, LOCK
+from tools.repository import find_project, git
+
+OUT = "report.html"
+MEASURED = ("evaluate/details.json", "usefulness/details.json", "two_sample/details.json")
+
+
+def report(root: Path, revision: str | None) -> Path:
+    """Write the page of the run in root/data. Returns its path. Raises UserError if something is missing."""
+    params = read_params_file(root / "params.yaml")
+    run = read_run(root / "data", params)
+    more: dict[str, Any] = {"environment": environment(root, run), "commit": commit_of_the_run(root, run)}
+    if revision:
+        more["comparison"] = compare(root, run, revision)
+    seed = load_params("report", Params, root / "params.yaml").seed
+    write_text(root / OUT, render(run, seed, more))
+    return root / OUT
+
+
+def environment(root: Path, run: Run) -> dict[str, str]:
+    """What environment.json says, if it describes the generator of this page."""
+    path = root / ENVIRONMENT
+    content = read_json(path) if path.exists() else {}
+    own = run.sha256.get("train_gan/generator.safetensors")
+    if content.get(DESCRIBED) != own:
+        return {"environment": "unknown: environment.json describes another generator"}
+    shown = {key: value for key, value in content.items() if key not in (DESCRIBED, "limits")}
+    processor = (shown.pop("processor", None) or {}).get("model_name", "")
+    texts = {key: value for key, value in shown.items() if isinstance(value, str)}
+    return {**texts, "processor": str(processor), **{f"{k} (installed)": v for k, v in content["versions"].items()}}
+
+
+def commit_of_the_run(root: Path, run: Run) -> str | None:
+    """The commit that holds the run; None if it is not committed, or if files in data/ are not those of dvc.lock."""
+    recorded = outs_of(at(root, "HEAD", LOCK))
+    paths = [f"data/{name}" for name in run.sha256 if f"data/{name}" in recorded]
+    found = {path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() for path in paths}
+    if git(root, "status", "--porcelain", "--", ".") or any(found[path] != recorded[path] for path in paths):
+        return None
+    return git(root, "rev-parse", "--short", "HEAD").strip()
+
+
+def compare(root: Path, run: Run, revision: str) -> Comparison:
+    """The run beside that revision. Raises UserError if the revision has no figures that this code can read."""
+    commit = find_commit(root, revision)
+    other = measured_at(root, commit)
+    lock = (root / LOCK).read_text(encoding="utf-8") if (root / LOCK).exists() else ""
+    outs, other_outs = outs_of(lock), outs_of(at(root, commit, LOCK))
+    changed = differences(outs, other_outs)
+    own = pictures(run)["samples"]
+    table = pd.read_csv(io.StringIO(at(root, commit, "data/track/track.csv")))
+    series = Series(revision, "other", table["fd_classifier"].tolist(), table["kimg"].tolist())
+    params = YAML(typ="safe", pure=True).load(at(root, commit, "params.yaml"))
+    return Comparison(
+        name=revision,
+        words=(run.measured.evaluation.in_plain_words, other.evaluation.in_plain_words),
+        pairs=pairs(run.measured, other),
+        params=differences(run.params, params_of_the_run(params)),
+        outs=changed,
+        same_outs=len({*outs, *other_outs}) - len(changed),
+        samples=(own, other_samples(root, commit, own)),
+        curves=distance_chart(run, (series,)),
+    )
+
+
+def at(root: Path, commit: str, name: str) -> str:
+    """The text of a file of that commit. Raises UserError if Git does not hold it."""
+    try:
+        return git(root, "show", f"{commit}:./{name}")
+    except UserError as error:
+        raise UserError(f"{commit[:7]} holds no {name} ({error}); REV needs a commit with a finished run") from None
+
+
+def measured_at(root: Path, commit: str) -> Measured:
+    """What was measured at that commit. Raises UserError if it is missing, or of another version of the code."""
+    with tempfile.TemporaryDirectory(prefix="gan_report_") as folder:
+        for name in MEASURED:
+            write_text(Path(folder) / name, at(root, commit, f"data/{name}"))
+        try:
+            return read_measured(lambda name: Path(folder) / name)
+        except UserError as error:
+            reason = str(error).removeprefix(f"{folder}/").split("; ")[0]
+            raise UserError(f"{commit[:7]} was measured by another version of the code: {reason}") from None
+
+
+def outs_of(lock: str) -> dict[str, str]:
+    """The MD5 of every out that a dvc.lock records, without the report itself."""
+    stages = (YAML(typ="safe", pure=True).load(lock) or {}).get("stages", {})
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return {out["path"]: out["md5"] for out in outs if not out["path"].startswith("data/report/")}
+
+
+def other_samples(root: Path, commit: str, own: Picture) -> Picture | None:
+    """The picture of the samples at that commit, from DVC's cache or remote; None if it is in neither."""
+    try:
+        with DVCFileSystem(str(root), rev=commit).open("data/generate/samples.png", "rb") as file:
+            return Picture(data_uri(file.read()), own.alt, own.caption)
+    except (DvcException, OSError):
+        return None
+
+
+def main() -> None:
+    """Write the page that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tools.report", description=__doc__)
+    parser.add_argument("revision", nargs="?", help="a commit, branch or experiment to compare with")
+    options = parser.parse_args()
+    with report_errors("report"):
+        path = report(find_project(Path()), options.revision)
+        print(f"report: open {path.name} in a browser")
+
+
+if __name__ == "__main__":
+    main()
