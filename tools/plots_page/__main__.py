@@ -70,7 +70,9 @@ def main() -> None:
         scripts, licences = zip(*(fetched(library, Path(folder)) for library in LIBRARIES), strict=True)
         write_text(BUILT, built(SOURCE.read_text(encoding="utf-8"), list(scripts)))
         names = [f"{library.name} {library.version}" for library in LIBRARIES]
-        write_text(LICENCE, "\n\n".join(f"{name}\n\n{text.strip()}" for name, text in zip(names, licences, strict=True)) + "\n")
+        write_text(
+            LICENCE, "\n\n".join(f"{name}\n\n{text.strip()}" for name, text in zip(names, licences, strict=True)) + "\n"
+        )
         print(f"{BUILT.relative_to(Path.cwd())}: {', '.join(names)}")
 
 
