@@ -161,8 +161,8 @@ class Card:
             return "Not known: this generator is not of the run from whose files the card was written."
         details = self.lineage.details
         counts = (
-            f" The generator learned from {details.protocol.training.num_images:,} training images, and is compared with "
-            f"{details.protocol.reference.num_images:,} test images that it never saw."
+            f" The generator learned from {details.protocol.training.num_images:,} training images, and is compared "
+            f"with {details.protocol.reference.num_images:,} test images that it never saw."
             if details
             else ""
         )
