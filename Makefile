@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost report
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost report export
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
@@ -75,6 +75,10 @@ cost: .venv/locked
 report: .venv/locked
 	$(BIN)/python -m tools.report $(REV)
 
+# The trained generator as a folder to share: ONNX, safetensors and a model card. GENERATOR=init/<name> or a file, FOLDER.
+export: .venv/locked-dev
+	$(BIN)/python -m tools.export $(if $(GENERATOR),--generator "$(GENERATOR)") $(if $(FOLDER),--folder "$(FOLDER)")
+
 test: .venv/locked-dev lint
 	$(PYTEST) $(PARALLEL) -m "not slow"
 
@@ -102,7 +106,7 @@ deps: .venv/locked
 # Resolved for Linux, macOS and Windows from one index, without the further indexes and wheel folders that this machine may name.
 lock: .venv/locked-dev
 	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --extra dev --extra export --constraint requirements.txt --output-file requirements-dev.txt
 
 COMPILE = $(BIN)/uv pip compile --no-config pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
+
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from tools.repository import clone_repository, git, throw_away_environment
@@ -155,7 +157,15 @@ def _environment(clone: Path, python: Path) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """All of DVC's process group; the training's workers end with the stage that started them."""
+    """All of DVC's process group; the training's workers end with the stage that started them.
+
+    Windows has no such groups: there, DVC and what it started.
+    """
+    if os.name == "nt":
+        for each in (*psutil.Process(process.pid).children(recursive=True), process):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        return
     for number in (signal.SIGINT, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -7,7 +7,6 @@ driver is too old or hangs. So a small piece of work is tried on each, in anothe
 import ctypes
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 import torch
 
 from stages.common.errors import UserError
+from stages.gan.signal_names import signal_name
 
 NAMES = ("auto", "cpu", "cuda", "mps")
 GPUS = ("cuda", "mps")
@@ -195,6 +195,6 @@ def _end_of(code: int, err: bytes) -> str:
     if code == 0:
         return ""
     if code < 0:
-        return f"a test of it was ended by {signal.Signals(-code).name}"
+        return f"a test of it was ended by {signal_name(-code)}"
     lines = err.decode("utf-8", errors="replace").strip().splitlines()
     return lines[-1][:200] if lines else f"a test of it ended with exit code {code}"

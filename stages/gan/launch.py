@@ -26,6 +26,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 import stages
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
+from stages.gan.signal_names import signal_name
 
 WATCH_S = 0.2
 """Seconds between two checks of the waiting stage: is its parent alive, was it asked to stop?"""
@@ -136,8 +137,8 @@ def _exit_code(error: ChildFailedError, stop_signal: int, module: str) -> int:
     # The launcher itself ends the remaining workers with SIGTERM.
     killed = [-code for code in codes if code < 0 and -code != signal.SIGTERM]
     if killed:
-        name = signal.Signals(killed[0]).name
-        cause = ", as Linux does when memory runs out" if killed[0] == signal.SIGKILL else ""
+        name = signal_name(killed[0])
+        cause = ", as Linux does when memory runs out" if name == "SIGKILL" else ""
         resume = "`dvc repro` resumes from the last checkpoint"
         print(f"{module}: a worker was ended by {name}{cause}; {resume}", file=sys.stderr)
         return 1

@@ -141,7 +141,7 @@ class SelfAttention(nn.Module):
         """x [B, channels, H, W], to the same shape."""
         query, key, value = (layer(x).flatten(2) for layer in (self.query, self.key, self.value))
         shares = (query.transpose(1, 2) @ key).softmax(dim=2)  # [B, to, from]
-        seen = (value @ shares.transpose(1, 2)).view(len(x), -1, *x.shape[2:])
+        seen = (value @ shares.transpose(1, 2)).unflatten(2, x.shape[2:])  # no len(x): ONNX has any batch
         return x + self.gain(self.out(seen))
 
 
