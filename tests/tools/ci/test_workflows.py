@@ -1,4 +1,4 @@
-"""The workflows of GitHub and GitLab: what their jobs run are targets of the Makefile, and what they may do is little."""
+"""The workflows of GitHub and GitLab: jobs run targets of the Makefile, and may do little."""
 
 import re
 from pathlib import Path
