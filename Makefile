@@ -32,7 +32,7 @@ repro: .venv/locked
 	@$(BIN)/python -m tools.repository
 	$(BIN)/python -m dvc repro
 
-# The README's tiny profile, as an experiment beside the workspace: under two minutes.
+# The tiny profile of docs/settings.md, as an experiment beside the workspace: under two minutes.
 try: .venv/locked
 	$(BIN)/python -m tools.tiny
 
@@ -98,7 +98,7 @@ format: .venv/locked-dev
 ci-gate: .venv/locked
 	@$(BIN)/python -m tools.ci.gate
 
-# Run the pipeline, then see that nothing is left to do. PROFILE=tiny, the README's, or full.
+# Run the pipeline, then see that nothing is left to do. PROFILE=tiny, as `make try` has it, or full.
 ci-pipeline: .venv/locked
 	$(BIN)/python -m tools.ci.pipeline --profile $(or $(PROFILE),tiny)
 

@@ -174,8 +174,8 @@ def test_make_targets_exist(page: Path) -> None:
     assert named - make_targets() == set()
 
 
-def test_the_readme_names_every_make_target() -> None:
-    named = {command.split()[1] for command in commands(ROOT / "README.md") if re.match(r"make [a-z]", command)}
+def test_the_page_of_settings_names_every_make_target() -> None:
+    named = {command.split()[1] for command in commands(ROOT / "docs/settings.md") if re.match(r"make [a-z]", command)}
     assert named == make_targets()
 
 

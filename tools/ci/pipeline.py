@@ -1,7 +1,7 @@
 """Run the pipeline as a job does, and hold it to what DVC promises: `make ci-pipeline`.
 
-After the run `dvc status --json` is {}, and a second `dvc repro` runs nothing. Profiles: `tiny` is the README's, as an
-experiment in the workspace; `full` is what params.yaml says.
+After the run `dvc status --json` is {}, and a second `dvc repro` runs nothing. Profiles: `tiny` is that of docs/settings.md,
+as an experiment in the workspace; `full` is what params.yaml says.
 """
 
 import argparse
@@ -13,16 +13,16 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.common.runtime import report_errors
 from tools.ci.gate import refuse_changes
-from tools.tiny import tiny_command
+from tools.tiny import PAGE, tiny_command
 
 PROFILES = ("tiny", "full")
 
 
-def command(profile: str, readme: str) -> list[str]:
-    """The arguments of dvc. tiny: those of the README, but in the workspace, where what it gives can be collected."""
+def command(profile: str, page: str) -> list[str]:
+    """The arguments of dvc. tiny: those of its page, but in the workspace, where what it gives can be collected."""
     if profile == "full":
         return ["repro"]
-    return [word for word in tiny_command(readme)[1:] if word != "--temp"]
+    return [word for word in tiny_command(page)[1:] if word != "--temp"]
 
 
 def stages_run(printed: str) -> list[str]:
@@ -32,7 +32,7 @@ def stages_run(printed: str) -> list[str]:
 
 def run(root: Path, profile: str) -> None:
     """Run the pipeline. Raises UserError if it fails, or leaves something to do."""
-    arguments = command(profile, (root / "README.md").read_text(encoding="utf-8"))
+    arguments = command(profile, (root / PAGE).read_text(encoding="utf-8"))
     dvc = [sys.executable, "-m", "dvc"]
     if code := subprocess.run([*dvc, *arguments], cwd=root, stdin=subprocess.DEVNULL, check=False).returncode:
         raise UserError(f"dvc {arguments[0]} ended with {code}: its own message is above")

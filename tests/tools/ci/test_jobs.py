@@ -17,6 +17,7 @@ from tools.ci.pipeline import command
 from tools.clone import tiny_clone, user_environment
 from tools.profiles import PIPELINE
 from tools.repository import git
+from tools.tiny import PAGE
 
 ROOT = Path(__file__).parents[3]
 Make = Callable[..., subprocess.CompletedProcess[str]]
@@ -33,7 +34,7 @@ stages:
     metrics:
       - data/evaluate.json: {cache: false}
 """
-README = "<!-- tiny -->\n```console\n$ dvc exp run --temp -S seed=7\n```\n<!-- /tiny -->\n"
+SETTINGS = "<!-- tiny -->\n```console\n$ dvc exp run --temp -S seed=7\n```\n<!-- /tiny -->\n"
 WRITE = """\
 import sys
 from pathlib import Path
@@ -61,7 +62,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("Makefile", ".gitignore", ".dvcignore", ".dvc/config"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / "data").mkdir()
+    for name in ("data", "docs"):
+        (folder / name).mkdir()
     for name, text in {
         "dvc.yaml": DVC_YAML,
         "params.yaml": "seed: 1\n",
@@ -177,7 +179,7 @@ def test_a_job_runs_this_project_s_own_pipeline(tmp_path: Path) -> None:
 
 
 def test_the_tiny_profile_runs_in_the_workspace() -> None:
-    words = command("tiny", (ROOT / "README.md").read_text(encoding="utf-8"))
+    words = command("tiny", (ROOT / PAGE).read_text(encoding="utf-8"))
     assert words[:2] == ["exp", "run"]
     assert "--temp" not in words
     assert "train_gan.shards=2" in words
