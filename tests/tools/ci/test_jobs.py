@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "dvc.yaml": DVC_YAML,
         "params.yaml": "seed: 1\n",
         "write.py": WRITE,
-        "README.md": README,
+        PAGE: SETTINGS,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")
     git(folder, "init", "-q", "-b", "main", throw_away=True)
