@@ -43,12 +43,17 @@ def test_whole_digits_among_the_damaged_score_the_floors_of_the_committed_run(co
     assert whole == ["whole", *floors]
 
 
-def test_the_picture_is_that_of_the_committed_run(committed: Path) -> None:
+@pytest.mark.parametrize("picture", readme.PICTURES, ids=lambda path: path.name)
+def test_a_picture_is_that_of_the_committed_run(picture: Path, committed: Path) -> None:
     lock = YAML(typ="safe").load((committed / "dvc.lock").read_text(encoding="utf-8"))
-    recorded = {out["path"]: out["md5"] for out in lock["stages"]["track"]["outs"]}
-    shown = hashlib.md5((committed / readme.SHOWN_PICTURE).read_bytes(), usedforsecurity=False).hexdigest()
-    assert shown == recorded.get(readme.PICTURE.as_posix()), "python -m tools.readme copies it"
-    assert f"]({readme.SHOWN_PICTURE.as_posix()})" in TEXT
+    recorded = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+    shown = readme.PICTURES[picture]
+    content = (committed / shown).read_bytes()
+    assert hashlib.md5(content, usedforsecurity=False).hexdigest() == recorded[picture.as_posix()], (
+        "python -m tools.readme copies it"
+    )
+    pages = TEXT + (ROOT / "docs/how-a-gan-works.md").read_text(encoding="utf-8")
+    assert f"]({shown.as_posix()})" in pages or f"]({shown.name})" in pages
 
 
 def test_the_page_of_settings_lists_each_one_that_is_read() -> None:
