@@ -1,4 +1,4 @@
-"""The README against the project: its figures, its picture and its stages; the settings and the tiny profile of docs/."""
+"""The README against the project: figures, pictures, stages; and the settings and the tiny profile of docs/."""
 
 import hashlib
 import io

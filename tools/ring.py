@@ -184,7 +184,14 @@ def _draw(axes: Axes, shown: Moment) -> None:
     # Of one length on average, so that directions can be seen however flat D is.
     lengths = pull.norm(dim=1).mean().clamp_min(1e-12)
     arrows = (0.3 * pull / lengths).numpy()
-    options = {"scale": 1, "scale_units": "xy", "angles": "xy", "width": 0.009, "edgecolor": "black", "linewidth": 0.4}
+    options: dict[str, Any] = {
+        "scale": 1,
+        "scale_units": "xy",
+        "angles": "xy",
+        "width": 0.009,
+        "edgecolor": "black",
+        "linewidth": 0.4,
+    }
     axes.quiver(ends[:, 0], ends[:, 1], arrows[:, 0], arrows[:, 1], color="gold", **options)
     axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xticks=[], yticks=[], aspect="equal")
 

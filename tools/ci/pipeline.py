@@ -1,7 +1,7 @@
 """Run the pipeline as a job does, and hold it to what DVC promises: `make ci-pipeline`.
 
-After the run `dvc status --json` is {}, and a second `dvc repro` runs nothing. Profiles: `tiny` is that of docs/settings.md,
-as an experiment in the workspace; `full` is what params.yaml says.
+After the run `dvc status --json` is {}, and a second `dvc repro` runs nothing. Profiles: `tiny` is that of
+docs/settings.md, as an experiment in the workspace; `full` is what params.yaml says.
 """
 
 import argparse
