@@ -189,9 +189,9 @@ def test_python_modules_exist(page: Path) -> None:
 
 @each_page
 def test_dvc_understands_its_commands(page: Path) -> None:
-    """By DVC's own parser, which ends the program if it does not."""
+    """By DVC's own parser, which ends the program if it does not. Of messages parts are left out."""
     for command in commands(page):
-        if command.startswith("dvc "):
+        if command.startswith("dvc ") and "…" not in command:
             get_main_parser().parse_args(shlex.split(command, comments=True)[1:])
 
 
