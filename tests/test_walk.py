@@ -32,8 +32,14 @@ ELSEWHERE = {
     "dvc exp run --temp -S normalize.limit=10000": "tests/test_readme.py",
     # Builds that are on no public registry.
     "uv ": "docs/settings.md",
-    # What others ship, with tests of their own.
-    "docker ": "tests",
+    "make export": "tests/tools/export",
+    "make report": "tests/test_report.py",
+    "dvc remote add": "tests/test_sharing.py",
+    "git commit -m": "tests/test_sharing.py",
+    "dvc push --run-cache": "tests/test_sharing.py",
+    "dvc artifacts get": "tests/test_sharing.py",
+    # It needs a Docker daemon, which no test has.
+    "docker ": "docs/sharing.md",
 }
 QUICK = {"total_kimg": "0.8", "ema_halflife_kimg": "0.1", "snapshot_kimg": "0.4"}
 """In the place of what the recipe `fast` sets."""
