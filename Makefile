@@ -25,13 +25,13 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost report export
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost report export ci-gate ci-pipeline ci-summary
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
 	$(BIN)/python -m dvc repro
 
-# The README's tiny profile, as an experiment beside the workspace: under two minutes.
+# The tiny profile of docs/settings.md, as an experiment beside the workspace: under two minutes.
 try: .venv/locked
 	$(BIN)/python -m tools.tiny
 
@@ -94,10 +94,25 @@ lint: .venv/locked-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 
 format: .venv/locked-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# What jobs of continuous integration do. The lock belongs to the code and params, in a clone without results, too.
+ci-gate: .venv/locked
+	@$(BIN)/python -m tools.ci.gate
+
+# Run the pipeline, then see that nothing is left to do. PROFILE=tiny, as `make try` has it, or full.
+ci-pipeline: .venv/locked
+	$(BIN)/python -m tools.ci.pipeline --profile $(or $(PROFILE),tiny)
+
+# Params and metrics beside those of BASE, and of the run in data/, as Markdown.
+ci-summary: .venv/locked
+	@$(BIN)/python -m tools.ci.summary --base "$(or $(BASE),HEAD)"
 
 # Write the code that each stage imports into dvc.yaml.
 deps: .venv/locked

@@ -1,4 +1,4 @@
-"""The README against the project: its figures, its picture, the stages and settings it lists, and its tiny profile."""
+"""The README against the project: figures, pictures, stages; and the settings and the tiny profile of docs/."""
 
 import hashlib
 import io
@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tools import damages, readme
+from tools import damages, readme, tiny
 from tools.clone import tiny_clone
 from tools.tables import cells
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / tiny.PAGE).read_text(encoding="utf-8")
+"""The page with the environment variables and the tiny profile."""
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +43,22 @@ def test_whole_digits_among_the_damaged_score_the_floors_of_the_committed_run(co
     assert whole == ["whole", *floors]
 
 
-def test_the_picture_is_that_of_the_committed_run(committed: Path) -> None:
+@pytest.mark.parametrize("picture", readme.PICTURES, ids=lambda path: path.name)
+def test_a_picture_is_that_of_the_committed_run(picture: Path, committed: Path) -> None:
     lock = YAML(typ="safe").load((committed / "dvc.lock").read_text(encoding="utf-8"))
-    recorded = {out["path"]: out["md5"] for out in lock["stages"]["track"]["outs"]}
-    shown = hashlib.md5((committed / readme.SHOWN_PICTURE).read_bytes(), usedforsecurity=False).hexdigest()
-    assert shown == recorded.get(readme.PICTURE.as_posix()), "python -m tools.readme copies it"
-    assert f"]({readme.SHOWN_PICTURE.as_posix()})" in TEXT
+    recorded = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+    shown = readme.PICTURES[picture]
+    content = (committed / shown).read_bytes()
+    assert hashlib.md5(content, usedforsecurity=False).hexdigest() == recorded[picture.as_posix()], (
+        "python -m tools.readme copies it"
+    )
+    pages = TEXT + (ROOT / "docs/how-a-gan-works.md").read_text(encoding="utf-8")
+    assert f"]({shown.as_posix()})" in pages or f"]({shown.name})" in pages
 
 
-def test_the_readme_lists_every_setting_that_is_read() -> None:
+def test_the_page_of_settings_lists_each_one_that_is_read() -> None:
     runtime = (ROOT / "stages/common/runtime.py").read_text(encoding="utf-8")
-    assert set(re.findall(r"`(GAN_\w+)`", TEXT)) == set(re.findall(r'"(GAN_\w+)"', runtime))
+    assert set(re.findall(r"^\| `(GAN_\w+)` \|", SETTINGS, re.MULTILINE)) == set(re.findall(r'"(GAN_\w+)"', runtime))
 
 
 def test_the_readme_lists_every_stage() -> None:
@@ -60,13 +67,18 @@ def test_the_readme_lists_every_stage() -> None:
         assert f"\n| {stage} |" in TEXT
 
 
+def test_the_first_screen_is_short_and_begins_with_the_picture() -> None:
+    assert TEXT.index("](docs/training.gif)") < 200
+    assert len(TEXT.splitlines()) <= 160
+
+
 @pytest.mark.slow
 def test_the_tiny_profile_runs_the_whole_chain(tmp_path: Path) -> None:
-    """The command as the README gives it, on the tests' digits: every stage leaves results.
+    """The command as the page gives it, on the tests' digits: every stage leaves results.
 
     They are so few that a judge needs smaller batches.
     """
-    block = TEXT.partition("<!-- tiny -->\n```console\n")[2].partition("```\n<!-- /tiny -->")[0]
+    block = SETTINGS.partition("<!-- tiny -->\n```console\n")[2].partition("```\n<!-- /tiny -->")[0]
     command = block.replace("\\\n", " ").split("$ ")[2].strip()
     clone = tiny_clone(tmp_path, {})
     clone.run_checked("bash", "-c", f"{command} -S two_sample.batch_size=20")

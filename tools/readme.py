@@ -1,4 +1,4 @@
-"""Write the figures of the committed run into the README, and copy its animation: `python -m tools.readme`.
+"""Write the figures of the committed run into the README, and copy its pictures to docs/: `python -m tools.readme`.
 
 A test holds them to each other.
 """
@@ -22,8 +22,13 @@ from tools.judge import is_of_other_params
 from tools.tables import markdown
 
 README = Path("README.md")
-PICTURE, SHOWN_PICTURE = Path("data/track/training.gif"), Path("docs/training.gif")
-"""In DVC's cache, and in Git for those who read the README."""
+PICTURES = {
+    Path("data/track/training.gif"): Path("docs/training.gif"),
+    Path("data/generate/classes.png"): Path("docs/classes.png"),
+    Path("data/generate/interpolations.png"): Path("docs/interpolations.png"),
+    Path("data/inspect/discriminator.png"): Path("docs/discriminator.png"),
+}
+"""From DVC's cache to Git, for those who read the README and docs/how-a-gan-works.md."""
 BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 SHOWN = ("fd_classifier", "kd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
 """Metrics of the table; their meanings are in the registry."""
@@ -106,4 +111,5 @@ def _ratio(entry: BesideFloor, digits: int) -> str:
 if __name__ == "__main__":
     with report_errors("readme"):
         write_text(README, written(README.read_text(encoding="utf-8"), Path()))
-        write_bytes(SHOWN_PICTURE, require(PICTURE).read_bytes())
+        for picture, shown in PICTURES.items():
+            write_bytes(shown, require(picture).read_bytes())

@@ -1,12 +1,14 @@
 """A mirror that works, is busy or is not there, against a real web server."""
 
 import gzip
+import re
 import socket
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from stages.common import progress
 from stages.datasets.sources import mirror
 from stages.datasets.sources.base import File, FileError, Source, SourceError
 from stages.datasets.sources.folder import Folder
@@ -100,9 +102,21 @@ def test_progress_bar(
     web_server: WebServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shown: str
 ) -> None:
     monkeypatch.setenv("GAN_PROGRESS", shown)
+    monkeypatch.setattr(progress, "BAR_DELAY_S", 0)
     web_server.answers[f"{NAME}.gz"] = [PACKED]
     fetch(Mirror(web_server.url))
-    assert (f"{NAME}: 100%" in capsys.readouterr().err) == (shown == "1")
+    assert (f"{NAME}:   0%" in capsys.readouterr().err) == (shown == "1")
+
+
+def test_a_slow_download_says_how_far_it_is(
+    web_server: WebServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal: a line where half a minute has passed, here after the first piece."""
+    monkeypatch.delenv("GAN_PROGRESS")
+    monkeypatch.setattr(progress, "_INTERVAL", progress.Interval(iter(range(0, 10_000, 20)).__next__))
+    web_server.answers[f"{NAME}.gz"] = [PACKED]
+    fetch(Mirror(web_server.url))
+    assert re.search(rf"^{NAME}: {len(PACKED):,} of {len(PACKED):,} bytes$", capsys.readouterr().err, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [b"<html>no such page</html>", gzip.compress(b"<html>"), b""])

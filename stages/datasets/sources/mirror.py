@@ -9,11 +9,10 @@ from http import HTTPStatus
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import requests
-from tqdm import tqdm
 from urllib3.exceptions import NameResolutionError
 
 from stages.common.errors import UserError
-from stages.common.runtime import show_progress
+from stages.common.progress import progress
 from stages.datasets.sources.base import OVERHEAD_BYTES, Deadline, Fetch, File, FileError, SourceError
 from stages.datasets.sources.bounded_http import Meter, bounded_session
 from stages.datasets.sources.reasons import cause_of, reason_of, without_secrets
@@ -150,10 +149,10 @@ def _body(response: requests.Response, meter: Meter, name: str, file: File) -> b
         size = response.raw.length_remaining  # None where the server does not say
         if size is not None and size > file.limit:
             raise FileError(f"its answer has {size} bytes, more than the {file.limit} that the file can have")
-        with tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=not show_progress()) as bar:
+        with progress(name, size or file.limit, "byte") as counter:
             for piece in response.raw.stream(1 << 16, decode_content=False):
                 content += piece
-                bar.update(len(piece))
+                counter.advance(len(piece))
     except (FileError, SourceError, UserError):
         raise
     except Exception as error:
