@@ -29,6 +29,7 @@ pytest_plugins = [
     "tests.evaluation_inputs",
     "tests.gan.broken_off",
     "tests.reporting.finished",
+    "tests.warm.fixture",
 ]
 
 assert stages
