@@ -63,7 +63,7 @@ def judgement(this: Figure, other: Figure) -> str:
     """
     mine, theirs = this.entry.ratio_interval, other.entry.ratio_interval
     if not mine or not theirs or None in mine or None in theirs:
-        return "not compared: an interval is open or unknown"
+        return "not compared (an interval is open)"
     (low, high), (other_low, other_high) = mine, theirs
     assert low is not None
     assert high is not None
