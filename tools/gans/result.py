@@ -28,7 +28,7 @@ class Result(Record):
     """One recipe with one seed.
 
     classes_lost: of num_classes; signs: what the monitor saw in its last look; cas: None if it was not measured;
-    seconds: of the stage train_gan; core_seconds: its processor time, which other work beside it hardly changes.
+    seconds: of the stage train_gan; core_seconds: its processor time.
     """
 
     recipe: str
