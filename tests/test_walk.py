@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +116,9 @@ def test_a_walk_through_the_page(page: str, clone: Clone) -> None:
         )
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     assert clone.run_checked("git", "status", "--porcelain", "--", "params.yaml", "dvc.lock") == ""
+
+
+@pytest.mark.slow
+def test_the_generator_is_used_as_the_questions_show(clone: Clone) -> None:
+    code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/faq.md").read_text(encoding="utf-8"), re.M | re.S)[0]
+    clone.run_checked(sys.executable, "-c", f"{code}assert images.shape == (10, 1, 28, 28) and images.abs().max() <= 1")

@@ -49,7 +49,7 @@ pytestmark = [
 
 
 def commit(folder: Path, message: str) -> None:
-    git(folder, "add", "--all", throw_away=True)
+    git(folder, "add", "--all", "--", ".", ":!.venv", throw_away=True)
     git(folder, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", message, throw_away=True)
 
 
