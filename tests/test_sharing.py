@@ -103,9 +103,11 @@ def test_s3_as_a_remote(first: Clone, s3: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_generator_is_got_by_its_name(first: Clone, tmp_path: Path) -> None:
+    """Of the version that a tag names; the name and the path are those of the project's dvc.yaml."""
     first.dvc("remote", "add", "--force", "--default", "storage", str(tmp_path / "storage"))
     first.dvc("repro", "train_gan", GAN_PROCESSES="1")
     commit(first)
+    first.run_checked("git", "tag", "--annotate", "generator@v1.0.0", "--message", "The first")
     first.dvc("push")
     file = tmp_path / "generator.safetensors"
     command = (sys.executable, "-m", "dvc", "artifacts", "get", str(first.root), "generator", "--out", str(file))

@@ -162,9 +162,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     Windows has no such groups: there, DVC and what it started.
     """
     if os.name == "nt":
-        for each in (*psutil.Process(process.pid).children(recursive=True), process):
+        for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
+                child.kill()
+        process.kill()
         return
     for number in (signal.SIGINT, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

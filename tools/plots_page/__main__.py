@@ -5,7 +5,6 @@ DVC's own page loads the library from the network, and stays blank without one. 
 
 import hashlib
 import subprocess
-import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -77,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
