@@ -12,6 +12,7 @@ from stages.metrics.classes import confusion_matrix
 
 PADDING = 8
 """White pixels around each digit of a grid: room for a number."""
+WHITE = 255
 ROW_CHARACTERS = 60
 """Characters that fit below a row of columns."""
 FEW = 20
@@ -70,8 +71,6 @@ def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], t
     training: the training digits' pixels. A class that is nowhere recognised stays black. Of more than MOST_NAMED
     classes, those with the nearest images of the first set are shown.
     """
-    from torchvision.utils import make_grid  # noqa: PLC0415 (a second to import, in check too)
-
     rows, captions = [], []
     labels = _labels_shown(next(iter(sets.values()))[0], len(names))
     names = [names[label] for label in labels]
@@ -82,7 +81,7 @@ def nearest_figure(names: list[str], sets: dict[str, tuple[Embedded, Tensor]], t
         rows += [blank if image is None else pixels[image : image + 1] for image in chosen]
         rows += [blank if image is None else training[near.rows[image]][None] for image in chosen]
         captions.append(["-" if image is None else f"{near.distances[image]:.2f}" for image in chosen])
-    grid = make_grid(to_colours(to_levels(torch.cat(rows))), nrow=len(names), padding=PADDING, pad_value=255)
+    grid = _padded(to_colours(to_levels(torch.cat(rows))), columns=len(names))
     return _draw_nearest(grid, names, list(sets), captions, tuple(training.shape[2:]))
 
 
@@ -97,6 +96,18 @@ def _labels_shown(seen: Embedded, num_classes: int) -> list[int]:
 def _nearest_of_class(seen: Embedded, label: int) -> int | None:
     of_class = torch.nonzero(seen.recognised == label).squeeze(1)
     return int(of_class[seen.known_closeness.nearest[of_class].argmin()]) if len(of_class) else None
+
+
+def _padded(levels: Tensor, columns: int) -> Tensor:
+    """uint8 [N, 3, H, W] as one picture [3, rows * (H + PADDING) + PADDING, columns * (W + PADDING) + PADDING].
+
+    As torchvision's make_grid, the import of which takes longer than all else here. N is a multiple of columns.
+    """
+    _, channels, height, width = levels.shape
+    cells = levels.new_full((len(levels), channels, height + PADDING, width + PADDING), WHITE)
+    cells[..., PADDING:, PADDING:] = levels
+    joined = cells.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+    return torch.nn.functional.pad(joined, (0, PADDING, 0, PADDING), value=WHITE)
 
 
 def _draw_nearest(

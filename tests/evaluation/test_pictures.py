@@ -5,6 +5,7 @@ import io
 
 import pytest
 import torch
+from torchvision.utils import make_grid
 
 from stages.common import draws
 from stages.evaluation import pictures
@@ -46,6 +47,13 @@ def test_nearest_shows_of_each_class_the_image_nearest_to_a_training_digit() -> 
     rows = [[round(float(shown[pad + y, pad + x, 0]) / 127.5 - 1, 2) for x in (0, 13, 26)] for y in (0, 12)]
     assert rows == [[0.1, 0.3, -1], [0.5, 0.6, -1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["sample", "nearest training digit"]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 3), (4, 1), (1, 5), (1, 2)])
+def test_padding_is_that_of_torchvision(rows: int, columns: int) -> None:
+    levels = draws.normal(0, "padding", 0, (rows * columns, 3, 4, 5)).mul(99).to(torch.uint8)
+    expected = make_grid(levels, nrow=columns, padding=pictures.PADDING, pad_value=255)
+    assert torch.equal(pictures._padded(levels, columns), expected)
 
 
 def test_of_a_thousand_modes_those_of_the_ten_nearest_samples_are_shown() -> None:
