@@ -23,7 +23,13 @@ from stages.datasets.sources.folder import Folder
 from tests.datasets.entries import register
 from tools.repository import throw_away_environment
 
-pytest_plugins = ["tests.web_server", "tests.feature_sets", "tests.evaluation_inputs", "tests.gan.broken_off"]
+pytest_plugins = [
+    "tests.web_server",
+    "tests.feature_sets",
+    "tests.evaluation_inputs",
+    "tests.gan.broken_off",
+    "tests.warm.fixture",
+]
 
 assert stages
 # Repositories that tests make follow no configuration of the user.

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 CHECKPOINT_KIMG = 1.2
 """Four checkpoints: after 30, 60, 90 and 120 steps."""
 STAGE = (sys.executable, "-m", "stages.train_gan")
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 @dataclass

@@ -1,5 +1,8 @@
 """A real `dvc repro` in a clone, on a tiny profile.
 
+Stages run in forks of one process that has loaded torch (tests/warm). The last test runs each of them once more in a
+new interpreter, as users do, and compares every byte.
+
 The tests that take `project` share one clone and run in the order of this file; pytest-xdist keeps them in one
 process if it is called with --dist loadfile, as the Makefile does.
 """
@@ -24,7 +27,7 @@ from ruamel.yaml import YAML
 
 from stages.common.params import read_params_file
 from tests.dvc_stages import PARAMS, ROOT, STAGES, downstream, names, outs, plot_titles
-from tools.clone import Clone, tiny_clone
+from tools.clone import Clone, tiny_clone, user_environment
 from tools.profiles import PIPELINE, Changes
 
 
@@ -51,13 +54,13 @@ def changed_stages(project: Project) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> Iterator[Project]:
     """The clone before anything ran."""
     folder = tmp_path_factory.mktemp("pipeline")
     made = tiny_clone(folder, PIPELINE)
     made.run_checked("git", "config", "user.name", "Test")
     made.run_checked("git", "config", "user.email", "test@example.org")
-    yield Project(made.root, made.environment | {"GAN_PROCESSES": "1"})
+    yield Project(made.root, made.environment | warm | {"GAN_PROCESSES": "1"})
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -321,10 +324,11 @@ def test_dvc_draws_the_plots_of_dvc_yaml_and_no_other(project: Project, first_ru
 
 
 def test_a_forced_repro_gives_the_same_bytes(project: Project, first_run: str) -> None:
-    """Every stage runs again, with another number of processes, and dvc.lock and the files stay as they are."""
+    """Every stage runs again, in a new interpreter and with another number of processes: dvc.lock and files stay."""
     project.dvc("repro")  # for this test alone: does nothing where the ones above have run
     locked, files = project.locked_outs(), project.files()
-    printed = project.dvc("repro", "--force", GAN_PROCESSES="2")
+    path = user_environment(project.root.parent)["PATH"]
+    printed = project.dvc("repro", "--force", GAN_PROCESSES="2", PATH=path)
     assert set(re.findall(r"Running stage '(\w+)'", printed)) == set(STAGES)
     assert project.locked_outs() == locked
     assert {name: hashlib.sha256(content).hexdigest() for name, content in project.files().items()} == {

@@ -11,10 +11,10 @@ from tools.torture import Outcome, report, torture
 
 KILL = Plan("all", "training", when=0.6, processes=1, processes_after=1, turn_a_bit=False, hasty=True)
 SHORT = [
-    KILL,
-    dataclasses.replace(KILL, victim="stage", moment="checkpoint", when=0.61, turn_a_bit=True),
+    dataclasses.replace(KILL, moment="checkpoint", when=0.61, turn_a_bit=True),
     dataclasses.replace(KILL, victim="dvc", moment="outs"),
 ]
+"""Each the end of more than one process, at a moment at which a file is being written."""
 
 
 def test_the_bytes_are_the_same_after_any_kill() -> None:
@@ -22,8 +22,8 @@ def test_the_bytes_are_the_same_after_any_kill() -> None:
     assert [outcome.problems for outcome in outcomes] == [[]] * len(SHORT)
     # A stage whose DVC is killed among the outs may write the last one and remove its checkpoint before it notices.
     # torture itself demands that a run continues from a checkpoint if one is left.
-    assert [outcome.resumed for outcome in outcomes][:2] == [True, True]
-    assert [outcome.turned for outcome in outcomes] == [False, True, False]
+    assert outcomes[0].resumed
+    assert [outcome.turned for outcome in outcomes] == [True, False]
 
 
 @pytest.mark.slow
