@@ -35,7 +35,7 @@ def serve(address: str) -> str:
         server.listen()
         print("ready", flush=True)
         while True:
-            ready, _, _ = select.select([server, 0], [], [])
+            ready, _, _ = select.select([server.fileno(), 0], [], [])
             if 0 in ready:
                 sys.exit()
             client, _ = server.accept()
@@ -52,7 +52,7 @@ def answer(client: socket.socket) -> str:
     request = json.loads(client.recv(int.from_bytes(size, "little"), socket.MSG_WAITALL))
     if number := os.fork():
         process = os.pidfd_open(number)
-        ready, _, _ = select.select([client, process], [], [])
+        ready, _, _ = select.select([client.fileno(), process], [], [])
         if process not in ready:  # the client was ended
             os.kill(number, signal.SIGKILL)
         _, status = os.waitpid(number, 0)
@@ -60,13 +60,25 @@ def answer(client: socket.socket) -> str:
             client.sendall(b"%d" % os.waitstatus_to_exitcode(status))
         os._exit(0)
     client.close()
-    for stream, own in zip(streams, (0, 1, 2), strict=True):
-        os.dup2(stream, own)
+    for stream, number in zip(streams, (0, 1, 2), strict=True):
+        os.dup2(stream, number)
         os.close(stream)
+    open_text_streams()
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
     return str(request["module"])
+
+
+def open_text_streams() -> None:
+    """Those of a new interpreter: the old ones remember whether one can seek in what they were."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        old = getattr(sys, name)
+        new = open(number, old.mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
+        if name == "stderr":
+            new.reconfigure(line_buffering=True)
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
 
 
 def run(module: str) -> None:
