@@ -1,9 +1,6 @@
 """Samples: one draw each, however many are drawn; their classes; the pictures."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,8 @@ from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
 from stages.common.images import NO_LABEL, load_image_set, to_levels
 from stages.common.initialise import initialise
-from stages.common.params import validate_section
+from stages.common.params import load_params, validate_section
+from stages.common.runtime import report_errors
 from stages.gan import architectures
 from stages.gan.sampler import Sampler, sampler_from
 from stages.generation.latents import truncated
@@ -254,23 +252,16 @@ def test_a_file_that_holds_no_generator_is_refused_by_name(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_full_disk_ends_in_one_line_and_leaves_nothing_half_written(upstream: Path) -> None:
+def test_a_full_disk_ends_in_one_line_and_leaves_nothing_half_written(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (upstream.parent / "params.yaml").write_text(f"generate: {json.dumps(params().model_dump())}\n")
     folder = upstream / "generate"
     folder.mkdir()
     (folder / "samples.safetensors.partial").symlink_to("/dev/full")
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.generate"],
-        cwd=upstream.parent,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("generate: the disk is full")
-    assert "dvc checkout" in done.stderr
+    monkeypatch.chdir(upstream.parent)
+    with pytest.raises(SystemExit, match=r"^generate: the disk is full.*dvc checkout.*$"), report_errors("generate"):
+        generate.run(load_params("generate", generate.Params), Path("data"))
     assert not list(folder.iterdir())
 
 

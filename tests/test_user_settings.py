@@ -12,7 +12,8 @@ import matplotlib as mpl
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common.params import read_params_file
+from stages import check, train_classifier
+from stages.common.params import load_params, read_params_file
 from stages.common.user_settings import KEPT, NAMESPACES, OVERRIDDEN, RECORDED, follow_no_user
 from stages.evaluation.drawing import Figure, new_figure
 
@@ -111,10 +112,20 @@ def run(project: Path, stage: str, variables: dict[str, str]) -> dict[str, bytes
 
 
 @pytest.mark.parametrize("stage", ["check", "train_classifier"])
-def test_no_setting_of_the_user_changes_a_byte(stage: str, project: Path, hostile: dict[str, str]) -> None:
-    plain = run(project, stage, {})
+def test_no_setting_of_the_user_changes_a_byte(
+    stage: str, project: Path, hostile: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files of a process with those settings are those of this one, which has none of them."""
+    changed = run(project, stage, hostile)
+    shutil.rmtree(project / "data" / stage)
+    monkeypatch.chdir(project)
+    if stage == "check":
+        check.run(check.PARAMS_FILE, check.LOCK, Path("data"))
+    else:
+        train_classifier.run(load_params(stage, train_classifier.Params), Path("data"))
+    plain = {path.name: path.read_bytes() for path in (project / "data" / stage).iterdir()}
     assert plain
-    assert run(project, stage, hostile) == plain
+    assert changed == plain
 
 
 def output(code: str, variables: dict[str, str]) -> bytes:
