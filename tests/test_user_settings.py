@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import check, train_classifier
-from stages.common.params import load_params, read_params_file
+from stages.common.params import PARAMS_FILE, load_params, read_params_file
 from stages.common.user_settings import KEPT, NAMESPACES, OVERRIDDEN, RECORDED, follow_no_user
 from stages.evaluation.drawing import Figure, new_figure
 
@@ -120,7 +120,7 @@ def test_no_setting_of_the_user_changes_a_byte(
     shutil.rmtree(project / "data" / stage)
     monkeypatch.chdir(project)
     if stage == "check":
-        check.run(check.PARAMS_FILE, check.LOCK, Path("data"))
+        check.run(PARAMS_FILE, check.LOCK, Path("data"))
     else:
         train_classifier.run(load_params(stage, train_classifier.Params), Path("data"))
     plain = {path.name: path.read_bytes() for path in (project / "data" / stage).iterdir()}

@@ -8,6 +8,7 @@ import pytest
 from stages import check
 from stages.checking.workspace import links_out, shallow_history, workspace_problems
 from stages.common.errors import UserError
+from stages.common.params import PARAMS_FILE
 
 
 @pytest.fixture
@@ -69,5 +70,5 @@ def test_the_stage_check_refuses_a_link(project: Path, monkeypatch: pytest.Monke
         (project / name).symlink_to(root / name)
     monkeypatch.chdir(project)
     with pytest.raises(UserError, match=r"^data/train_gan links to .*$"):
-        check.run(check.PARAMS_FILE, check.LOCK, Path("data"))
+        check.run(PARAMS_FILE, check.LOCK, Path("data"))
     assert not (project / "data" / "check").exists()
