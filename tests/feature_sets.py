@@ -1,18 +1,13 @@
 """Features to compare, the same compared by torch-fidelity, and a watch over the memory that tensors take."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-import torch_fidelity
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import Dataset
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from stages.common import blocks, draws
 
@@ -40,26 +35,6 @@ def pool(levels: Tensor) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(levels.double() / 255, 8).mean(dim=1).flatten(1)
 
 
-class PooledPixels(FeatureExtractorBase):  # type: ignore[misc]
-    def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
-        super().__init__(name, features_list)
-
-    @staticmethod
-    def get_provided_features_list() -> tuple[str, ...]:
-        return ("64",)
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return "64"
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        return False
-
-    def forward(self, levels: Tensor) -> tuple[Tensor]:
-        return (pool(levels),)
-
-
 @pytest.fixture(scope="session")
 def real_and_fake() -> tuple[Images, Images]:
     return Images("real", contrast=1.0, smoothing=1), Images("fake", contrast=1.1, smoothing=3)
@@ -75,49 +50,17 @@ def features(real_and_fake: tuple[Images, Images]) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="session")
 def fidelity(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
     """The metrics of torch-fidelity for the same images with the same extractor; the generated set is its input 1."""
-    real, fake = real_and_fake
-    torch_fidelity.register_feature_extractor("pooled-pixels", PooledPixels)
-    metrics: dict[str, float] = torch_fidelity.calculate_metrics(
-        input1=fake,
-        input2=real,
-        feature_extractor="pooled-pixels",
-        fid=True,
-        kid=True,
-        kid_subsets=1,
-        kid_subset_size=NUM_IMAGES,  # all of them: nothing is left to chance
-        prc=True,
-        prc_neighborhood=3,
-        cuda=False,
-        cache=False,
-        save_cpu_ram=True,
-        verbose=False,
-    )
-    return metrics
+    from tests.other_libraries import by_torch_fidelity  # noqa: PLC0415 (seconds to import, in every run of pytest)
 
-
-class PooledPixelsModule(nn.Module):
-    """The same extractor in the form that torchmetrics expects."""
-
-    num_features = 64
-
-    def forward(self, levels: Tensor) -> Tensor:
-        return pool(levels)
+    return by_torch_fidelity(*real_and_fake)
 
 
 @pytest.fixture(scope="session")
 def torchmetrics_values(real_and_fake: tuple[Images, Images]) -> dict[str, float]:
     """The metrics of torchmetrics for the same images with the same extractor."""
-    size = (3, 16, 16)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all extracted features")
-        distances: dict[str, Any] = {
-            "fid": FrechetInceptionDistance(PooledPixelsModule(), input_img_size=size).set_dtype(torch.float64),
-            "kid": KernelInceptionDistance(PooledPixelsModule(), subsets=1, subset_size=NUM_IMAGES),
-        }
-    for distance in distances.values():
-        for images, is_real in zip(real_and_fake, (True, False), strict=True):
-            distance.update(images.levels, real=is_real)
-    return {"fid": distances["fid"].compute().item(), "kid": distances["kid"].compute()[0].item()}
+    from tests.other_libraries import by_torchmetrics  # noqa: PLC0415 (likewise)
+
+    return by_torchmetrics(*real_and_fake)
 
 
 class _Largest(TorchDispatchMode):
