@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from stages.evaluation.beside_floor import BesideFloor
 from stages.evaluation.registry import EVERY
+from stages.reporting.figures import CAS, JUDGES
 from tools.export.lineage import Lineage
-from tools.readme import CAS, JUDGES
 from tools.tables import markdown
 
 HEADER = ("figure", "samples", "real images", "ratio (95 % interval)")
