@@ -109,7 +109,10 @@ def test_the_generator_is_got_by_its_name(first: Clone, tmp_path: Path) -> None:
     commit(first)
     first.run_checked("git", "tag", "--annotate", "generator@v1.0.0", "--message", "The first")
     first.dvc("push")
-    file = tmp_path / "generator.safetensors"
-    command = (sys.executable, "-m", "dvc", "artifacts", "get", str(first.root), "generator", "--out", str(file))
-    Clone(tmp_path, first.environment).run_checked(*command)
-    assert file.read_bytes() == (first.root / "data/train_gan/generator.safetensors").read_bytes()
+    # Of the tag's version, and by its path, of a commit.
+    elsewhere, path = Clone(tmp_path, first.environment), "data/train_gan/generator.safetensors"
+    project, expected = str(first.root), (first.root / path).read_bytes()
+    elsewhere.dvc("artifacts", "get", project, "generator", "--rev", "v1.0.0", "--out", "by_name.safetensors")
+    elsewhere.dvc("get", project, path, "--rev", "HEAD", "--out", "by_path.safetensors")
+    assert (tmp_path / "by_name.safetensors").read_bytes() == expected
+    assert (tmp_path / "by_path.safetensors").read_bytes() == expected

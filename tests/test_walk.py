@@ -38,7 +38,10 @@ ELSEWHERE = {
     "dvc remote add": "tests/test_sharing.py",
     "git commit -m": "tests/test_sharing.py",
     "dvc push --run-cache": "tests/test_sharing.py",
+    "git tag": "tests/test_sharing.py",
+    "git push origin generator": "docs/sharing.md",
     "dvc artifacts get": "tests/test_sharing.py",
+    "dvc get": "tests/test_sharing.py",
     # It needs a Docker daemon, which no test has.
     "docker ": "docs/sharing.md",
 }

@@ -52,9 +52,10 @@ def report(root: Path, revision: str | None) -> Path:
 def environment(root: Path, run: Run) -> dict[str, str]:
     """What environment.json says, if it describes the generator of this page."""
     path = root / ENVIRONMENT
-    content = read_json(path) if path.exists() else {}
-    own = run.sha256.get("train_gan/generator.safetensors")
-    if content.get(DESCRIBED) != own:
+    if not path.exists():
+        return {"environment": "unknown: there is no environment.json"}
+    content, own = read_json(path), run.sha256.get("train_gan/generator.safetensors")
+    if own is None or content.get(DESCRIBED) != own:
         return {"environment": "unknown: environment.json describes another generator"}
     shown = {key: value for key, value in content.items() if key not in (DESCRIBED, "limits")}
     processor = (shown.pop("processor", None) or {}).get("model_name", "")
@@ -64,7 +65,10 @@ def environment(root: Path, run: Run) -> dict[str, str]:
 
 def commit_of_the_run(root: Path, run: Run) -> str | None:
     """The commit that holds the run; None if it is not committed, or if files in data/ are not those of dvc.lock."""
-    recorded = outs_of(at(root, "HEAD", LOCK))
+    try:
+        recorded = outs_of(at(root, "HEAD", LOCK))
+    except UserError:  # nothing was committed yet
+        return None
     paths = [f"data/{name}" for name in run.sha256 if f"data/{name}" in recorded]
     found = {path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() for path in paths}
     if git(root, "status", "--porcelain", "--", ".") or any(found[path] != recorded[path] for path in paths):

@@ -16,19 +16,26 @@ class Section:
 
 
 def sections(params: dict[str, Any]) -> list[Section]:
-    """All sections, in the order of the file."""
-    return [Section(name, flat(content)) for name, content in params.items() if isinstance(content, dict)]
+    """All sections, by name: DVC does not see in which order the file has them, and the page must not either."""
+    return [Section(name, flat(content)) for name, content in sorted(params.items()) if isinstance(content, dict)]
 
 
 def flat(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested mappings as one, by dotted names."""
+    """Nested mappings as one, by dotted names; the keys of each in order."""
     values: dict[str, str] = {}
-    for key, value in content.items():
-        if isinstance(value, dict):
+    for key, value in sorted(content.items()):
+        if isinstance(value, dict) and value:
             values |= flat(value, f"{prefix}{key}.")
         else:
-            values[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+            values[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(_plain(value))
     return values
+
+
+def _plain(value: Any) -> Any:
+    """A value whose whole numbers are integers, as in 1.0, which for DVC equals 1."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def hashes(run: Run) -> list[tuple[str, str]]:

@@ -338,6 +338,8 @@ def test_the_network_of_a_users_cluster_does_not_matter_to_a_team_on_one_machine
     """Neither the interface of the cluster nor, where this system lets a test have another, a name that is unknown."""
     files = project.run_checked(*nameless(), "-m", "stages.train_gan", GAN_PROCESSES="2", GLOO_SOCKET_IFNAME=interface)
     assert "generator.safetensors" in files
+    if nameless() == (sys.executable,):
+        pytest.skip("the interface alone was tested: this kernel or user may not have an unknown host name")
 
 
 def nameless() -> tuple[str, ...]:

@@ -88,6 +88,10 @@ def main() -> None:
     parser.add_argument("--folder", default="export", type=Path, help="where to write")
     chosen = parser.parse_args()
     with report_errors("export"):
+        if (chosen.folder / "dvc.yaml").exists():  # whose README.md and LICENSE are no model card's
+            raise UserError(
+                f"FOLDER: expected a folder for the export alone, found {chosen.folder}, which holds a dvc.yaml"
+            )
         require_packages()
         make_deterministic()
         root = Path()

@@ -1,1 +1,1 @@
-"""Every recipe trained within the same budget, in one table: `make gans`."""
+"""Every recipe, with its own length of training or one for all, in one table: `make gans`."""

@@ -47,6 +47,8 @@ def measure(root: Path, options: argparse.Namespace) -> list[str]:
             results += runs
             pictures[name] = picture
             write_page(options.folder or root / "docs", results, pictures, conditions(root, options), failed)
+    if results and failed:  # the last of them, too
+        write_page(options.folder or root / "docs", results, pictures, conditions(root, options), failed)
     return failed
 
 

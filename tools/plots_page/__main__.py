@@ -56,7 +56,7 @@ def fetched(library: Library, folder: Path) -> tuple[str, str]:
     except FileNotFoundError:
         raise UserError("npm is not installed") from None
     if done.returncode:
-        raise UserError(f"{' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}")
+        raise UserError(f"{' '.join(command)} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     with tarfile.open(folder / done.stdout.split()[-1]) as archive:
         texts = [archive.extractfile(f"package/{name}") for name in (f"build/{library.name}.min.js", "LICENSE")]
         script, licence = (file.read().decode() for file in texts if file is not None)

@@ -149,7 +149,7 @@ def _body(response: requests.Response, meter: Meter, name: str, file: File) -> b
         size = response.raw.length_remaining  # None where the server does not say
         if size is not None and size > file.limit:
             raise FileError(f"its answer has {size} bytes, more than the {file.limit} that the file can have")
-        with progress(name, size or file.limit, "byte") as counter:
+        with progress(name, size or file.limit, "byte", is_hidden=size is None) as counter:
             for piece in response.raw.stream(1 << 16, decode_content=False):
                 content += piece
                 counter.advance(len(piece))

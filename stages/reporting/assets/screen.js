@@ -16,7 +16,7 @@ const paint = (canvas, levels, height, width, channels) => {
   const context = canvas.getContext("2d");
   const picture = context.createImageData(width, height);
   for (let i = 0; i < height * width; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = levels[channels === 1 ? i : i * channels + Math.min(c, channels - 1)];
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = channels === 1 ? levels[i] : c < channels ? levels[i * channels + c] : 0;
     picture.data[4 * i + 3] = 255;
   }
   context.putImageData(picture, 0, 0);

@@ -9,7 +9,8 @@ const startWalk = (generator, labels, noun) => {
   const from = byId("walk-from"), to = byId("walk-to"), strip = byId("walk-strip");
   const small = Array.from({ length: STRIP }, () => element("canvas"));
   strip.append(...small);
-  for (const [select, label] of [[from, 3], [to, 8]]) {
+  const ends = labels.length > 8 ? [3, 8] : [0, labels.length - 1];
+  for (const [select, label] of [[from, ends[0]], [to, ends[1]]]) {
     labels.forEach((name, i) => select.append(element("option", { value: i, textContent: name, selected: i === label })));
   }
   byId("walk-ends").hidden = !labels.length;
