@@ -1,7 +1,6 @@
 """docs/sharing.md in clones: what one pushes, another pulls, and `dvc repro` there does nothing."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
