@@ -204,7 +204,7 @@ def test_dvc_reruns_the_stages_that_build_networks_after_a_change_of_what_a_netw
         ("gan/dense.py", {"check"} | BUILDERS),
         ("gan/networks/mlp.py", {"check"} | BUILDERS),
         ("gan/networks/deep.py", {"check"}),
-        ("metrics/kernel.py", {"check", "evaluate"}),
+        ("metrics/kernel.py", {"check", "evaluate", "report"}),
     ):
         path = tmp_path / "stages" / module
         text = path.read_text(encoding="utf-8")
