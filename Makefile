@@ -31,7 +31,7 @@ repro: .venv/locked
 	@$(BIN)/python -m tools.repository
 	$(BIN)/python -m dvc repro
 
-# The tiny profile of docs/settings.md, as an experiment beside the workspace: about two minutes.
+# The tiny profile of docs/settings.md, as an experiment beside the workspace: three to four minutes.
 try: .venv/locked
 	$(BIN)/python -m tools.tiny
 
