@@ -26,10 +26,7 @@ SHORTER = [
     "train_gan.device=cpu",
 ]
 LESSONS = {"d_too_strong": "d_saturated", "no_regulariser": "collapse", "rate_too_high": "collapse"}
-"""A sign that each must show in its last look.
-
-At its full size, no_regulariser swings too much to be named: docs/gans.md.
-"""
+"""A sign that each must show in its last look."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from stages.common.blocks import in_blocks
 from stages.common.images import ImageSet
 from stages.gan.packing import pack
 from stages.gan.trainer import Trainer, kept_buffers
-from stages.gan.variation import class_means, first_of_each_class, nearest, spread, typical
+from stages.gan.variation import class_means, first_of_each_class, nearest, sharpness, spread, typical
 
 LEAST_IMAGES, PER_CLASS, MOST_CLASSES = 500, 10, 200
 """Images of a look: LEAST_IMAGES, or PER_CLASS of each class if that is more, for at most MOST_CLASSES classes."""
@@ -33,6 +33,7 @@ class Reading:
     g_slope: mean norm of the gradient of G's loss at a sample; near 0, G learns nothing.
     spread: variance of the pixels among samples (of one class, if G is conditional), as a ratio to real images.
     nearest: mean distance of a sample to the nearest other one, likewise.
+    sharpness: how much neighbouring pixels of a sample differ, likewise; a training that has only begun makes blurs.
     weakest_class: over classes, the least share of samples that lie nearest to the mean training image of their class,
     as a ratio to real images. An unconditional G keeps to no class: then it is the share of all samples.
     memorised: how far D's mean logit of held-out images lies from that of training images towards that of samples, 0
@@ -45,6 +46,7 @@ class Reading:
     g_slope: float
     spread: float
     nearest: float
+    sharpness: float
     weakest_class: float
     memorised: float
     memorised_z: float
@@ -93,17 +95,15 @@ class Monitor:
         known = typical_real >= LEAST_TYPICAL / (1 if self.conditional else len(self.means))
         ratios = (typical_samples / typical_real)[known]
         weakest = ratios.min().item() if len(ratios) else math.nan
-        spread_share, nearest_share = (
-            value / real if real else math.nan for value, real in zip(variation, of_real, strict=True)
-        )
-        return Reading(kimg, d_slope, g_slope, spread_share, nearest_share, weakest, *memorised)
+        shares = (value / real if real else math.nan for value, real in zip(variation, of_real, strict=True))
+        return Reading(kimg, d_slope, g_slope, *shares, weakest, *memorised)
 
-    def _variation(self, images: Tensor) -> tuple[Tensor, float, float]:
-        """Shares of typical images by class, spread, and distance to the nearest."""
+    def _variation(self, images: Tensor) -> tuple[Tensor, float, float, float]:
+        """Shares of typical images by class, spread, distance to the nearest, and sharpness."""
         labels = self.real.labels
         groups = labels if self.conditional else torch.zeros_like(labels)
         by_class = typical(images, labels, self.means, by_label=self.conditional)
-        return by_class, spread(images, groups), nearest(images, groups)
+        return by_class, spread(images, groups), nearest(images, groups), sharpness(images)
 
     def _slopes(self, samples: Tensor) -> tuple[float, float]:
         """The mean size of the slope of D's loss at its logits, and the mean norm of that of G's loss at a sample."""

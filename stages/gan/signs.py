@@ -27,6 +27,18 @@ class Variation(NamedTuple):
     nearest: float = -1.0
 
 
+def collapsed(now: Reading, most: Variation) -> bool:
+    """Whether samples are too much alike, and it is not that a training has only begun.
+
+    Then they are blurs, which differ the more the sharper they get. Digits that are alike are a collapse: from look to
+    look, which digits G draws may change, and how much these vary.
+    """
+    gets_no_better = (now.nearest < 0.85 and not now.nearest > most.nearest + GAIN) or (
+        now.spread < 0.3 and not now.spread > most.spread + GAIN
+    )
+    return gets_no_better or (now.nearest < 0.75 and now.sharpness > 0.65)
+
+
 @dataclass(frozen=True)
 class Sign:
     """What shows that a training has gone wrong.
@@ -52,13 +64,10 @@ SIGNS = {
         "the loss non_saturating in place of minimax; a penalty on D's gradient",
     ),
     "collapse": Sign(
-        lambda now, most: (
-            (now.nearest < 0.85 and not now.nearest > most.nearest + GAIN)
-            or (now.spread < 0.3 and not now.spread > most.spread + GAIN)
-        ),
+        collapsed,
         lambda now: (
             f"samples are too much alike (of what real images have: distance to the nearest {now.nearest:.2f}, "
-            f"variance {now.spread:.2f})"
+            f"variance {now.spread:.2f}, sharpness {now.sharpness:.2f})"
         ),
         "a penalty on D's gradient, such as r1; lower learning rates",
     ),
@@ -73,8 +82,7 @@ SIGNS = {
         "more images; a shorter training; a higher weight of the penalty",
     ),
 }
-"""By name. A training that has only begun makes blurred images, all alike: that is a collapse only if it gets no
-better, and a class is lost only where samples vary. A comparison with nan is false: what cannot be seen is no sign."""
+"""By name. A class is lost only where samples vary: a training that has only begun makes blurs, all alike. A comparison with nan is false: what cannot be seen is no sign."""
 STATE_LENGTH = len(SIGNS) + len(Variation._fields)
 
 

@@ -40,6 +40,11 @@ def nearest(images: Tensor, groups: Tensor) -> float:
     return torch.cat(distances).mean().item() if distances else float("nan")
 
 
+def sharpness(images: Tensor) -> float:
+    """How much neighbouring pixels differ: the mean square of the differences to the right and below."""
+    return sum(images.diff(dim=dim).square().mean().item() for dim in (2, 3))
+
+
 def nearest_class(images: Tensor, means: Tensor) -> Tensor:
     """For each image the class whose mean is nearest, int64 [N]; means as from class_means."""
     # |x|^2 is the same for every class. An infinite mean is no class at all.

@@ -65,7 +65,15 @@ def test_samples_that_are_the_real_images_vary_as_these_do(digits: ImageSet, mon
     watcher = monitor(digits)
     monkeypatch.setattr("stages.gan.monitor.in_blocks", lambda net, z, y: watcher.real.images.clone())
     reading = watcher.look(1.0)
-    assert (reading.kimg, reading.spread, reading.nearest, reading.weakest_class) == (1.0, 1.0, 1.0, 1.0)
+    assert reading.kimg == 1.0
+    assert (reading.spread, reading.nearest, reading.sharpness, reading.weakest_class) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_blurred_samples_are_less_sharp(digits: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = monitor(digits)
+    blurred = nn.functional.avg_pool2d(watcher.real.images, 3, stride=1, padding=1)
+    monkeypatch.setattr("stages.gan.monitor.in_blocks", lambda net, z, y: blurred)
+    assert watcher.look(1.0).sharpness < 0.5
 
 
 @pytest.mark.parametrize("conditional", [True, False])

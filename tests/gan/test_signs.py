@@ -10,7 +10,15 @@ from stages.gan.monitor import Reading
 from stages.gan.signs import LOOKS, SIGNS, STATE, STATE_LENGTH, Look, Watch, csv_header
 
 GOOD = Reading(
-    kimg=32, d_slope=0.4, g_slope=0.1, spread=0.9, nearest=0.95, weakest_class=0.7, memorised=0.1, memorised_z=2.0
+    kimg=32,
+    d_slope=0.4,
+    g_slope=0.1,
+    spread=0.9,
+    nearest=0.95,
+    sharpness=0.9,
+    weakest_class=0.7,
+    memorised=0.1,
+    memorised_z=2.0,
 )
 WRONG: dict[str, dict[str, float]] = {
     "d_saturated": {"d_slope": 0.001},
@@ -54,7 +62,8 @@ def test_a_good_look_between_begins_the_count_anew(name: str) -> None:
 
 def test_blurred_images_that_get_sharper_are_no_collapse_and_no_lost_class() -> None:
     growing = [
-        dataclasses.replace(GOOD, spread=x, nearest=x, weakest_class=0.0) for x in (0.05, 0.15, 0.25, 0.35, 0.45)
+        dataclasses.replace(GOOD, spread=x, nearest=x, sharpness=x, weakest_class=0.0)
+        for x in (0.05, 0.15, 0.25, 0.35, 0.45)
     ]
     assert not any(look.signs for look in looks(*growing))
     assert looks(*[growing[0]] * (LOOKS + 1))[-1].signs == ["collapse"]
@@ -65,8 +74,15 @@ def test_what_falls_back_is_a_collapse() -> None:
     assert [look.signs for look in looks(*fallen)] == [[], [], [], ["collapse"]]
 
 
+def test_sharp_images_that_are_alike_are_a_collapse_though_they_get_better() -> None:
+    """As a training without a penalty swings its way up: what it draws in a look are few digits, but digits."""
+    rising = [dataclasses.replace(GOOD, spread=x / 2, nearest=x) for x in (0.5, 0.55, 0.6, 0.65)]
+    assert looks(*rising)[-1].signs == ["collapse"]
+    assert not looks(*[dataclasses.replace(reading, sharpness=0.5) for reading in rising])[-1].signs
+
+
 def test_what_cannot_be_seen_is_no_sign() -> None:
-    blind = Reading(1.0, *[math.nan] * 7)
+    blind = Reading(1.0, *[math.nan] * 8)
     assert not any(look.signs for look in looks(*[blind] * 5))
 
 

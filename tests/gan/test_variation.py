@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stages.gan.variation import class_means, first_of_each_class, nearest, nearest_class, spread, typical
+from stages.gan.variation import class_means, first_of_each_class, nearest, nearest_class, sharpness, spread, typical
 
 
 def images(*rows: list[float]) -> torch.Tensor:
@@ -28,6 +28,11 @@ def test_the_distance_to_the_nearest_is_within_groups() -> None:
     values = images([0.0, 0.0], [3.0, 4.0], [0.0, 1.0], [0.0, 0.5])
     # In the first group 0-2 are 1 apart, and 1 is sqrt(18) from 2; the last image has no other beside it.
     assert nearest(values, torch.tensor([0, 0, 0, 1])) == pytest.approx((1 + math.sqrt(18) + 1) / 3, rel=1e-6)
+
+
+def test_the_sharpness_is_the_mean_square_of_differences_to_the_right_and_below() -> None:
+    values = torch.tensor([[0.0, 1.0], [0.0, 3.0]]).view(1, 1, 2, 2)
+    assert sharpness(values) == pytest.approx((1 + 9) / 2 + (0 + 4) / 2)
 
 
 def test_copies_have_no_distance_and_no_spread() -> None:
