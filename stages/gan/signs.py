@@ -82,7 +82,8 @@ SIGNS = {
         "more images; a shorter training; a higher weight of the penalty",
     ),
 }
-"""By name. A class is lost only where samples vary: a training that has only begun makes blurs, all alike. A comparison with nan is false: what cannot be seen is no sign."""
+"""By name. A class is lost only where samples vary: a training that has only begun makes blurs, all alike. A comparison
+with nan is false: what cannot be seen is no sign."""
 STATE_LENGTH = len(SIGNS) + len(Variation._fields)
 
 
