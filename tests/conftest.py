@@ -106,7 +106,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-LONGEST = ("test_pipeline", "test_exactness", "test_torture", "test_additions", "test_launch", "test_verify")
+LONGEST = ("test_pipeline", "test_exactness", "test_launch", "test_checkpoints", "test_evaluate", "test_verify")
 """Files of tests that start many processes; run first, so that the others fill what is left of the cores."""
 
 

@@ -18,8 +18,8 @@ from tests.gan_params import gan_content
 from tools.profiles import TRAINING
 
 ROOT = Path(__file__).parents[1]
-CHECKPOINT_KIMG = 1.2
-"""Four checkpoints: after 30, 60, 90 and 120 steps."""
+CHECKPOINT_KIMG = 0.6
+"""Four checkpoints: after 15, 30, 45 and 60 steps."""
 STAGE = (sys.executable, "-m", "stages.train_gan")
 PATIENCE_S = 300
 

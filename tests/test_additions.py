@@ -57,6 +57,7 @@ def test_style_is_kept(clone: Clone) -> None:
     clone.run_checked("ruff", "format", "--quiet", *paths)
 
 
+@pytest.mark.slow
 def test_the_tests_of_what_was_added_pass(clone: Clone) -> None:
     written = [step.path for step in STEPS if step.path.startswith("tests/")]
     printed = clone.run_checked(sys.executable, "-m", "pytest", "-q", "-n", "0", *sorted(set(written)))
@@ -64,6 +65,7 @@ def test_the_tests_of_what_was_added_pass(clone: Clone) -> None:
     assert "failed" not in printed
 
 
+@pytest.mark.slow
 def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
     """One run with the new network, loss, penalty, optimiser, dataset, metric, picture, hyper-parameter and stage."""
     clone.set_params(combined(CHOSEN))
@@ -80,6 +82,7 @@ def test_everything_added_runs_and_is_recorded(clone: Clone) -> None:
     assert "Running stage" not in clone.dvc("repro")
 
 
+@pytest.mark.slow
 def test_edits_of_what_was_added_are_seen(clone: Clone) -> None:
     """After the run above: `make deps` has listed each file for the stage that it is part of."""
     edited = {

@@ -1,7 +1,7 @@
 """A real `dvc repro` in a clone, on a tiny profile.
 
-Stages run in forks of one process that has loaded torch (tests/warm). The last test runs each of them once more in a
-new interpreter, as users do, and compares every byte.
+Stages run in forks of one process that has loaded torch (tests/warm). The last test, which is slow, runs each of them
+once more in a new interpreter, as users do, and compares every byte.
 
 The tests that take `project` share one clone and run in the order of this file; pytest-xdist keeps them in one
 process if it is called with --dist loadfile, as the Makefile does.
@@ -325,11 +325,12 @@ def test_dvc_draws_the_plots_of_dvc_yaml_and_no_other(project: Project, first_ru
         assert not [plot for plot in contents if '"field": "step"' in json.dumps(plot)]
 
 
-def test_a_forced_repro_gives_the_same_bytes(project: Project, first_run: str) -> None:
+@pytest.mark.parametrize("interpreter", ["fork", pytest.param("new", marks=pytest.mark.slow)])
+def test_a_forced_repro_gives_the_same_bytes(interpreter: str, project: Project, first_run: str) -> None:
     """Every stage runs again, in a new interpreter and with another number of processes: dvc.lock and files stay."""
     project.dvc("repro")  # for this test alone: does nothing where the ones above have run
     locked, files = project.locked_outs(), project.files()
-    path = user_environment(project.root.parent)["PATH"]
+    path = (user_environment(project.root.parent) if interpreter == "new" else project.environment)["PATH"]
     printed = project.dvc("repro", "--force", GAN_PROCESSES="2", PATH=path)
     assert set(re.findall(r"Running stage '(\w+)'", printed)) == set(STAGES)
     assert project.locked_outs() == locked

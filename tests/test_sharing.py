@@ -18,10 +18,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "name", "AWS_SECRET_ACCESS_KEY": "secret", "
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def first(tmp_path_factory: pytest.TempPathFactory, warm: dict[str, str]) -> Iterator[Clone]:
     """A clone in which the first stages ran, their results committed."""
     folder = tmp_path_factory.mktemp("sharing")
     made = tiny_clone(folder, PIPELINE)
+    made = Clone(made.root, made.environment | warm)
     made.run_checked("git", "config", "user.name", "Test")
     made.run_checked("git", "config", "user.email", "test@example.org")
     made.dvc("repro", TARGET)

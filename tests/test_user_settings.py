@@ -111,7 +111,7 @@ def run(project: Path, stage: str, variables: dict[str, str]) -> dict[str, bytes
     return {path.name: path.read_bytes() for path in (project / "data" / stage).iterdir()}
 
 
-@pytest.mark.parametrize("stage", ["check", "train_classifier"])
+@pytest.mark.parametrize("stage", ["check", pytest.param("train_classifier", marks=pytest.mark.slow)])
 def test_no_setting_of_the_user_changes_a_byte(
     stage: str, project: Path, hostile: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ TRAINING = combined(
             "z_dim": 8,
             "batch_size": 40,
             "shards": 4,
-            "total_kimg": 4.84,
+            "total_kimg": 2.44,
             "lr_decay": 0.1,
             "history_steps": 7,
             "ema_halflife_kimg": 0.4,
@@ -70,5 +70,5 @@ TRAINING = combined(
     },
     network_width(4),
 )
-"""The stage train_gan alone. 121 steps over 1,000 digits: four epochs end, the learning rate falls with every step, and
+"""The stage train_gan alone. 61 steps over 1,000 digits: two epochs end, the learning rate falls with every step, and
 no checkpoint falls on the end of a row of the history."""

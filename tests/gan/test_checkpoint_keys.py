@@ -47,7 +47,14 @@ def change_the_processor(_run_data: Path, patch: pytest.MonkeyPatch) -> dict[str
     return {}
 
 
-@pytest.mark.parametrize("change", [change_a_param, prolong, change_an_input, change_the_processor])
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_a_param,
+        change_the_processor,
+        *(pytest.param(change, marks=pytest.mark.slow) for change in (prolong, change_an_input)),
+    ],
+)
 def test_whatever_decides_the_result_starts_afresh_when_it_changes(
     change: Callable[[Path, pytest.MonkeyPatch], dict[str, Any]],
     broken_off: Callable[..., list[Path]],

@@ -244,9 +244,9 @@ def test_asked_before_the_workers_are_there_it_stops_all_the_same(long: Project)
     assert long.processes() == []
 
 
-@pytest.mark.parametrize("victim", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("victim", [0, *(pytest.param(worker, marks=pytest.mark.slow) for worker in (1, 2))])
 def test_sigkill_of_one_ends_all(victim: int, long: Project) -> None:
-    """Of the stage, of the worker that writes, of another (above: with toys)."""
+    """Of the stage, of the worker that writes, of another (above: with toys in the place of these two)."""
     with long.started(GAN_PROCESSES="2") as stage:
         wait_until(long.checkpoints)
         long.processes()[victim].kill()
@@ -274,8 +274,7 @@ SHELL = ("sh", "-c", '"$0" -m stages.train_gan; exit $?', sys.executable)
 @pytest.mark.parametrize(
     ("command", "count"),
     [
-        pytest.param(STAGE, 1, marks=pytest.mark.slow),
-        (STAGE, 2),
+        *(pytest.param(STAGE, count, marks=pytest.mark.slow) for count in (1, 2)),
         (SHELL, 1),
         pytest.param(SHELL, 2, marks=pytest.mark.slow),
     ],

@@ -58,10 +58,7 @@ def test_modes_are_counted() -> None:
 
 @pytest.mark.parametrize(
     "loss",
-    [
-        loss if loss in ("non_saturating", "relativistic") else pytest.param(loss, marks=pytest.mark.slow)
-        for loss in LOSSES
-    ],
+    [loss if loss == "non_saturating" else pytest.param(loss, marks=pytest.mark.slow) for loss in LOSSES],
 )
 def test_every_loss_with_a_proper_regulariser_covers_all_modes(loss: str) -> None:
     assert modes_learned(loss=loss, **PROPER[loss]) == 8
@@ -71,7 +68,7 @@ def test_every_loss_with_a_proper_regulariser_covers_all_modes(loss: str) -> Non
     "changes",
     [
         {"loss": "minimax", "lr_g": 0.01, "lr_d": 0.001},  # G ten times as fast as D, as in Metz et al. 2017
-        {"loss": "non_saturating", "lr_g": 0.1, "lr_d": 0.1},
+        pytest.param({"loss": "non_saturating", "lr_g": 0.1, "lr_d": 0.1}, marks=pytest.mark.slow),
     ],
     ids=["minimax without a penalty", "no regulariser at a high rate"],
 )

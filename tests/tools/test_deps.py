@@ -186,6 +186,7 @@ def test_files_with_a_leading_underscore_are_no_architectures(
         assert f"{NETWORKS}/_helpers.py" not in of_extended[stage]
 
 
+@pytest.mark.slow
 def test_dvc_reruns_the_stages_that_build_networks_after_a_change_of_what_a_network_imports(
     extended: Path, of_extended: dict[str, list[str]], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ SHORT = [
 """Each the end of more than one process, at a moment at which a file is being written."""
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_after_any_kill() -> None:
     outcomes = torture(dict(enumerate(SHORT)))
     assert [outcome.problems for outcome in outcomes] == [[]] * len(SHORT)

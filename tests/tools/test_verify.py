@@ -158,6 +158,7 @@ def test_another_environment_is_judged_by_its_metrics(value: str, code: int, toy
     assert ("passed" if code == 0 else "FAILED") in last_line(done)
 
 
+@pytest.mark.slow
 def test_an_experiment_is_verified_by_its_name(toy: Project) -> None:
     toy.dvc("exp", "run", "--name", "tuned", "--set-param", "train_gan.seed=7")
     toy.run_checked("git", "checkout", "--quiet", ".")
@@ -192,6 +193,7 @@ def test_a_project_in_a_larger_repository_is_verified_there(toy: Project, tmp_pa
     assert "warning" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_commit_runs_with_the_packages_that_it_locks(toy: Project, tmp_path: Path) -> None:
     lock = toy.root / "requirements.txt"
     lock.write_text(wheel(tmp_path, "dvc", FAKE_DVC), encoding="utf-8")
@@ -247,6 +249,7 @@ def test_nets_to_start_from_come_from_the_cache_of_the_project(started: Project)
     assert "all 3 outs have the bytes" in last_line(done)
 
 
+@pytest.mark.slow
 def test_nets_to_start_from_that_are_nowhere_are_told_in_one_line(started: Project) -> None:
     shutil.rmtree(started.root / ".dvc" / "cache")
     done = started.verify()

@@ -106,7 +106,8 @@ def test_shares_are_given_in_percent_and_in_order() -> None:
     assert [(row.case, row.value) for row in figures] == [("G: forward", 75), ("draws", 25)]
 
 
-@pytest.mark.parametrize("kind", ["steps", pytest.param(LIMIT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["steps", LIMIT])
 def test_one_measurement_for_real(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAN_PROCESSES", "not a number")  # settings of the user's stage do not reach it
     figures = run_task("own", Task(kind, warm_up=0, steps=1))
