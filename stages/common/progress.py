@@ -81,8 +81,9 @@ class Progress:
 
     def _line(self) -> str:
         rate = (self.done - self._at_start) / max(_INTERVAL.now() - self._started, 1e-9)
+        pace = f", {rate:,.0f} {self.unit}s/s" if rate >= 10 else f", {rate:.2g} {self.unit}s/s" if rate else ""
         left = f", about {duration((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
-        return f"{self.description}: {self.done:,} of {self.total:,} {self.unit}s{left}"
+        return f"{self.description}: {self.done:,} of {self.total:,} {self.unit}s{pace}{left}"
 
     def close(self) -> None:
         """Remove the bar."""

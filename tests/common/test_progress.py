@@ -38,9 +38,9 @@ def test_a_line_each_half_minute_says_what_and_how_far(clock: Clock, capsys: pyt
         clock.now += 0.03
     written = capsys.readouterr()
     assert written.err.splitlines() == [
-        "features: 1,000 of 3,000 images, about 60 s left",
-        "features: 2,000 of 3,000 images, about 30 s left",
-        "features: 3,000 of 3,000 images",
+        "features: 1,000 of 3,000 images, 33 images/s, about 60 s left",
+        "features: 2,000 of 3,000 images, 33 images/s, about 30 s left",
+        "features: 3,000 of 3,000 images, 33 images/s",
     ]
     assert written.out == ""
 
@@ -50,8 +50,8 @@ def test_many_short_loops_are_not_silent(clock: Clock, capsys: pytest.CaptureFix
         for _ in progress.counted(range(2), f"loop {number}", 2, "step"):
             clock.now += 10
     assert capsys.readouterr().err.splitlines() == [
-        "loop 1: 1 of 2 steps, about 10 s left",
-        "loop 2: 2 of 2 steps",
+        "loop 1: 1 of 2 steps, 0.1 steps/s, about 10 s left",
+        "loop 2: 2 of 2 steps, 0.1 steps/s",
     ]
 
 
@@ -83,7 +83,7 @@ def test_what_an_earlier_run_did_counts_as_done_but_not_for_the_rate(
     with progress.progress("training", 100, "step", done=80) as counter:
         clock.now += 40
         counter.advance(10)
-    assert capsys.readouterr().err == "training: 90 of 100 steps, about 40 s left\n"
+    assert capsys.readouterr().err == "training: 90 of 100 steps, 0.25 steps/s, about 40 s left\n"
 
 
 def test_processes_beside_the_first_say_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,8 +133,8 @@ def test_blocks_come_in_order_and_count_rows(clock: Clock, capsys: pytest.Captur
         clock.now += 40
     assert results == [0, 100, 200]
     assert capsys.readouterr().err.splitlines() == [
-        "blocks: 200 of 250 images, about 10 s left",
-        "blocks: 250 of 250 images",
+        "blocks: 200 of 250 images, 5 images/s, about 10 s left",
+        "blocks: 250 of 250 images, 3.1 images/s",
     ]
 
 
