@@ -146,3 +146,46 @@ def test_the_generator_of_another_run_is_named(changed: Path) -> None:
     params = every_param()
     params["generate"]["generator"] = "init/mine"
     assert "that of <code>data/init/mine</code>, not the one that this run trained" in page_of(changed, params)
+
+
+def with_details(changed: Path, more: dict[str, Any]) -> str:
+    """The page of the run with more in the details of its evaluation."""
+    path = changed / "evaluate" / "details.json"
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | more)
+    return re.sub(r"<[^>]*>", "", page_of(changed))
+
+
+def test_the_protocols_of_papers_are_shown_with_what_they_compare(changed: Path) -> None:
+    measured = {
+        "source": "Someone 2018",
+        "num_images": 10_000,
+        "reference": [{"split": "train", "num_images": 50_000}, {"split": "validation", "num_images": 10_000}],
+        "floor_of": [{"split": "test", "num_images": 10_000}],
+        "fid": 2.345,
+        "floor": 1.125,
+    }
+    page = with_details(changed, {"papers": {"someone": measured, "other": {"undefined": "needs more samples"}}})
+    assert "As papers measure it" in page
+    assert re.search(r"2\.3[45]\s+1\.1[23]\s+10,000 samples with 50,000 of train and 10,000 of validation", page)
+    assert "needs more samples" in page
+
+
+def test_modes_of_stacks_are_counted_and_some_of_the_lost_ones_named(changed: Path) -> None:
+    modes = {
+        "num_modes": 1000,
+        "num_images": 26_000,
+        "uniform_reverse_kl": 0.01921,
+        "lost": [f"{number:03}" for number in range(12)],
+        "channels": [{"class": "0, channel 1", "recognised": 7}],
+    }
+    page = with_details(changed, {"modes": modes})
+    assert "26,000 samples reach 988 of 1,000 modes" in page
+    assert "0.0192 in the mean" in page
+    assert "008, 009 and 2 others." in page
+    assert "010" not in page.partition("Not reached")[2].partition(".")[0]
+
+
+def test_without_them_the_page_has_no_such_sections(page_file: Path) -> None:
+    page = page_file.read_text(encoding="utf-8")
+    assert "As papers measure it" not in page
+    assert "Modes of the stacks" not in page

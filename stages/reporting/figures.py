@@ -23,7 +23,18 @@ JUDGES = {
     "two_sample_features": "the same of a linear judge of the classifier's features",
 }
 SECOND = "Fréchet distance on another network's features; lower is better"
-MAIN = ("fd_classifier", "kd_classifier", "precision", "recall", "coverage", "gan_test_accuracy")
+MAIN = (
+    "fd_classifier",
+    "kd_classifier",
+    "precision",
+    "recall",
+    "coverage",
+    "gan_test_accuracy",
+    "modes_found",
+    "reverse_kl",
+    "fid",
+    "kid",
+)
 """Of the evaluation, those in the picture; the others are in the full table."""
 
 

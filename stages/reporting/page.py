@@ -33,6 +33,8 @@ SCRIPTS = (
     "main.js",
 )
 """In the order in which the page runs them."""
+MOST_LOST = 10
+"""Modes of stacks that are named; the number of the others is told."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 ASSETS = tuple(FOLDER / name for name in (*TEMPLATES, *STYLES, *SCRIPTS))
 """The files beside the code that make the page: `make deps` lists them in dvc.yaml."""
@@ -57,7 +59,7 @@ def render(run: Run, seed: int, more: Mapping[str, Any] | None = None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"thousands": lambda value: f"{value:,}", "percent": percent}
+    environment.filters |= {"thousands": lambda value: f"{value:,}", "percent": percent, "figure": figures.number}
     layers, why_not = alive(run)
     frames = training.animation(run)
     return environment.get_template("page.html").render(
@@ -72,6 +74,7 @@ def render(run: Run, seed: int, more: Mapping[str, Any] | None = None) -> str:
         tiles=tiles(run),
         pictures=pictures(run),
         measured=run.measured,
+        MOST_LOST=MOST_LOST,
         figures=figures.figures(run.measured),
         others=figures.other_figures(run.measured),
         ticks=list(figures.tick_labels()),
