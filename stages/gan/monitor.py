@@ -95,7 +95,10 @@ class Monitor:
         known = typical_real >= LEAST_TYPICAL / (1 if self.conditional else len(self.means))
         ratios = (typical_samples / typical_real)[known]
         weakest = ratios.min().item() if len(ratios) else math.nan
-        shares = (value / real if real else math.nan for value, real in zip(variation, of_real, strict=True))
+        spread_share, nearest_share, sharpness_share = (
+            value / real if real else math.nan for value, real in zip(variation, of_real, strict=True)
+        )
+        shares = spread_share, nearest_share, sharpness_share
         return Reading(kimg, d_slope, g_slope, *shares, weakest, *memorised)
 
     def _variation(self, images: Tensor) -> tuple[Tensor, float, float, float]:

@@ -1,7 +1,8 @@
 """Train every recipe and write docs/gans.md: `make gans KIMG=128 SEEDS=3`.
 
 Each run is `dvc exp run` in a clean clone of the committed state. A run that is finished is kept in .gans/, so that a
-series that was stopped goes on where it was; other code, params or another text of the recipe is another run.
+series that was stopped goes on where it was; other code, params or another text of the recipe is another run. Rows of
+recipes that were not named stay in the table, each with its commit.
 """
 
 import argparse
@@ -9,7 +10,6 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.bench.machine import commit, machine
 from tools.fresh import interruptible
 from tools.gans.page import write_page
 from tools.gans.result import Kept, Result
@@ -46,9 +46,9 @@ def measure(root: Path, options: argparse.Namespace) -> list[str]:
                 continue
             results += runs
             pictures[name] = picture
-            write_page(options.folder or root / "docs", results, pictures, conditions(root, options), failed)
+            write_page(options.folder or root / "docs", results, pictures, conditions(options), failed)
     if results and failed:  # the last of them, too
-        write_page(options.folder or root / "docs", results, pictures, conditions(root, options), failed)
+        write_page(options.folder or root / "docs", results, pictures, conditions(options), failed)
     return failed
 
 
@@ -68,12 +68,11 @@ def _over_seeds(
     return results, kept.path(name, settings, 1).with_suffix(".png").read_bytes()
 
 
-def conditions(root: Path, options: argparse.Namespace) -> str:
+def conditions(options: argparse.Namespace) -> str:
     """What all rows have in common."""
     return (
-        f"Each recipe with {options.kimg:g} kimg where it names no length of its own, "
-        f"{options.seeds} seed{'s' * (options.seeds > 1)}, commit "
-        f"{commit(root)}, on {machine()}. Distance and coverage are ratios to the floor, on test images."
+        f"Each recipe with {options.kimg:g} kimg where it names no length of its own. Distance and coverage are ratios "
+        "to the floor, on test images."
     )
 
 

@@ -1,4 +1,7 @@
-"""The table of all recipes: docs/gans.md, a CSV of every run, and a picture of ten samples each."""
+"""The table of all recipes: docs/gans.md, a CSV of every run, and a picture of ten samples each.
+
+The CSV is read again: a series of some recipes leaves the rows of the others as they were.
+"""
 
 import csv
 import io
@@ -6,6 +9,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from stages.common.errors import UserError
 from stages.common.files import write_text
 from tools.bench.report import inserted
 from tools.gans.result import Result
@@ -14,6 +18,8 @@ from tools.tables import markdown
 BEGIN, END = "<!-- gans -->\n", "<!-- /gans -->\n"
 RATIOS = ("fd_classifier", "precision", "recall", "coverage")
 VALUES = ("gan_test_accuracy", "modes_found", "reverse_kl")
+ENDS = {"value": "", "ratio": "_ratio"}
+"""What the columns of a metric end with."""
 COLUMNS = (
     "recipe",
     "seed",
@@ -27,6 +33,8 @@ COLUMNS = (
     "num_classes",
     "cas",
     "signs",
+    "commit",
+    "machine",
 )
 
 
@@ -36,11 +44,39 @@ def csv_of(results: Sequence[Result]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*COLUMNS, *(f"{name}_ratio" for name in RATIOS), *VALUES])
     for result in results:
-        figures = [result.ratio(name) for name in RATIOS] + [result.value(name) for name in VALUES]
+        figures = [*map(result.ratio, RATIOS), *map(result.value, VALUES)]
         writer.writerow(
             [*(getattr(result, name) for name in COLUMNS), *(_text(figure, "{:.6g}") for figure in figures)]
         )
     return text.getvalue()
+
+
+def read_csv(path: Path) -> list[Result]:
+    """The runs of an earlier table, with the figures that it shows; none where there is no table.
+
+    Raises UserError if it is not one that `csv_of` wrote.
+    """
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        try:
+            return [_result_of(row) for row in csv.DictReader(file)]
+        except (KeyError, ValueError, TypeError) as error:  # pydantic's errors are ValueErrors
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path}: no table of runs ({reason}); restore it with git") from None
+
+
+def _result_of(row: dict[str, str]) -> Result:
+    names = (*RATIOS, *VALUES)
+    figures = {name: {kind: _number(row.get(f"{name}{end}")) for kind, end in ENDS.items()} for name in names}
+    known = {name: both for name, both in figures.items() if both != {"value": None, "ratio": None}}
+    return Result.model_validate(
+        {column: row[column] for column in COLUMNS} | {"cas": _number(row["cas"]), "metrics": known}, strict=False
+    )
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
 
 
 def table(results: Sequence[Result]) -> str:
@@ -50,7 +86,7 @@ def table(results: Sequence[Result]) -> str:
         by_recipe.setdefault(result.recipe, []).append(result)
     ordered = sorted(by_recipe.items(), key=lambda pair: _distance(pair[1]))
     header = ["", "samples", "distance / floor", "coverage / floor", "recognised as asked", "CAS", "classes lost"]
-    header += ["kimg", "core s of training", "seeds", "signs of trouble"]
+    header += ["kimg", "core s of training", "seeds", "commit", "signs of trouble"]
     return markdown(header, [_row(name, runs) for name, runs in ordered])
 
 
@@ -67,6 +103,7 @@ def _row(name: str, runs: list[Result]) -> list[str]:
         f"{first.kimg:g}",
         f"{statistics.fmean(run.core_seconds for run in runs):.0f}",
         str(len(runs)),
+        ", ".join(sorted({run.commit for run in runs})),
         ", ".join(sorted({sign for run in runs for sign in run.signs.split()})) or "none",
     ]
 
@@ -107,17 +144,21 @@ def write_page(
 ) -> None:
     """Write the table into gans.md, whose other text stays, gans.csv, and the pictures by the names of recipes.
 
+    Rows of other recipes that gans.csv has stay.
+
     failed: why recipes have no row, a line each.
     """
     (folder / "gans").mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         (folder / "gans" / f"{name}.png").write_bytes(picture)
+    measured = {result.recipe for result in results}
+    results = [*(row for row in read_csv(folder / "gans.csv") if row.recipe not in measured), *results]
     write_text(folder / "gans.csv", csv_of(results))
     page = folder / "gans.md"
     before = page.read_text(encoding="utf-8") if page.exists() else ""
-    write_text(
-        page, inserted(before, BEGIN, END, f"{conditions}\n\n{table(results)}{stacks(results)}{_missing(failed)}")
-    )
+    machines = " and ".join(sorted({result.machine for result in results}))
+    text = f"{conditions} On {machines}.\n\n{table(results)}{stacks(results)}{_missing(failed)}"
+    write_text(page, inserted(before, BEGIN, END, text))
 
 
 def _missing(failed: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ class Result(Record):
     """One recipe with one seed.
 
     classes_lost: of num_classes; signs: what the monitor saw in its last look; cas: None if it was not measured;
-    seconds: of the stage train_gan; core_seconds: its processor time.
+    seconds: of the stage train_gan; core_seconds: its processor time; commit, machine: that it ran with and on.
     """
 
     recipe: str
@@ -44,7 +44,8 @@ class Result(Record):
     num_classes: int
     signs: str
     cas: float | None
-    words: str
+    commit: str
+    machine: str
 
     def ratio(self, metric: str) -> float | None:
         """The metric over its floor."""
@@ -55,10 +56,12 @@ class Result(Record):
         return self.metrics[metric].value if metric in self.metrics else None
 
 
-def read_result(clone: Path, recipe: str, seed: int, seconds: tuple[float, float], with_cas: bool) -> Result:
+def read_result(
+    clone: Path, recipe: str, seed: int, seconds: tuple[float, float], with_cas: bool, ran: tuple[str, str]
+) -> Result:
     """The result of the run whose files are in the clone. Raises UserError if one is missing or damaged.
 
-    seconds: as Result.seconds and Result.core_seconds.
+    seconds: as Result.seconds and Result.core_seconds; ran: with which commit, and on which machine.
     """
     details = read_record(clone / "data" / "evaluate" / "details.json", Details)
     params: dict[str, Any] = read_params_file(clone / "params.yaml")
@@ -78,7 +81,8 @@ def read_result(clone: Path, recipe: str, seed: int, seconds: tuple[float, float
         num_classes=len(details.classes),
         signs=last_signs(clone / SIGNS_FILE),
         cas=cas.get("cas") if isinstance(cas, dict) else None,
-        words=details.in_plain_words,
+        commit=ran[0],
+        machine=ran[1],
     )
 
 

@@ -8,6 +8,7 @@ from stages.common.errors import UserError
 from stages.common.grids import grid_png
 from stages.common.images import load_image_set
 from stages.common.params import read_params_file
+from tools.bench.machine import commit, machine
 from tools.fresh import run_dvc
 from tools.gans.result import Result, read_result
 from tools.repository import git
@@ -38,7 +39,7 @@ def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_ca
     # Without labels, no classifier can learn from the samples.
     with_cas = with_cas and bool(read_params_file(clone / "params.yaml")["train_gan"]["conditional"])
     _dvc(recipe, clone, "repro", "--quiet", "evaluate", *(["usefulness"] if with_cas else []))
-    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas)
+    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas, (commit(clone), machine()))
     return result, strip(clone / "data" / "generate" / "samples.safetensors")
 
 

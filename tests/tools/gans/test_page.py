@@ -3,8 +3,11 @@
 import csv
 from pathlib import Path
 
+import pytest
+
+from stages.common.errors import UserError
 from tests.tools.gans.test_result import result
-from tools.gans.page import BEGIN, END, csv_of, table, write_page
+from tools.gans.page import BEGIN, END, csv_of, read_csv, table, write_page
 from tools.tables import cells
 
 
@@ -41,12 +44,43 @@ def test_the_csv_has_a_row_for_each_run() -> None:
     assert rows[1]["signs"] == "a b"
 
 
+def test_the_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    runs = [
+        result(cas=0.99, signs="a b"),
+        result(seed=2, distance=None, metrics={"modes_found": {"value": 7.0, "ratio": None}}),
+    ]
+    path = tmp_path / "gans.csv"
+    path.write_text(csv_of(runs))
+    again = read_csv(path)
+    assert csv_of(again) == csv_of(runs)
+    assert table(again) == table(runs)
+    assert [type(run.kimg) for run in again] == [float, float]
+    assert read_csv(tmp_path / "none.csv") == []
+
+
+@pytest.mark.parametrize("text", ["recipe,seed\nhinge,1\n", csv_of([result()]).replace("hinge,1,", "hinge,first,")])
+def test_what_is_no_table_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "gans.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"gans.csv: no table of runs \(.*\); restore it with git$") as caught:
+        read_csv(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_of_other_recipes_stay_and_those_of_the_same_are_replaced(tmp_path: Path) -> None:
+    write_page(tmp_path, [result("wgan", distance=9.0), result("hinge", distance=4.0)], {}, "conditions")
+    write_page(tmp_path, [result("hinge", distance=2.0, commit="def5678")], {}, "conditions")
+    header, _, *rows = cells(table(read_csv(tmp_path / "gans.csv")))
+    shown = [(row[0].partition("]")[0], row[2], row[header.index("commit")]) for row in rows]
+    assert shown == [("[hinge", "2.00", "def5678"), ("[wgan", "9.00", "abc1234")]
+
+
 def test_the_rest_of_the_page_stays(tmp_path: Path) -> None:
     page = tmp_path / "gans.md"
     page.write_text(f"# Title\n\n{BEGIN}old\n{END}\nafter\n")
     write_page(tmp_path, [result()], {"hinge": b"png"}, "conditions")
     text = page.read_text()
-    assert text.startswith(f"# Title\n\n{BEGIN}conditions\n")
+    assert text.startswith(f"# Title\n\n{BEGIN}conditions On a processor, 2 cores.\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
     assert (tmp_path / "gans" / "hinge.png").read_bytes() == b"png"

@@ -30,7 +30,8 @@ def result(recipe: str = "hinge", seed: int = 1, distance: float | None = 2.0, *
         "num_classes": 10,
         "signs": "",
         "cas": None,
-        "words": "good: nothing",
+        "commit": "abc1234",
+        "machine": "a processor, 2 cores",
     }
     return Result.model_validate(values | changes)
 
