@@ -23,6 +23,24 @@ OPTIMIZERS: dict[str, BuildOptimizer] = {
 }
 
 
+def count_on_device(optimizer: Optimizer) -> None:
+    """Let it count its steps on the GPU and read the learning rate there, so that it never waits for the CPU.
+
+    As one kernel for all parameters (`fused`) where torch has that, which reads a rate of float32 [] too.
+    """
+    for group in optimizer.param_groups:
+        group.update({key: True for key in ("capturable", "fused") if key in group})
+    optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+
+
+def set_learning_rate(optimizer: Optimizer, lr: float | Tensor) -> None:
+    """From the next step on; lr: a number, or float64 [], which a GPU's kernels read as float32."""
+    if isinstance(lr, Tensor) and lr.device.type == "cuda":
+        lr = lr.float()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
 @torch.no_grad()
 def clip_weights(net: nn.Module, largest: float) -> None:
     """Put every weight of the net into [-largest, largest], in place; 0 leaves them alone.

@@ -56,9 +56,13 @@ class Team:
         first = self.parts.start
         mine = [tree_sum(vectors[start - first : end - first]) for start, end in self._branches[self.rank]]
         if self.size == 1:
-            self.agreed_stop = self.stop
+            self.agree_alone()
             return mine[0] / self.shards
         return self._sum_of_all(self._gather(mine), 0, self.shards) / self.shards
+
+    def agree_alone(self) -> None:
+        """Where there is no other process, a request to stop is agreed on at once."""
+        self.agreed_stop = self.stop
 
     def broadcast(self, content: bytes, device: torch.device) -> bytes:
         """The bytes that process 0 holds, in every process."""
