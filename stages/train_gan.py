@@ -144,7 +144,7 @@ def build_loop(
     for path, net, own in zip(initial, players, (arguments, of_d), strict=False):
         load_net(path, net, params.network, own)
     G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
-    trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team, auxiliary)
+    trainer = Trainer(G, D, digits.images.to(device), digits.labels, params, team, auxiliary)
     meta: dict[str, Any] = {"network": params.network, "arguments": arguments, "classes": digits.classes}
     if auxiliary.draws_labels:
         meta[architectures.CODES] = True

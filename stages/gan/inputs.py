@@ -122,7 +122,7 @@ class DrawnAhead:
         if step not in self._here:
             if not self._next or self._next[0][0] != step:
                 self._next = []
-            while len(self._next) < BLOCK_STEPS and self._draw_one(step):
+            while len(self._next) < BLOCK_STEPS and self._draw_one(step, max(self._total, step + 1)):
                 pass
             self._send()
         return self._here.pop(step)
@@ -130,12 +130,12 @@ class DrawnAhead:
     def draw_one(self) -> None:
         """Draw the inputs of one step more, while the device computes."""
         if self._here and len(self._next) < BLOCK_STEPS:
-            self._draw_one(max(self._here) + 1)
+            self._draw_one(max(self._here) + 1, self._total)
 
-    def _draw_one(self, first: int) -> bool:
-        """Whether there was one left to draw; first: of the block."""
+    def _draw_one(self, first: int, end: int) -> bool:
+        """Draw the next step of the block that begins at `first`, unless it is `end`. Returns whether it was drawn."""
         step = first + len(self._next)
-        if step >= max(self._total, first + 1):
+        if step >= end:
             return False
         drawn = self._draw(step)
         self._next.append((step, drawn, as_row(drawn.tensors)))

@@ -11,6 +11,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 BuildOptimizer = Callable[[list[Parameter], float, tuple[float, float]], Optimizer]
 """(parameters, learning rate, betas) to an optimiser; betas are the decay rates of the gradient's mean and square."""
 
+NO_WARNING = "_warned_capturable_if_run_uncaptured"
+"""torch's own mark that it has warned of steps outside of a graph: those before the record are meant to be."""
 OPTIMIZERS: dict[str, BuildOptimizer] = {
     # Kingma and Ba 2014, "Adam: a method for stochastic optimization", algorithm 1.
     "adam": Adam,
@@ -30,7 +32,7 @@ def count_on_device(optimizer: Optimizer) -> None:
     """
     for group in optimizer.param_groups:
         group.update({key: True for key in ("capturable", "fused") if key in group})
-    optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+    setattr(optimizer, NO_WARNING, True)
 
 
 def set_learning_rate(optimizer: Optimizer, lr: float | Tensor) -> None:

@@ -53,7 +53,7 @@ class Fake:
 class Trainer:
     """G, D, their optimisers, the average of G, and the step that updates them all.
 
-    images: float32 [N, C, H, W] in [-1, 1]; labels: int64 [N]; all on the device of G and D.
+    images: float32 [N, C, H, W] in [-1, 1], on the device of G and D; labels: int64 [N].
     """
 
     def __init__(

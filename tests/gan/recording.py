@@ -19,7 +19,7 @@ from stages.gan.trainer import Trainer
 Operation = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[Tensor]]
 
 
-class Asked(RuntimeError):
+class AskedError(RuntimeError):
     """A step asked the device for a value."""
 
 
@@ -33,7 +33,7 @@ class Notes(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and note what it made, if that lies in memory of its own."""
         if "_local_scalar_dense" in str(function) or "nonzero" in str(function):
-            raise Asked(f"operation would wait for the device: {function}")
+            raise AskedError(f"operation would wait for the device: {function}")
         result = function(*args, **(kwargs or {}))
         known = {memory(tensor) for tensor in tensors_in((args, kwargs))}
         made = [tensor for tensor in tensors_in(result) if memory(tensor) not in known]
@@ -69,10 +69,12 @@ class Replayed:
         check = self.trainer.check
         state = [*self.trainer.state().values(), check._intact, check._good]
         before, notes = [tensor.clone() for tensor in state], Notes()
-        with notes:
-            figures = step()
-        for tensor, value in zip(state, before, strict=True):
-            tensor.copy_(value)
+        try:
+            with notes:
+                figures = step()
+        finally:
+            for tensor, value in zip(state, before, strict=True):
+                tensor.copy_(value)
 
         def replay() -> Tensor:
             notes.replay()
