@@ -157,9 +157,9 @@ def join(shards: int, device: torch.device) -> Team:
     team = Team(shards, rank, size, exchange_for(device))
     if size > 1:
         if device.type == "cuda":
-            torch.cuda.set_device(device)
             if not dist.is_nccl_available():
                 raise UserError(f"{size} processes on GPUs need NCCL, which this torch lacks: start one, or set cpu")
+            torch.cuda.set_device(device)
         try:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         except (RuntimeError, ValueError) as error:  # torch's own errors of connections are RuntimeErrors

@@ -33,9 +33,3 @@ def judged(
     metrics = {name: {key: entry.get(key) for key in ("value", "floor", "ratio")} for name, entry in entries}
     said = {"verdict": verdict.reason, "table": table, "words": details["in_plain_words"]}
     return {"metrics": metrics, "within_spread": verdict.passed} | said
-        "metrics": metrics,
-        "within_spread": verdict.passed,
-        "verdict": verdict.reason,
-        "table": table,
-        "words": words,
-    }
