@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
 
 from stages import train_gan
 from stages.common.errors import UserError
@@ -50,20 +51,20 @@ def test_number_of_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(launch, "available_cores", lambda: cores)
-    monkeypatch.setattr(launch.dist, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
     assert processes_to_start(requested, parts, device, gpus, SHORT_KIMG) == expected
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_short_training_is_not_shared_unless_asked_for(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "available_cores", lambda: 8)
-    monkeypatch.setattr(launch.dist, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
     assert processes_to_start(None, 4, device, 8, SHORT_KIMG / 2) == 1
     assert processes_to_start(4, 4, device, 8, SHORT_KIMG / 2) == 4
 
 
 def test_without_nccl_one_gpu_trains_and_more_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch.dist, "is_nccl_available", lambda: False)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: False)
     assert processes_to_start(None, 4, "cuda", 8, SHORT_KIMG) == 1
     assert processes_to_start(1, 4, "cuda", 8, SHORT_KIMG) == 1
     assert processes_to_start(4, 4, "cpu", 0, SHORT_KIMG) == 4
@@ -74,7 +75,7 @@ def test_without_nccl_one_gpu_trains_and_more_are_refused(monkeypatch: pytest.Mo
 def test_a_launcher_of_others_is_told_that_nccl_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in LAUNCHER_VARIABLES:
         monkeypatch.setenv(name, "2")
-    monkeypatch.setattr(launch.dist, "is_nccl_available", lambda: False)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: False)
     with pytest.raises(
         UserError, match=r"^2 processes on GPUs need NCCL, which this torch lacks: start one, or set cpu$"
     ):

@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 
-from stages.common.errors import UserError
 from stages.gan import environment
-from tools.gpu.project import ROOT, Files, Project, Training
+from tools.gpu.project import ROOT, Files, PhaseError, Project, Training
 from tools.gpu.quality import judged
 from tools.gpu.speed import Task
 from tools.profiles import Changes, combined
@@ -54,10 +53,10 @@ class Bench:
         return Project.create(self.scratch / name, content, self.data, self.end)
 
     def same(self, training: Training) -> Figures:
-        """Seconds of a training. Raises UserError if its files are not those of the first one."""
+        """Seconds of a training. Raises PhaseError if its files are not those of the first one."""
         names = sorted({*self.reference, *training.files})
         if other := [name for name in names if self.reference.get(name) != training.files.get(name)]:
-            raise UserError(f"other bytes than the first training's: {', '.join(other[:5])}")
+            raise PhaseError(f"other bytes than the first training's: {', '.join(other[:5])}")
         return {"seconds_of_training": training.seconds, "same_bytes": True}
 
 
@@ -140,7 +139,7 @@ def measured(graph: bool, changes: Changes) -> Callable[[Bench], Figures]:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["no word"]
-            raise UserError(f"ended with {done.returncode}: {lines[-1][:300]}")
+            raise PhaseError(f"ended with {done.returncode}: {lines[-1][:300]}")
         return json.loads(done.stdout.strip().splitlines()[-1])
 
     return phase
@@ -151,7 +150,7 @@ def quality(precision: str) -> Callable[[Bench], Figures]:
 
     def phase(bench: Bench) -> Figures:
         if precision not in bench.trained:
-            raise UserError(f"there is no finished training in {precision}")
+            raise PhaseError(f"there is no finished training in {precision}")
         project = bench.trained[precision]
         return judged(project, bench.content, bench.classifier, bench.scratch / "classifier")
 
@@ -184,7 +183,7 @@ def run_phases(bench: Bench, names: list[str]) -> dict[str, Figures]:
         begin = time.monotonic()
         try:
             if begin >= bench.end:
-                raise UserError("the time was up")
+                raise PhaseError("the time was up")
             figures: Figures = {"ok": True}
             figures |= PHASES[name](bench)
         except Exception as error:  # whatever it is: the other phases are to bring what they can

@@ -13,14 +13,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.common.errors import UserError
-
 ROOT = Path(__file__).parents[2]
 PAUSE_S = 0.01
 LEFT_OUT = ("DVC_", "GAN_", "TORCHELASTIC")
 """Beginnings of variables that the stages do not inherit."""
 Files = dict[str, str]
 """SHA-256 by path."""
+
+
+class PhaseError(RuntimeError):
+    """What went wrong in a phase, for gpu.json."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,13 @@ class Project:
         return cls(root, end)
 
     def run(self, stage: str, **variables: str) -> float:
-        """Run a stage to its end. Returns the seconds. Raises UserError if it fails or takes too long."""
+        """Run a stage to its end. Returns the seconds. Raises PhaseError if it fails or takes too long."""
         begin = time.monotonic()
         with self.log(stage).open("w", encoding="utf-8") as log:
             process = self.start(stage, log, **variables)
             code = self.wait(process)
         if code:
-            raise UserError(f"{stage} ended with {code}: {self.last_line(stage)}")
+            raise PhaseError(f"{stage} ended with {code}: {self.last_line(stage)}")
         return time.monotonic() - begin
 
     def start(self, stage: str, log: Any, **variables: str) -> subprocess.Popen[bytes]:
@@ -67,13 +69,13 @@ class Project:
         return subprocess.Popen(command, cwd=self.root, env=inherited | own, stdout=log, stderr=subprocess.STDOUT)
 
     def wait(self, process: subprocess.Popen[bytes]) -> int:
-        """The exit code. Raises UserError if the time is up; the process is then killed."""
+        """The exit code. Raises PhaseError if the time is up; the process is then killed."""
         try:
             return process.wait(max(0.0, self.end - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise UserError("the time was up before a process had ended") from None
+            raise PhaseError("the time was up before a process had ended") from None
 
     def train(self, graph: str) -> Training:
         """Run train_gan; graph: GAN_CUDA_GRAPH."""
@@ -91,10 +93,10 @@ class Project:
             process.send_signal(signal.SIGTERM)
             code = self.wait(process)
         if code != 128 + signal.SIGTERM:
-            raise UserError(f"train_gan ended with {code} before it was stopped: {self.last_line('stopped')}")
+            raise PhaseError(f"train_gan ended with {code} before it was stopped: {self.last_line('stopped')}")
         self.run("train_gan", GAN_CUDA_GRAPH=then, **variables)
         if "resuming from the checkpoint" not in self.log("train_gan").read_text(encoding="utf-8"):
-            raise UserError("train_gan did not resume from the checkpoint")
+            raise PhaseError("train_gan did not resume from the checkpoint")
         return Training(time.monotonic() - begin, self.files())
 
     def log(self, name: str) -> Path:

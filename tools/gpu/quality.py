@@ -5,8 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from stages.common.errors import UserError
-from tools.gpu.project import ROOT, Project
+from tools.gpu.project import ROOT, PhaseError, Project
 from tools.judge import judge, read_spread
 from tools.proof import Record
 
@@ -16,11 +15,11 @@ def judged(
 ) -> dict[str, Any]:
     """Run generate and evaluate in a project that is trained; give metrics, verdict and table.
 
-    classifier: the process that trains it in the folder `learned`, or None if the project has one. Raises UserError.
+    classifier: the process that trains it in the folder `learned`, or None if the project has one. Raises PhaseError.
     """
     if classifier:
         if code := project.wait(classifier):
-            raise UserError(f"train_classifier ended with {code}")
+            raise PhaseError(f"train_classifier ended with {code}")
         link = project.root / "data" / "train_classifier"
         if not link.exists():
             link.symlink_to(learned / "data" / "train_classifier")

@@ -14,7 +14,7 @@ from tools.gpu import phases as module
 from tools.gpu import speed
 from tools.gpu.needs import PACKAGES, missing_packages, require_digits
 from tools.gpu.phases import PHASES, Bench, run_phases
-from tools.gpu.project import Project, Training
+from tools.gpu.project import PhaseError, Project, Training
 from tools.gpu.speed import Task, covered, measure
 from tools.profiles import TRAINING, combined, params_with
 
@@ -98,7 +98,7 @@ def test_when_the_time_is_up_no_phase_begins(tmp_path: Path) -> None:
 def test_a_process_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     project = Project(tmp_path, end=0.0)
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-    with pytest.raises(UserError, match="the time was up before a process had ended"):
+    with pytest.raises(PhaseError, match="the time was up before a process had ended"):
         project.wait(process)
     assert process.poll() is not None
 
@@ -107,14 +107,14 @@ def test_other_bytes_are_named(tmp_path: Path) -> None:
     ready = bench(tmp_path)
     ready.reference = {"generator.safetensors": "a", "history.csv": "b"}
     ready.same(Training(1.0, dict(ready.reference)))
-    with pytest.raises(UserError, match=r"^other bytes than the first training's: history\.csv, more$"):
+    with pytest.raises(PhaseError, match=r"^other bytes than the first training's: history\.csv, more$"):
         ready.same(Training(1.0, {"generator.safetensors": "a", "history.csv": "c", "more": "d"}))
 
 
 def test_a_stage_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
     project = bench(tmp_path).project("broken")
     (project.root / "params.yaml").write_text("train_gan: {}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"^train_gan ended with 1: .*params.yaml: train_gan"):
+    with pytest.raises(PhaseError, match=r"^train_gan ended with 1: .*params.yaml: train_gan"):
         project.train("1")
 
 
