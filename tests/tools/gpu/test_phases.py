@@ -157,6 +157,7 @@ def test_what_is_missing_is_said_before_anything_is_imported() -> None:
     )
 
 
+@pytest.mark.slow
 def test_nothing_is_missing_here_and_the_list_is_that_of_the_imports() -> None:
     """What the stages load of the project's own dependencies; among them no DVC."""
     assert missing_packages() == []
