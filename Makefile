@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench record gans cost report export ci-gate ci-pipeline ci-summary
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench gpu record gans cost report export ci-gate ci-pipeline ci-summary
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
@@ -55,6 +55,10 @@ seeds: .venv/locked
 # How fast training, samples, stages and metrics are, into docs/speed.md. REPEATS=1: a short one; LARGE=1: all sizes.
 bench: .venv/locked
 	$(BIN)/python -m tools.bench --repeats $(or $(REPEATS),5) $(if $(LARGE),--large)
+
+# On a machine with a GPU: trainings to the same bytes, speed and quality, into gpu.json. REHEARSE=1: on the CPU, tiny.
+gpu: .venv/locked
+	$(BIN)/python -m tools.gpu $(if $(REHEARSE),--rehearse)
 
 # Seconds of training to 5, 2 and 1.1 times the floor of track. RECIPE=recipes/<name>.txt, SEEDS=3, SNAPSHOT_KIMG=8,
 # PROCESSES=1; ENTER="what changed" adds the medians to the records in docs/speed.md.

@@ -23,6 +23,8 @@ from stages.gan import architectures, auxiliaries, devices, environment
 from stages.gan import team as teams
 from stages.gan.checkpoints import Checkpoints, run_key
 from stages.gan.contradictions import contradictions
+from stages.gan.finite import NotFiniteError
+from stages.gan.graph import static_step
 from stages.gan.images_shown import IMAGES_PER_STEP
 from stages.gan.initial import initial_files, load_net
 from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
@@ -32,7 +34,7 @@ from stages.gan.published import Published, write_history
 from stages.gan.settings import Settings
 from stages.gan.signs import GoneWrongError
 from stages.gan.team import Team
-from stages.gan.trainer import NotFiniteError, Trainer
+from stages.gan.trainer import Trainer
 
 STAGE = "train_gan"
 LESS_MEMORY = "set less train_gan.batch_size, more train_gan.shards, or smaller options of the network"
@@ -142,11 +144,13 @@ def build_loop(
     for path, net, own in zip(initial, players, (arguments, of_d), strict=False):
         load_net(path, net, params.network, own)
     G, D = (net.to(device).to(memory_format=image_layout(device)) for net in players)
-    trainer = Trainer(G, D, digits.images.to(device), digits.labels.to(device), params, team, auxiliary)
+    trainer = Trainer(G, D, digits.images.to(device), digits.labels, params, team, auxiliary)
     meta: dict[str, Any] = {"network": params.network, "arguments": arguments, "classes": digits.classes}
     if auxiliary.draws_labels:
         meta[architectures.CODES] = True
-    return Loop.start(trainer, meta, digits, held_out)
+    loop = Loop.start(trainer, meta, digits, held_out)
+    loop.stepper = static_step(trainer, runtime.cuda_graph())
+    return loop
 
 
 def write_outs(folder: Path, loop: Loop, described: dict[str, object], end_with_parent: Callable[[], None]) -> None:
@@ -214,7 +218,8 @@ def _diagnosed(loop: Loop, folder: Path) -> Iterator[None]:
     except NotFiniteError as error:
         if loop.trainer.team.rank == 0:
             write_history(folder / "history.csv", loop)
-        raise UserError(_diagnosis(error, loop.steps_done, loop.trainer.settings)) from None
+        step = loop.steps_done if error.step is None else error.step
+        raise UserError(_diagnosis(error, step, loop.trainer.settings)) from None
     except GoneWrongError as error:
         if loop.trainer.team.rank == 0:
             Published(folder).update(loop)

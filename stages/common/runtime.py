@@ -78,6 +78,14 @@ def show_progress() -> bool:
     return value == "1" or (value == "" and sys.stderr.isatty())
 
 
+def cuda_graph() -> bool | None:
+    """GAN_CUDA_GRAPH: 1 trains by CUDA graphs or fails, 0 without; unset: None, by graphs where that is possible."""
+    value = os.environ.get("GAN_CUDA_GRAPH", "")
+    if value not in ("", "0", "1"):
+        raise UserError(f"GAN_CUDA_GRAPH: expected 0 or 1, found {value!r}")
+    return value == "1" if value else None
+
+
 def progress_lines() -> bool:
     """Whether a line now and then takes the place of bars: without a terminal, unless GAN_PROGRESS is set."""
     return not os.environ.get("GAN_PROGRESS") and not sys.stderr.isatty()

@@ -1,7 +1,10 @@
-"""What each step trains on: real images and draws, as the fixed parts of a batch."""
+"""What each step trains on: real images and draws, as the fixed parts of a batch.
+
+What is drawn for a batch is a function of its number, on the CPU; the parts are a function of that and of the images.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from torch import Tensor
@@ -35,28 +38,58 @@ class Part:
     noise: Tensor
 
 
+@dataclass(frozen=True)
+class BatchDraws:
+    """All that a batch depends on beside the real images.
+
+    rows: of these, int64 [B]; y, z, uniform, normal, shifts, noise: as in Part, of the whole batch; real_shifts,
+    real_noise: in which views D sees real images.
+    """
+
+    rows: Tensor
+    y: Tensor
+    z: Tensor
+    uniform: Tensor
+    normal: Tensor
+    real_shifts: Tensor
+    real_noise: Tensor
+    shifts: Tensor
+    noise: Tensor
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of them in the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+
 class Batches:
     """The batches of a training by number.
 
-    images: float32 [N, C, H, W]; labels: int64 [N]; both on the device; g_labels: from the number of a batch and the
-    labels of its real images to those of G's images.
+    images: float32 [N, C, H, W], on the device; labels: int64 [N]; g_labels: from the number of a batch and the labels
+    of its real images to those of G's images.
     """
 
     def __init__(
         self, images: Tensor, labels: Tensor, settings: Settings, g_labels: Callable[[int, Tensor], Tensor]
     ) -> None:
-        self.images, self.labels, self.settings, self.g_labels = images, labels, settings, g_labels
-        self.order = batch_order(settings, labels)
+        self.images, self.labels, self.settings, self.g_labels = images, labels.cpu(), settings, g_labels
+        self.order = batch_order(settings, self.labels)
 
-    def parts(self, batch: int, due: Sequence[DuePenalty], mine: range) -> list[Part]:
-        """Those parts of a batch (0 is the first), with the draws that the penalties need which are due."""
-        settings, device = self.settings, self.images.device
-        rows = self.order.rows(batch).to(device)
-        of_real, of_fake = self._views("real", batch), self._views("fake", batch)
-        real_images = pack(seen(self.images[rows], *of_real), settings.packing)
+    def draws(self, batch: int, due: Sequence[DuePenalty]) -> BatchDraws:
+        """What is drawn for a batch (0 is the first), on the CPU, with what the penalties need that are due."""
+        rows = self.order.rows(batch)
         y = self.g_labels(batch, self.labels[rows])
-        z, uniform, normal = (draw.to(device) for draw in self._draws(batch, due))
-        tensors = y, z, real_images, y[:: settings.packing], uniform, normal, *of_fake
+        views = *self._views("real", batch), *self._views("fake", batch)
+        return BatchDraws(rows, y, *self._draws(batch, due), *views)
+
+    def parts(self, drawn: BatchDraws, mine: range) -> list[Part]:
+        """Those parts of the batch for which that was drawn; it lies on the images' device."""
+        settings, y = self.settings, drawn.y
+        real_images = pack(seen(self.images[drawn.rows], drawn.real_shifts, drawn.real_noise), settings.packing)
+        tensors = (
+            *(y, drawn.z, real_images, y[:: settings.packing]),
+            *(drawn.uniform, drawn.normal, drawn.shifts, drawn.noise),
+        )
         chunks = (tensor.chunk(settings.shards)[mine.start : mine.stop] for tensor in tensors)
         return [Part(*part) for part in zip(*chunks, strict=True)]
 
@@ -71,7 +104,6 @@ class Batches:
         )
 
     def _views(self, of: Literal["real", "fake"], batch: int) -> Views:
-        """In which views D sees the real or generated images of a batch, on the device."""
+        """In which views D sees the real or generated images of a batch."""
         noise_std = schedules.noise_std(self.settings, batch // self.settings.d_steps)
-        shifts, noise = draw_views(self.settings, of, batch, self.images[0].shape, noise_std)
-        return shifts.to(self.images.device), noise.to(self.images.device)
+        return draw_views(self.settings, of, batch, self.images[0].shape, noise_std)

@@ -153,7 +153,8 @@ def _report(problems: list[str], choice: Choice) -> None:
 
 def probe(kind: str) -> list[Gpu]:
     """Try each GPU of that kind in another process. An empty list: there is none."""
-    command = [sys.executable, "-E", "-m", "stages.gan.probe", kind]
+    isolated = ["-E"] if sys.flags.ignore_environment else []  # as this process: PYTHONPATH may hold its packages
+    command = [sys.executable, *isolated, "-m", "stages.gan.probe", kind]
     process = subprocess.Popen(
         command,
         cwd=Path(__file__).resolve().parents[2],

@@ -22,15 +22,18 @@ def frozen_copy(module: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def update_ema(ema: nn.Module, module: nn.Module, decay: float) -> None:
-    """ema = decay * ema + (1 - decay) * module, in place.
+def update_ema(ema: nn.Module, module: nn.Module, decay: float | torch.Tensor) -> None:
+    """ema = decay * ema + (1 - decay) * module, in place; decay: a number, or float64 [].
 
     Float buffers (BatchNorm's running statistics) are averaged like weights: statistics that belong to the weights
     of many steps fit their average better than those of the last step. Integer buffers are copied.
     """
+    weight = 1 - decay
+    if isinstance(weight, torch.Tensor):
+        weight = weight.float()
     for mine, theirs in zip(_tensors(ema), _tensors(module), strict=True):
         if mine.is_floating_point():
-            mine.lerp_(theirs, 1 - decay)
+            mine.lerp_(theirs, weight)
         else:
             mine.copy_(theirs)
 

@@ -19,6 +19,7 @@ import time
 from types import FrameType
 
 import psutil
+import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -187,11 +188,13 @@ def processes_to_start(requested: int | None, parts: int, device: str, gpus: int
     Of these the smallest counts; a training of less than SHORT_KIMG gets one process. Raises UserError if more are
     requested than there are parts, or GPUs.
     """
-    places = {"cuda": gpus, "mps": 1}.get(device, parts)
+    places = {"cuda": gpus if dist.is_nccl_available() else min(gpus, 1), "mps": 1}.get(device, parts)
     if requested is None:
         return 1 if kimg < SHORT_KIMG else min(parts, available_cores() if device == "cpu" else places)
     if requested > parts:
         raise UserError(f"GAN_PROCESSES: expected at most train_gan.shards = {parts}, found {requested}")
+    if device == "cuda" and places < min(requested, gpus):
+        raise UserError(f"GAN_PROCESSES: {requested} GPUs need NCCL, which this torch lacks; expected 1")
     if requested > places:
         raise UserError(f"GAN_PROCESSES: expected at most {places} on {device}, one for each GPU, found {requested}")
     return requested

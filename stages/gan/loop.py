@@ -18,6 +18,7 @@ from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import REMARKS, ImageSet
 from stages.common.progress import progress
 from stages.gan.checkpoints import Checkpoints, full_disk_tolerated
+from stages.gan.graph import StaticStep
 from stages.gan.history import History
 from stages.gan.journal import Journal
 from stages.gan.launch import ParentWatch, StopRequest
@@ -43,6 +44,7 @@ class Loop:
     meta: what the files of both networks say of them: network, its arguments, and the names of the classes.
     watch: looks at the training at every snapshot_kimg; journal: what is finished, in process 0 alone: pictures, rows
     of the history, and of every snapshot_kimg the averaged generator and what the look gave.
+    stepper: takes the trainer's steps, on a GPU of CUDA.
     """
 
     trainer: Trainer
@@ -52,6 +54,7 @@ class Loop:
     journal: Journal
     steps_done: int = 0
     rows_settled: int = 0
+    stepper: StaticStep | None = None
 
     @classmethod
     def start(
@@ -82,7 +85,10 @@ class Loop:
 
         Raises NotFiniteError, and GoneWrongError if on_collapse is stop.
         """
-        self.history.add(self.steps_done, self.trainer.step(self.steps_done))
+        figures = (self.stepper or self.trainer.step)(self.steps_done)
+        if self._is_read_at(self.steps_done + 1):
+            self.trainer.require_finite_updates(self.steps_done + 1)
+        self.history.add(self.steps_done, figures)
         self.steps_done += 1
         if len(self.history.rows) >= ROWS_AT_ONCE:
             self.settle_rows()
@@ -166,6 +172,9 @@ class Loop:
         self.history.load_state(tensors, self.trainer.images.device)
         self.watch.load_state(tensors)
         self.steps_done = meta["steps_done"]
+        self.trainer.check.start_at(self.steps_done)
+        if self.stepper:
+            self.stepper.forget()
         self.rows_settled = self.steps_done // self.trainer.settings.history_steps
 
     def names_due(self, steps: int) -> list[str]:
@@ -212,6 +221,13 @@ class Loop:
                 print(line, file=sys.stderr, flush=True)
         if look.signs and self.trainer.settings.on_collapse == "stop":
             raise GoneWrongError("; ".join(look.described()))
+
+    def _is_read_at(self, steps: int) -> bool:
+        """Whether something of the training is read after that number of steps."""
+        settings = self.trainer.settings
+        if steps % settings.history_steps == 0 or steps == settings.total_steps:
+            return True
+        return any(count(steps) > count(steps - 1) for count in (settings.snapshots_due, self._pictures_due))
 
     def _rises(self, count: Callable[[int], int]) -> bool:
         """Whether the count is larger after this step than it was before."""
@@ -278,6 +294,7 @@ class Host:
         """Write a checkpoint, and publish. Returns whether the checkpoint was written."""
         if self.checkpoints is None:
             return False
+        loop.trainer.require_finite_updates(loop.steps_done)
         loop.settle_rows()
         saved = self.checkpoints.save(loop.steps_done, *loop.state(), loop.journal)
         with full_disk_tolerated("history and pictures are not up to date"):

@@ -11,6 +11,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 BuildOptimizer = Callable[[list[Parameter], float, tuple[float, float]], Optimizer]
 """(parameters, learning rate, betas) to an optimiser; betas are the decay rates of the gradient's mean and square."""
 
+NO_WARNING = "_warned_capturable_if_run_uncaptured"
+"""torch's own mark that it has warned of steps outside of a graph: those before the record are meant to be."""
 OPTIMIZERS: dict[str, BuildOptimizer] = {
     # Kingma and Ba 2014, "Adam: a method for stochastic optimization", algorithm 1.
     "adam": Adam,
@@ -21,6 +23,24 @@ OPTIMIZERS: dict[str, BuildOptimizer] = {
     # With momentum; the second of betas has no part in it.
     "sgd": lambda parameters, lr, betas: SGD(parameters, lr, momentum=betas[0]),
 }
+
+
+def count_on_device(optimizer: Optimizer) -> None:
+    """Let it count its steps on the GPU and read the learning rate there, so that it never waits for the CPU.
+
+    As one kernel for all parameters (`fused`) where torch has that, which reads a rate of float32 [] too.
+    """
+    for group in optimizer.param_groups:
+        group.update({key: True for key in ("capturable", "fused") if key in group})
+    setattr(optimizer, NO_WARNING, True)
+
+
+def set_learning_rate(optimizer: Optimizer, lr: float | Tensor) -> None:
+    """From the next step on; lr: a number, or float64 [], which a GPU's kernels read as float32."""
+    if isinstance(lr, Tensor) and lr.device.type == "cuda":
+        lr = lr.float()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
 
 
 @torch.no_grad()

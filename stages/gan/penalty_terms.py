@@ -17,11 +17,11 @@ Judged = dict[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class DuePenalty:
-    """A penalty that is taken in this step of D, how, and the factor that its schedule gives."""
+    """A penalty that is taken in this step of D, how, and the factor of its schedule: a number, or float64 []."""
 
     penalty: Penalty
     term: PenaltyTerm
-    factor: float
+    factor: float | Tensor
 
     @property
     def of_judged(self) -> bool:

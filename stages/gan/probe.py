@@ -16,6 +16,8 @@ from stages.common.failures import telling_line
 from stages.common.runtime import make_deterministic
 from stages.gan.layout import image_layout, laid_out, wave
 
+NEEDED_BYTES = 2**29
+"""Memory that must be free on a GPU of its own: the digits of MNIST alone are 150 MiB."""
 ROUGHLY = 0.01
 """Devices may round differently; one that does not work gives something else altogether."""
 
@@ -56,6 +58,7 @@ def tried(device: torch.device) -> str | None:
     """What is wrong with the device, or None: a training's kinds of work give there what they give on the CPU."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
+        torch.empty(NEEDED_BYTES, dtype=torch.uint8, device=device)
     here = [tensor.cpu() for tensor in work(device)]
     if device.type == "cuda":
         torch.cuda.synchronize(device)

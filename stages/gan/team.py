@@ -56,9 +56,13 @@ class Team:
         first = self.parts.start
         mine = [tree_sum(vectors[start - first : end - first]) for start, end in self._branches[self.rank]]
         if self.size == 1:
-            self.agreed_stop = self.stop
+            self.agree_alone()
             return mine[0] / self.shards
         return self._sum_of_all(self._gather(mine), 0, self.shards) / self.shards
+
+    def agree_alone(self) -> None:
+        """Where there is no other process, a request to stop is agreed on at once."""
+        self.agreed_stop = self.stop
 
     def broadcast(self, content: bytes, device: torch.device) -> bytes:
         """The bytes that process 0 holds, in every process."""
@@ -153,6 +157,8 @@ def join(shards: int, device: torch.device) -> Team:
     team = Team(shards, rank, size, exchange_for(device))
     if size > 1:
         if device.type == "cuda":
+            if not dist.is_nccl_available():
+                raise UserError(f"{size} processes on GPUs need NCCL, which this torch lacks: start one, or set cpu")
             torch.cuda.set_device(device)
         try:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -8,23 +8,26 @@ process computes which part. Every draw is a function of seed, purpose and index
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from stages.gan import schedules
 from stages.gan.augment import seen
 from stages.gan.auxiliaries import Objective, judged
 from stages.gan.batches import Batches, Part
-from stages.gan.ema import ema_decay, frozen_copy, update_ema
+from stages.gan.ema import frozen_copy, update_ema
+from stages.gan.finite import NotFiniteError, UpdateCheck
+from stages.gan.inputs import StepInputs, step_inputs
+from stages.gan.lanes import Lanes, in_turn
 from stages.gan.layers import iterate_spectral_norms
 from stages.gan.losses import LOSSES, smoothed
-from stages.gan.optimizers import OPTIMIZERS, clip_weights, load_optimizer_state, optimizer_state
+from stages.gan.optimizers import OPTIMIZERS, clip_weights, load_optimizer_state, optimizer_state, set_learning_rate
 from stages.gan.packing import pack
 from stages.gan.parts import PartResult, flatten
-from stages.gan.penalty_terms import DuePenalty, Judged, penalties_due, spread
+from stages.gan.penalty_terms import DuePenalty, Judged, spread
 from stages.gan.settings import Settings
 from stages.gan.team import Team
 
@@ -34,10 +37,6 @@ FIGURES = (*FIGURES_D, "d_grad_norm", *FIGURES_G, "g_grad_norm")
 """What a step reports, in this order: means over the batch, and norms of the two gradients. The figure `penalty` is
 the sum of the squared gradient norms that the penalties see, or of the finite differences for them; one that is taken
 every n-th step counts n times."""
-
-
-class NotFiniteError(ArithmeticError):
-    """A loss, gradient, statistic or weight is not a finite number."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Fake:
 class Trainer:
     """G, D, their optimisers, the average of G, and the step that updates them all.
 
-    images: float32 [N, C, H, W] in [-1, 1]; labels: int64 [N]; all on the device of G and D.
+    images: float32 [N, C, H, W] in [-1, 1], on the device of G and D; labels: int64 [N].
     """
 
     def __init__(
@@ -76,28 +75,38 @@ class Trainer:
         self.auxiliary = auxiliary or Objective(settings, 0)
         self.batches = Batches(images, labels, settings, self.auxiliary.labels)
         self.loss = smoothed(LOSSES[settings.loss], settings.label_smoothing)
+        self.check = UpdateCheck()
+        self.lanes: Lanes = in_turn
 
-    def step(self, step: int) -> Tensor:
+    def inputs(self, step: int) -> StepInputs:
+        """What that step depends on beside the state, on the CPU."""
+        return step_inputs(self.batches, self.settings, step)
+
+    def step(self, step: int, given: StepInputs | None = None) -> Tensor:
         """Train on the batches of that step (0 is the first). Returns FIGURES as float32 [7], on the device.
 
-        Raises NotFiniteError if a gradient or figure is not finite; that network then keeps its weights.
+        given: what `inputs(step)` gives, on the device, if it is at hand already.
+
+        Raises NotFiniteError if a gradient or figure is not finite, at once or later (finite.py); where it does so at
+        once, that network keeps its weights.
         """
-        self._set_learning_rates(step)
+        given = given or self.inputs(step).on(self.images.device)
+        set_learning_rate(self.opt_g, given.factors.lr_g)
+        set_learning_rate(self.opt_d, given.factors.lr_d)
         # Teach D: d_steps batches of real images beside fresh samples.
-        d_figures, batches = [], range(step * self.settings.d_steps, (step + 1) * self.settings.d_steps)
-        for batch in batches:
+        d_figures = []
+        for batch, due in zip(given.batches, given.due, strict=True):
             iterate_spectral_norms(self.D)
-            due = penalties_due(self.settings, batch)
-            parts = self.batches.parts(batch, due, self.team.parts)
-            fakes = [self._fake(part, learns=batch == batches[-1]) for part in parts]
-            d_results = [self._d_part(part, fake.images.detach(), due) for part, fake in zip(parts, fakes, strict=True)]
+            parts = self.batches.parts(batch, self.team.parts)
+            fakes = self.lanes(partial(self._fake, learns=batch is given.batches[-1]), parts)
+            d_results = self.lanes(partial(self._d_part, due=due), parts, fakes)
             d_figures.append(self._update(self.D, self.opt_d, d_results))
             clip_weights(self.D, self.settings.clip_weights)
         # Teach G by what D now says of the last of these samples.
-        g_results = [self._g_part(part, fake) for part, fake in zip(parts, fakes, strict=True)]
+        g_results = self.lanes(self._g_part, parts, fakes)
         g_figures = self._update(self.G, self.opt_g, g_results)
         # Follow G with its average.
-        update_ema(self.ema, self.G, self._ema_decay(step))
+        update_ema(self.ema, self.G, given.factors.ema_decay)
         return torch.cat([torch.stack(d_figures).mean(dim=0), g_figures])
 
     def _fake(self, part: Part, learns: bool) -> Fake:
@@ -109,11 +118,11 @@ class Trainer:
             images = pack(seen(images, part.shifts, part.noise), self.settings.packing)
         return Fake(images, [buffer for buffer in buffers.values() if buffer.is_floating_point()])
 
-    def _d_part(self, part: Part, fake_images: Tensor, due: Sequence[DuePenalty]) -> PartResult:
+    def _d_part(self, part: Part, fake: Fake, due: Sequence[DuePenalty]) -> PartResult:
         """One part's share of D's step, with the penalties that are due."""
         differentiated = {penalty.penalty.at for penalty in due if penalty.of_judged}
         real_images = part.real_images.detach().requires_grad_("real" in differentiated)
-        fake_images = fake_images.requires_grad_("fake" in differentiated)
+        fake_images = fake.images.detach().requires_grad_("fake" in differentiated)
         with kept_buffers(self.D), self._autocast():
             real_logits, real_said = judged(self.D, real_images, part.d_y)
             fake_logits, fake_said = judged(self.D, fake_images, part.d_y)
@@ -147,8 +156,8 @@ class Trainer:
         """Average the parts' results and take one optimiser step. Returns the figures and the gradient's norm."""
         mean = self.team.mean(results)
         norm = flatten(mean.gradients).norm()  # its square overflows before Adam's second moment does
-        if not torch.isfinite(flatten([norm, *mean.statistics, mean.figures])).all():
-            raise NotFiniteError(f"{'D' if net is self.D else 'G'}'s loss or gradient")
+        finite = torch.isfinite(flatten([norm, *mean.statistics, mean.figures])).all()
+        self.check.note("D" if net is self.D else "G", finite)
         for parameter, gradient in zip(net.parameters(), mean.gradients, strict=True):
             parameter.grad = torch.empty_like(parameter).copy_(gradient)
         optimizer.step()
@@ -160,14 +169,9 @@ class Trainer:
         enabled = self.settings.precision == "bfloat16"
         return torch.autocast(self.images.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def _set_learning_rates(self, step: int) -> None:
-        factor = schedules.learning_rate_factor(self.settings, step)
-        for optimizer, lr in ((self.opt_g, self.settings.lr_g), (self.opt_d, self.settings.lr_d)):
-            optimizer.param_groups[0]["lr"] = lr * factor
-
-    def _ema_decay(self, step: int) -> float:
-        shown = self.settings.kimg_shown(1)
-        return ema_decay(shown, step * shown, schedules.ema_halflife_kimg(self.settings, step))
+    def require_finite_updates(self, steps_done: int) -> None:
+        """Raises NotFiniteError if an update up to that number of steps was not of finite numbers."""
+        self.check.require(steps_done, self.settings.d_steps)
 
     def require_finite(self) -> None:
         """Raises NotFiniteError if the last update left a weight or statistic that is not finite."""

@@ -122,7 +122,7 @@ def test_a_step_is_gradient_descent_on_loss_and_terms(changes: dict[str, Any]) -
     """Of D's own weights and the head's alike, then of G's, written out for the whole batch."""
     loop = training(**changes)
     trainer = loop.trainer
-    (part,) = trainer.batches.parts(0, [], range(1))
+    (part,) = trainer.batches.parts(trainer.batches.draws(0, []), range(1))
     G, D, added, twin = trainer.G, trainer.D, trainer.auxiliary, training(**changes).trainer.G
     assert D.get_submodule("beside").num_classes == 0
     fake, before = twin(part.z, part.y), {name: p.detach().clone() for name, p in D.named_parameters()}

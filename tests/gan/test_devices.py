@@ -17,6 +17,10 @@ from stages.gan import devices, probe
 from stages.gan.devices import Choice, Gpu, choose, choose_as_launched, pass_on, read_answers
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 MiB"
+FULL_OF_OTHERS = "CUDA out of memory. Tried to allocate 512.00 MiB. GPU 0 has"
+BUSY = "CUDA-capable device(s) is/are busy or unavailable"
+"""Of a GPU that another process has for itself (nvidia-smi --compute-mode=EXCLUSIVE_PROCESS)."""
+NOT_YET = "Unexpected error from cudaGetDeviceCount(). Error 802: system"
 NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 
 
@@ -289,6 +293,14 @@ def test_a_device_that_works_has_no_problem(capsys: pytest.CaptureFixture[str]) 
         (RuntimeError(f"at::some::source.cpp\n{NO_KERNEL}"), NO_KERNEL),
         (AssertionError("Torch not compiled with CUDA enabled"), "Torch not compiled with CUDA enabled"),
         (OSError("libcudnn.so.9: cannot open shared object file"), "libcudnn.so.9: cannot open shared object file"),
+        (torch.AcceleratorError(f"CUDA error: {BUSY}\nCUDA kernel errors might be", 46), f"CUDA error: {BUSY}"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 512.00 MiB. GPU 0 has"), FULL_OF_OTHERS),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"),
+        (RuntimeError("Unexpected error from cudaGetDeviceCount(). Error 802: system"), NOT_YET),
+        (
+            RuntimeError("MPS backend out of memory (MPS allocated: 1 GiB)"),
+            "MPS backend out of memory (MPS allocated: 1 GiB)",
+        ),
         (RuntimeError(""), "RuntimeError"),
         (KeyError("x"), "x"),
     ],

@@ -15,11 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
 
 from stages import train_gan
 from stages.common.errors import UserError
 from stages.gan import launch
 from stages.gan.launch import AGAIN_S, SHORT_KIMG, StopRequest, processes_to_start
+from stages.gan.team import LAUNCHER_VARIABLES, join
 from tests.stage_process import STAGE, Project, wait_until
 
 # --- how many ---
@@ -49,14 +51,35 @@ def test_number_of_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(launch, "available_cores", lambda: cores)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
     assert processes_to_start(requested, parts, device, gpus, SHORT_KIMG) == expected
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_short_training_is_not_shared_unless_asked_for(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "available_cores", lambda: 8)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
     assert processes_to_start(None, 4, device, 8, SHORT_KIMG / 2) == 1
     assert processes_to_start(4, 4, device, 8, SHORT_KIMG / 2) == 4
+
+
+def test_without_nccl_one_gpu_trains_and_more_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: False)
+    assert processes_to_start(None, 4, "cuda", 8, SHORT_KIMG) == 1
+    assert processes_to_start(1, 4, "cuda", 8, SHORT_KIMG) == 1
+    assert processes_to_start(4, 4, "cpu", 0, SHORT_KIMG) == 4
+    with pytest.raises(UserError, match=r"^GAN_PROCESSES: 2 GPUs need NCCL, which this torch lacks; expected 1$"):
+        processes_to_start(2, 4, "cuda", 8, SHORT_KIMG)
+
+
+def test_a_launcher_of_others_is_told_that_nccl_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LAUNCHER_VARIABLES:
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: False)
+    with pytest.raises(
+        UserError, match=r"^2 processes on GPUs need NCCL, which this torch lacks: start one, or set cpu$"
+    ):
+        join(4, torch.device("cuda", 0))
 
 
 def test_more_processes_than_parts_are_refused() -> None:

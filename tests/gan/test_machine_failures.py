@@ -95,7 +95,7 @@ def fill_the_memory_of(project: Project, condition: str) -> None:
     """Change the copy of the code: at the third step of a process on which the condition holds, memory runs out."""
     path = project.root / "stages" / "gan" / "trainer.py"
     text = path.read_text(encoding="utf-8")
-    start = "        self._set_learning_rates(step)\n"
+    start = "        set_learning_rate(self.opt_g, given.factors.lr_g)\n"
     assert text.count(start) == 1
     fault = f"        if step == 3 and ({condition}):\n            torch.empty(10**15)\n"
     path.write_text(text.replace(start, fault + start), encoding="utf-8")

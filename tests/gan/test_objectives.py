@@ -11,11 +11,12 @@ from torch.testing import assert_close
 from stages.common import draws
 from stages.common.initialise import initialise
 from stages.gan.augment import draw_views, seen
+from stages.gan.finite import NotFiniteError
 from stages.gan.optimizers import OPTIMIZERS
 from stages.gan.packing import PackOrder
 from stages.gan.penalties import PENALTIES, penalty_points
 from stages.gan.penalty_terms import penalties_due
-from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
+from stages.gan.trainer import FIGURES, Trainer
 from tests.gan.test_losses import REFERENCES, cross_entropy
 from tests.gan.test_trainer import BATCH, BETAS, SEED, Discriminator, data, latents, players, r1_penalty, trainer
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from stages.gan.finite import NotFiniteError
 from stages.gan.losses import LOSSES
-from stages.gan.trainer import NotFiniteError
 from tools.ring import DEVIATION, MODES, Z_DIM, centres, ring, ring_trainer
 
 SAMPLES, LEAST = 2000, 40

@@ -12,11 +12,12 @@ from torch.testing import assert_close
 from stages.common import draws
 from stages.common.initialise import initialise
 from stages.common.params import read_params_file
+from stages.gan.finite import NotFiniteError
 from stages.gan.layers import iterate_spectral_norms, spectrally_normalise
 from stages.gan.losses import LOSSES
 from stages.gan.settings import Settings
 from stages.gan.team import Team
-from stages.gan.trainer import FIGURES, NotFiniteError, Trainer
+from stages.gan.trainer import FIGURES, Trainer
 from tests.gan.test_losses import REFERENCES
 
 BATCH, Z_DIM, STEPS = 12, 3, 10
