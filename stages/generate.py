@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
+from stages.common import shards
 from stages.common.errors import UserError
 from stages.common.files import write_bytes
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
-from stages.common.shards import IMAGES_PER_FILE
 from stages.common.shown import listed
 from stages.gan.initial import require_origin
 from stages.gan.sampler import read_sampler
@@ -73,7 +73,9 @@ def run(params: Params, data: Path) -> None:
         write_bytes(folder / name, png)
     print(f"{params.num_images} samples of {len(drawn)} classes")
     if files > 1:
-        print(f"{files} files: evaluate looks at all of them, other stages at the first, {IMAGES_PER_FILE:,} samples")
+        print(
+            f"{files} files: evaluate looks at all of them, other stages at the first, {shards.IMAGES_PER_FILE:,} samples"
+        )
 
 
 def labels_to_draw(labels_or_all: Literal["all"] | list[int], classes: list[str]) -> list[int]:

@@ -74,10 +74,14 @@ def path_of(folder: Path, number: int) -> Path:
     return folder / FURTHER / f"samples_{number:05}.safetensors" if number else folder / FIRST
 
 
-def begin(folder: Path, index: Index) -> None:
-    """Remove what an earlier run left in the folder of further files, and write how many there will be."""
-    for stale in (folder / FURTHER).glob("samples_*"):
-        stale.unlink()
+def clear(folder: Path) -> None:
+    """Remove what an earlier run left in the folder of further files."""
+    for stale in [*(folder / FURTHER).glob("samples_*"), folder / FURTHER / INDEX]:
+        stale.unlink(missing_ok=True)
+
+
+def write_index(folder: Path, index: Index) -> None:
+    """Write how many samples there are, or will be, in how many files."""
     write_json(folder / FURTHER / INDEX, index.content())
 
 
@@ -89,7 +93,10 @@ def write_file(
     classes: list[str],
     remarks: Sequence[str],
 ) -> None:
-    """Write one file, whole or not at all. chunks: of the images, uint8; labels: int64 [N]; others as save_image_set."""
+    """Write one file, whole or not at all.
+
+    chunks: the images' uint8; labels: int64 [N]; the others as those of save_image_set.
+    """
     meta: dict[str, Any] = {"classes": classes}
     if remarks:
         meta[REMARKS] = list(remarks)
@@ -161,11 +168,13 @@ def sample_files(folder: Path) -> SampleFiles | None:
     return SampleFiles(folder, index) if len(index.files) > 1 else None
 
 
-def load_first(path: Path, most: int) -> ImageSet:
-    """The samples of a file, or of a large one the first `most`, which may be more than there are.
+def load_first(path: Path, most: int | None) -> ImageSet:
+    """The samples of a file, or of a large one the first `most`, which may be more than there are; None: all.
 
     Raises UserError as load_image_set; a large file is not read beyond them.
     """
+    if most is None:
+        return load_image_set(path)
     most = max(most, READ_WHOLE)
     try:
         layout = _layout(path)

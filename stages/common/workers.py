@@ -7,12 +7,14 @@ computes one item. The process that asked has the results in the order of the it
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from stages.common.cores import available_cores
@@ -20,18 +22,18 @@ from stages.common.errors import UserError
 from stages.common.progress import nested
 from stages.common.runtime import make_deterministic, processes
 
-I = TypeVar("I", contravariant=True)  # noqa: E741 (item)
-R = TypeVar("R", covariant=True)
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 AHEAD = 3
 """Items that wait for each process, or whose results wait to be used: so many results are in memory at once."""
 LEAST_ITEMS = 50
 """Of a process: fewer take less time than the seconds in which it starts."""
 
 
-class Task(Protocol[I, R]):
+class Task(Protocol[Item_contra, Result_co]):
     """What a process needs to begin."""
 
-    def prepare(self) -> Callable[[I], R]:
+    def prepare(self) -> Callable[[Item_contra], Result_co]:
         """The function that computes an item; called once in each process."""
 
 
@@ -40,16 +42,19 @@ def processes_for(items: Sized) -> int:
     return max(1, min(processes() or available_cores(), len(items) // LEAST_ITEMS))
 
 
-def in_order(task: Task[I, R], items: Iterable[I], count: int) -> Iterator[R]:
+def in_order(
+    task: Task[Item_contra, Result_co], items: Iterable[Item_contra], count: int
+) -> Generator[Result_co, None, None]:
     """The result of each item, in the order of the items, computed by `count` processes; by this one if count is 1.
 
-    Raises what an item's computation raises, and UserError if a process was ended from outside.
+    The processes end with the generator: close it, if not all results are taken. Raises what an item's computation
+    raises, and UserError if a process was ended from outside.
     """
     if count == 1:
         compute = _Once(task)
         yield from map(compute, items)
         return
-    waiting: deque[Future[R]] = deque()
+    waiting: deque[Future[Result_co]] = deque()
     with _pool(count) as pool:
         for item in items:
             with _no_interrupts():  # nor in a process that this starts
@@ -60,26 +65,27 @@ def in_order(task: Task[I, R], items: Iterable[I], count: int) -> Iterator[R]:
             yield waiting.popleft().result()
 
 
-class _Once(Generic[I, R]):
-    """The function of a task, made when the first item needs it."""
+class _Once(Generic[Item_contra, Result_co]):
+    """The function of a task, made when the first item needs it: what it raises belongs to that item."""
 
-    def __init__(self, task: Task[I, R]) -> None:
-        self.task, self._function = task, None
+    def __init__(self, task: Task[Item_contra, Result_co]) -> None:
+        self._prepare = cache(task.prepare)
 
-    def __call__(self, item: I) -> R:
-        self._function: Callable[[I], R] | None = self._function or self.task.prepare()
+    def __call__(self, item: Item_contra) -> Result_co:
         with nested():
-            return self._function(item)
+            return self._prepare()(item)
 
 
 _PREPARED: dict[str, Any] = {}
 """In a process that helps: its task, and the function."""
 
 
-def _compute(task: Task[I, R], item: I) -> R:
+def _compute(task: Task[Item_contra, Result_co], item: Item_contra) -> Result_co:
     if _PREPARED.get("task") != task:
+        if "torch" in sys.modules:  # of which the task's module has need
+            make_deterministic()
         _PREPARED.update(task=task, function=_Once(task))
-    result: R = _PREPARED["function"](item)
+    result: Result_co = _PREPARED["function"](item)
     return result
 
 
@@ -99,8 +105,7 @@ def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """Compute as a stage does, and do not outlive it."""
-    make_deterministic()
+    """Do not outlive the process that asked for the work."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,6 +1,7 @@
 """The samples as files, computed a chunk at a time by all cores: the same bytes for any number of processes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -62,19 +63,21 @@ def write_samples(folder: Path, num_images: int, drawing: Drawing, subject: Subj
     """
     index = shards.index_of(num_images)
     chunks = [chunk for numbers in index.files for chunk in shards.chunks_of(numbers)]
-    with progress("samples", num_images, "image") as counter:
-        images = _counted(in_order(drawing, chunks, processes_for(chunks)), chunks, counter)
+    results = in_order(drawing, chunks, processes_for(chunks))
+    with closing(results), progress("samples", num_images, "image") as counter:
+        images = _counted(results, chunks, counter)
         images = chain([next(images)], images)
-        shards.begin(folder, index)
+        shards.clear(folder)
         for number, numbers in enumerate(index.files):
             labels = labels_of(drawing.labels, numbers) if subject.sampler.num_classes else [NO_LABEL] * len(numbers)
             described = subject.image_shape, subject.classes, subject.sampler.remarks
             own = islice(images, len(shards.chunks_of(numbers)))
             shards.write_file(shards.path_of(folder, number), own, torch.tensor(labels), *described)
+            shards.write_index(folder, index)  # from the first file on: whoever reads learns that some are missing
     return len(index.files)
 
 
 def _counted(images: Iterator[bytes], chunks: list[range], counter: Progress) -> Iterator[bytes]:
     for chunk, numbers in zip(images, chunks, strict=True):
-        yield chunk
         counter.advance(len(numbers))
+        yield chunk
