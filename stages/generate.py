@@ -73,9 +73,8 @@ def run(params: Params, data: Path) -> None:
         write_bytes(folder / name, png)
     print(f"{params.num_images} samples of {len(drawn)} classes")
     if files > 1:
-        print(
-            f"{files} files: evaluate looks at all of them, other stages at the first, {shards.IMAGES_PER_FILE:,} samples"
-        )
+        first = f"{shards.IMAGES_PER_FILE:,} samples"
+        print(f"{files} files: evaluate looks at all of them, other stages at the first, {first}")
 
 
 def labels_to_draw(labels_or_all: Literal["all"] | list[int], classes: list[str]) -> list[int]:

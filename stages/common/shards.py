@@ -219,7 +219,9 @@ class _Layout:
 
 
 def _layout(path: Path) -> _Layout:
-    """Raises UserError if the file holds no samples as write_shard writes them."""
+    """Raises UserError if the file holds no samples as write_file writes them."""
+    if not path.exists():
+        raise UserError(f"{path} is missing; {_remedy(path)}")
     try:
         with open_regular(require(path)) as file:
             head = file.read(LENGTH_BYTES)

@@ -162,7 +162,9 @@ def share(count: int, total: int) -> Share:
     value, spread = count / total, STANDARD_NORMAL**2 / total
     middle = (value + spread / 2) / (1 + spread)
     half = math.sqrt(spread * (value * (1 - value) + spread / 4)) / (1 + spread)
-    return Share(count=count, value=value, interval=[max(0.0, middle - half), min(1.0, middle + half)])
+    return Share(
+        count=count, value=value, interval=[max(0.0, min(middle - half, value)), min(1.0, max(middle + half, value))]
+    )
 
 
 def of_classes(names: list[str], counts: Counts) -> dict[str, OfClass]:

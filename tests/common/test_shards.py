@@ -76,11 +76,13 @@ def other_classes(path: Path) -> None:
 
 
 def fewer(path: Path) -> None:
-    save_image_set(path, *(tensor[:4] for tensor in samples(5)), CLASSES)
+    images, labels = samples(4)
+    save_image_set(path, images, labels, CLASSES)
 
 
 def other_shape(path: Path) -> None:
-    save_image_set(path, *samples(10, channels=2), CLASSES)
+    images, labels = samples(10, channels=2)
+    save_image_set(path, images, labels, CLASSES)
 
 
 def floats(path: Path) -> None:
