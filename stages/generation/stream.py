@@ -17,6 +17,9 @@ from stages.common.workers import in_order, processes_for
 from stages.gan.sampler import read_sampler
 from stages.generation.subject import Subject
 
+MOST_COUNTED = 10**30
+"""A larger number of samples needs more than any disk has, and is too long for a float."""
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -49,10 +52,15 @@ def labels_of(labels: tuple[int, ...], numbers: range) -> list[int]:
     return [labels[number % len(labels)] for number in numbers]
 
 
+def disk_problems(num_images: int, image_shape: list[int], free: int) -> Iterator[str]:
+    """A line if files of so many samples do not fit into the free bytes of a disk."""
+    needed = shards.file_bytes(min(num_images, MOST_COUNTED), image_shape)
+    yield from refuse_above("generate.num_images", num_images, needed, free, "disk")
+
+
 def require_disk(folder: Path, num_images: int, image_shape: list[int]) -> None:
     """Raise UserError if the disk that holds the folder has no room for so many samples."""
-    needed = shards.file_bytes(num_images, image_shape)
-    for line in refuse_above("generate.num_images", num_images, needed, free_disk(folder), "disk"):
+    for line in disk_problems(num_images, image_shape, free_disk(folder)):
         raise UserError(line)
 
 
