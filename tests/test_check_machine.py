@@ -123,6 +123,6 @@ def test_samples_need_disk_for_all_and_memory_for_one_file(tmp_path: Path, monke
     monkeypatch.setattr(limits, "free_disk", lambda _: 100 * 2**30)
     assert run(tmp_path / "enough", content).exists()
     monkeypatch.setattr(limits, "free_disk", lambda _: 10**10)
-    message = r"^params\.yaml: generate\.num_images: needs 14\.8 GiB of disk, and 9\.31 GiB are"
+    message = r"params\.yaml: generate\.num_images: needs 14\.8 GiB of disk, and 9\.31 GiB are"
     with pytest.raises(UserError, match=message):
         run(tmp_path / "little", content)
