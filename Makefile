@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench gpu record gans cost report export ci-gate ci-pipeline ci-summary
+.PHONY: repro try test test-fast test-all lint format deps lock verify torture spread seeds bench gpu record gans cost report export ci-gate ci-pipeline ci-summary wide
 
 repro: .venv/locked
 	@$(BIN)/python -m tools.repository
@@ -74,6 +74,12 @@ gans: .venv/locked
 # Time and memory of stages of a finished run; STAGES="evaluate track".
 cost: .venv/locked
 	$(BIN)/python -m tools.cost $(or $(STAGES),train_classifier train_gan evaluate baseline usefulness)
+
+# Memory and speed of generate and evaluate by the number of samples. SAMPLES="100000 10000000"; SMALL=1: with small networks;
+# SCRATCH=<folder> with room for all samples; ENTER=1: into docs/wide.md.
+wide: .venv/locked
+	$(BIN)/python -m tools.wide $(or $(SAMPLES),100000 2000000) $(if $(SMALL),--small) \
+		$(if $(SCRATCH),--scratch "$(SCRATCH)") $(if $(ENTER),--enter)
 
 # The run in data/ as one page, report.html, with its environment; REV: a commit, branch or experiment to compare with.
 report: .venv/locked

@@ -34,12 +34,14 @@ from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
 from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
+from stages.common.shards import IMAGES_PER_FILE
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
 from stages.evaluation.inception import load_inception
 from stages.evaluation.registry import STACKS
 from stages.gan import architectures, auxiliaries, devices
 from stages.gan.initial import OWN_RUN, initial_files, read_net
+from stages.generation.stream import disk_problems
 
 SCHEMAS: dict[str, type[StageParams]] = {
     "download": download.Params,
@@ -164,8 +166,9 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
         needed = limits.images_bytes(stacks.num_stacks, stacks.stack, size, size)
         yield from limits.refuse_above("normalize.num_stacks", stacks.num_stacks, needed, memory, "memory")
     for key, count in num_images.items():
-        needed = limits.images_bytes(count, 1, size, size)
-        yield from limits.refuse_above(key, count, needed, memory, "memory")
+        held = min(count, IMAGES_PER_FILE) if key == "generate.num_images" else count
+        yield from limits.refuse_above(key, count, limits.images_bytes(held, 1, size, size), memory, "memory")
+    yield from disk_problems(sections["generate"].num_images, [1, size, size], limits.free_disk(data))
     state = generator.parameter_bytes if generator else 0
     length = (training.total_kimg, training.snapshot_kimg, training.images_per_step)
     yield from limits.training_problems(*length, state, memory, limits.free_disk(data))

@@ -21,6 +21,7 @@ from stages.common.labelled import missing_classes
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
+from stages.evaluation.all_samples import look_at_all
 from stages.evaluation.comparisons import MIN_IMAGES, compare, least_images
 from stages.evaluation.details import OnInception, details_of, measure, protocol_of
 from stages.evaluation.embedded import Embedded, beside_training, embed
@@ -75,7 +76,7 @@ class Params(StageParams):
 def run(params: Params, data: Path) -> None:
     """Read digits, samples and classifier; write metrics.json, details.json, tables and pictures."""
     # Load the images, at equal count, and the networks that see them.
-    all_images, paths = read_images(data)
+    all_images, paths = read_images(data, most=params.num_images)
     require_training_digits(all_images["train"], paths["train"])
     require_stacks(params, all_images["test"])
     images = at_equal_count(params, all_images)
@@ -98,12 +99,15 @@ def run(params: Params, data: Path) -> None:
     comparisons = compare(sets, len(names), params.neighbours, params.seed)
     on_inception = compare_again(inception, params, sets, all_images) if inception else None
 
+    # Look at all samples, where they are more than one file.
+    every = look_at_all(paths["samples"].parent, images, classifier_path, training.features, sets["test"].features)
+
     # Describe: all figures, what they depend on, and a line of plain words.
     figures = measure(images["test"], comparisons, on_inception)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
     doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
-    details = details_of(figures, protocol, in_plain_words(figures, doubt, images["samples"].remarks))
+    details = details_of(figures, protocol, in_plain_words(figures, doubt, images["samples"].remarks), every)
 
     # Write.
     shown, left_out = shown_figures(params.metrics, details.metrics)
@@ -112,6 +116,8 @@ def run(params: Params, data: Path) -> None:
         print(f"metrics.json leaves out {name}: {reason}", file=sys.stderr)
     print(summary(details.metrics, details.papers))
     print(details.in_plain_words)
+    if every:
+        print(every.in_plain_words)
 
 
 def compare_again(

@@ -6,18 +6,18 @@ Always on the CPU: the bytes depend on the generator, not on who has a GPU.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import AfterValidator, Field, PlainValidator
 
+from stages.common import shards
 from stages.common.errors import UserError
 from stages.common.files import write_bytes
-from stages.common.images import NO_LABEL, save_image_set, to_levels
 from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
 from stages.gan.initial import require_origin
 from stages.gan.sampler import read_sampler
 from stages.generation.registry import PICTURES
+from stages.generation.stream import Drawing, require_disk, write_samples
 from stages.generation.subject import Subject
 
 CUTS = 0.01, 10.0
@@ -60,19 +60,21 @@ class Params(StageParams):
 
 def run(params: Params, data: Path) -> None:
     """Read the generator; write samples as uint8 with their labels, and the pictures."""
-    sampler, classes = read_sampler(data / params.generator / "generator.safetensors", params.seed)
+    path, folder = data / params.generator / "generator.safetensors", data / "generate"
+    sampler, classes = read_sampler(path, params.seed)
     drawn = labels_to_draw(params.classes, classes)
     cut = None if params.cut == "none" else params.cut
     subject = Subject(sampler, classes, drawn, params.pictured, cut, params.pull)
-    labels = subject.labels_of(params.num_images)
-    images = to_levels(subject.images(subject.latents(range(params.num_images)), labels))
+    require_disk(folder, params.num_images, subject.image_shape)
     pictures = {name: draw(subject) for name, draw in PICTURES.items()}
-    y = torch.tensor(labels if sampler.num_classes else [NO_LABEL] * len(labels))
-    folder = data / "generate"
-    save_image_set(folder / "samples.safetensors", images, y, classes, remarks=sampler.remarks)
+    drawing = Drawing(path, params.seed, tuple(drawn), cut, params.pull)
+    files = write_samples(folder, params.num_images, drawing, subject)
     for name, png in pictures.items():
         write_bytes(folder / name, png)
     print(f"{params.num_images} samples of {len(drawn)} classes")
+    if files > 1:
+        first = f"{shards.IMAGES_PER_FILE:,} samples"
+        print(f"{files} files: evaluate looks at all of them, other stages at the first, {first}")
 
 
 def labels_to_draw(labels_or_all: Literal["all"] | list[int], classes: list[str]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from stages.checking import limits
 from stages.common import memory
 from stages.common.errors import UserError
 from stages.common.files import write_tensors
@@ -113,3 +114,15 @@ def test_what_the_cpu_cannot_hold_is_refused_though_a_gpu_seems_to_be_there(
 ) -> None:
     monkeypatch.setattr(memory, "memory_limit", lambda: 10**7)
     assert "train_gan.network: needs" in refusal(tmp_path, changed("train_gan.device", "auto"))
+
+
+def test_samples_need_disk_for_all_and_memory_for_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """792 bytes each; a million of them as floats, as levels, and as floats once more would be 6.6 GiB."""
+    content = changed("generate.num_images", 20_000_000)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 8 * 2**30)
+    monkeypatch.setattr(limits, "free_disk", lambda _: 100 * 2**30)
+    assert run(tmp_path / "enough", content).exists()
+    monkeypatch.setattr(limits, "free_disk", lambda _: 10**10)
+    message = r"params\.yaml: generate\.num_images: needs 14\.8 GiB of disk, and 9\.31 GiB are"
+    with pytest.raises(UserError, match=message):
+        run(tmp_path / "little", content)

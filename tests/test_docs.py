@@ -76,6 +76,7 @@ def known_paths() -> set[str]:
     """Files and outs with their folders; what the recipes create; what users put under data; what runs leave."""
     new = {step.path for steps in RECIPES.values() for step in steps if step.anchor is None}
     initial = {f"data/init/name{rest}" for rest in ("/generator.safetensors", ".dvc")}
+    initial |= {"data/generate/shards/index.json"}
     initial |= {"data/images/name/class/1.png", "data/images/name.dvc", "data/images/faces/glad/1.png"}
     files = (
         project_files()

@@ -169,12 +169,13 @@ def load_classifier(path: Path, digits: ImageSet, digits_path: Path) -> Classifi
     return classifier if digits.singles is None else of_stacks(classifier, digits.image_shape[0])
 
 
-def finite_features(classifier: Classifier, images: Tensor, source: Path) -> Tensor:
-    """Features float32 [N, F] of images [N, C, H, W] in [-1, 1], by all cores.
+def finite_features(classifier: Classifier, images: Tensor, source: Path, threads: int | None = None) -> Tensor:
+    """Features float32 [N, F] of images [N, C, H, W] in [-1, 1]; threads: how many compute them, None: one a core.
 
     Raises UserError, naming the classifier's file `source`, if they are not finite or too large to compare.
     """
-    features = in_blocks(classifier.features, images, threads=available_cores(), description="features of images")
+    threads = threads or available_cores()
+    features = in_blocks(classifier.features, images, threads=threads, description="features of images")
     if not (features.abs() <= LARGEST_FEATURE).all():
         # Images are checked when they are read, so it is the weights.
         raise UserError(f"{source}: its features are not finite, or beyond {LARGEST_FEATURE:g}; {_again(source)}")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from threading import Lock
 from typing import NoReturn, TypeVar
 
@@ -43,6 +44,17 @@ class Interval:
 
 
 _INTERVAL = Interval()
+_NESTED = ContextVar("nested", default=False)
+
+
+@contextmanager
+def nested() -> Iterator[None]:
+    """What this block computes is part of a longer loop, which shows how far it is: shorter ones show nothing."""
+    token = _NESTED.set(True)
+    try:
+        yield
+    finally:
+        _NESTED.reset(token)
 
 
 class Progress:
@@ -54,6 +66,7 @@ class Progress:
     def __init__(self, description: str, total: int, unit: str, done: int = 0, is_hidden: bool = False) -> None:
         self.description, self.total, self.unit, self.done = description, total, unit, done
         self._at_start, self._started = done, _INTERVAL.now()
+        is_hidden = is_hidden or _NESTED.get()
         self._lock = Lock()
         self._bar = self._new_bar() if show_progress() and not is_hidden else None
         self._lines = progress_lines() and not is_hidden

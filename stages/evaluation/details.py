@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stages.common.images import ImageSet
 from stages.common.records import Record, Undefined
+from stages.evaluation.all_samples import AllSamples
 from stages.evaluation.beside_floor import MetricEntry, metric_entry
 from stages.evaluation.class_tests import ClassTests, class_tests
 from stages.evaluation.comparisons import Comparison, Comparisons
@@ -69,8 +70,9 @@ class Figures(Record):
 
 
 class Details(Figures):
-    """The whole file."""
+    """The whole file. all_samples: only where they are more than one file."""
 
+    all_samples: AllSamples | None = None
     protocol: Protocol
     in_plain_words: str
 
@@ -102,9 +104,13 @@ def measure(test: ImageSet, comparisons: Comparisons, on_inception: OnInception 
     )
 
 
-def details_of(figures: Figures, protocol: Protocol, in_plain_words: str) -> Details:
+def details_of(
+    figures: Figures, protocol: Protocol, in_plain_words: str, all_samples: AllSamples | None = None
+) -> Details:
     """The whole content; without Inception's features it has no papers, without stacks no modes, not empty ones."""
     known = {name: getattr(figures, name) for name in figures.model_fields_set}
+    if all_samples:
+        known["all_samples"] = all_samples
     return Details(**known, protocol=protocol, in_plain_words=in_plain_words)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import cycle, islice
 
 import torch
@@ -43,6 +44,11 @@ class Subject:
         if self.pull:
             z = pulled(z, torch.stack([self._typical(label) for label in labels]), self.pull)
         return self.sampler.images(z, torch.tensor(labels))
+
+    @cached_property
+    def image_shape(self) -> list[int]:
+        """[C, H, W] of each image, as the first sample has it."""
+        return list(self.images(self.latents([0]), self.labels[:1]).shape[1:])
 
     def _typical(self, label: int) -> Tensor:
         """The mean latent [z_dim] of the samples of a class that are nearest to their mean, by pixels."""
