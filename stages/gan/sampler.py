@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from stages.common import draws
 from stages.common.blocks import in_blocks
 from stages.common.class_names import class_names
 from stages.common.errors import UserError
 from stages.common.images import remarks_of
-from stages.common.rows_of_draws import normal_rows
 from stages.common.shown import one_line
 from stages.gan import architectures
 from stages.gan.initial import read_stored, remedy_for
@@ -41,7 +41,7 @@ class Sampler:
 
     def numbered(self, numbers: Sequence[int], purpose: str = "z") -> Tensor:
         """The latents of the images with these numbers, which count from 0: [len(numbers), z_dim]."""
-        return normal_rows(self.seed, f"generate.{purpose}", numbers, self.z_dim)
+        return draws.normal_rows(self.seed, f"generate.{purpose}", numbers, self.z_dim)
 
     def images(self, z: Tensor, y: Tensor) -> Tensor:
         """Images float32 [N, C, H, W] in [-1, 1], before they are snapped to grey levels.

@@ -104,6 +104,8 @@ def test_row_depends_on_its_own_index_only() -> None:
     assert rows.shape == (10, 8)
     assert torch.equal(draws.normal_rows(5, "z", range(7, 9), 8), rows[7:9])
     assert len({tuple(row.tolist()) for row in rows}) == 10
+    assert torch.equal(rows, torch.stack([draws.normal(5, "z", index, (8,)) for index in range(10)]))
+    assert draws.normal_rows(5, "z", [], 8).shape == (0, 8)
 
 
 def test_draws_leave_global_generators_alone() -> None:
