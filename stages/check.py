@@ -33,7 +33,14 @@ from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file, validate_section
-from stages.common.runtime import checkpoint_kimg, make_deterministic, processes, report_errors, show_progress
+from stages.common.runtime import (
+    checkpoint_kimg,
+    cuda_graph,
+    make_deterministic,
+    processes,
+    report_errors,
+    show_progress,
+)
 from stages.common.shards import IMAGES_PER_FILE
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
@@ -197,7 +204,7 @@ def net_costs(training: train_gan.Params, options: StageParams, size: int) -> li
 
 def settings_refused() -> list[str]:
     """A line for each environment variable GAN_... that a later stage would refuse."""
-    return [line for read in (processes, checkpoint_kimg, show_progress) for line in refusals(read)]
+    return [line for read in (processes, checkpoint_kimg, cuda_graph, show_progress) for line in refusals(read)]
 
 
 def refusals(attempt: Callable[[], object]) -> list[str]:

@@ -85,6 +85,8 @@ def run(
     """
     team = team or Team(params.shards)
     device = device or devices.choose(params.device).device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # of which streams and pinned memory are
     real = [data / "normalize" / f"{name}.safetensors" for name in ("train", "validation")]
     initial = initial_files(data, params.init_from)
     digits, held_out = load_alike(*real)

@@ -269,7 +269,7 @@ def test_stacks_of_chosen_classes_may_be_counted(tmp_path: Path) -> None:
     assert run(tmp_path, params_with({"download": {"dataset": "emnist_balanced"}}, changes)).exists()
 
 
-@pytest.mark.parametrize("name", ["GAN_PROCESSES", "GAN_CHECKPOINT_KIMG", "GAN_PROGRESS"])
+@pytest.mark.parametrize("name", ["GAN_PROCESSES", "GAN_CHECKPOINT_KIMG", "GAN_CUDA_GRAPH", "GAN_PROGRESS"])
 def test_settings_that_a_later_stage_would_refuse(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "many")
     assert refusal(tmp_path, COMMITTED).startswith(f"{name}: expected")

@@ -78,13 +78,8 @@ def known_paths() -> set[str]:
     initial = {f"data/init/name{rest}" for rest in ("/generator.safetensors", ".dvc")}
     initial |= {"data/generate/shards/index.json"}
     initial |= {"data/images/name/class/1.png", "data/images/name.dvc", "data/images/faces/glad/1.png"}
-    files = (
-        project_files()
-        | outs()
-        | new
-        | initial
-        | {".checkpoints/file", ".dvc/cache/file", f"{locked.FOLDER}/file", "gpu.json"}
-    )
+    left = {".checkpoints/file", ".dvc/cache/file", f"{locked.FOLDER}/file", "gpu.json"}
+    files = project_files() | outs() | new | initial | left
     return files | {parent.as_posix() for file in files for parent in PurePosixPath(file).parents}
 
 

@@ -44,4 +44,5 @@ def translated(images: Tensor, shifts: Tensor) -> Tensor:
     inside = ((rows >= 0) & (rows < height)).unsqueeze(2) & ((columns >= 0) & (columns < width)).unsqueeze(1)
     numbers = torch.arange(len(images), device=images.device).view(-1, 1, 1)
     moved = images[numbers, :, rows.clamp(0, height - 1).unsqueeze(2), columns.clamp(0, width - 1).unsqueeze(1)]
-    return moved.permute(0, 3, 1, 2).where(inside.unsqueeze(1), BACKGROUND)  # [P, C, H, W]
+    # No `where`: it copies the number to the device, for which a CUDA graph cannot wait.
+    return moved.permute(0, 3, 1, 2).masked_fill(~inside.unsqueeze(1), BACKGROUND)  # [P, C, H, W]

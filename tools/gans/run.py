@@ -8,7 +8,7 @@ from stages.common.errors import UserError
 from stages.common.grids import grid_png
 from stages.common.images import load_image_set
 from stages.common.params import read_params_file
-from tools.bench.machine import commit, machine
+from tools.bench.machine import machine
 from tools.fresh import run_dvc
 from tools.gans.result import Result, read_result
 from tools.repository import git
@@ -39,7 +39,7 @@ def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_ca
     # Without labels, no classifier can learn from the samples.
     with_cas = with_cas and bool(read_params_file(clone / "params.yaml")["train_gan"]["conditional"])
     _dvc(recipe, clone, "repro", "--quiet", "evaluate", *(["usefulness"] if with_cas else []))
-    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas, (commit(clone), machine()))
+    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas, (head(clone), machine()))
     return result, strip(clone / "data" / "generate" / "samples.safetensors")
 
 
@@ -47,6 +47,11 @@ def strip(path: Path) -> bytes:
     """The first samples beside each other, as PNG: one of each class if there are as many classes."""
     samples = load_image_set(path)
     return grid_png(samples.images[:STRIP], STRIP)
+
+
+def head(clone: Path) -> str:
+    """The short hash of the commit whose code runs there; params differ from it by the recipe."""
+    return git(clone, "rev-parse", "--short", "HEAD").strip()
 
 
 def _core_seconds() -> float:

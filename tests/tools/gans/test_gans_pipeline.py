@@ -37,6 +37,8 @@ def test_recipes_are_trained_and_measured_once(tmp_path: Path) -> None:
     ]
     assert rows[0]["fd_classifier_ratio"] != rows[1]["fd_classifier_ratio"]
     assert all(0 < float(row["cas"]) < 1 for row in rows)
+    head = project.run_checked("git", "rev-parse", "HEAD").strip()
+    assert all(len(row["commit"]) >= 7 and head.startswith(row["commit"]) for row in rows)
     assert (tmp_path / "gans" / "few.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "gans.md").read_bytes()
     second = project.run(*command)
