@@ -117,7 +117,7 @@ def measure_all(counts: list[int], is_small: bool, scratch: Path | None) -> str:
                 small_networks(ROOT / "data", data)
             rows.append(measured(count, data, folder, "small" if is_small else "of the run"))
             print(table(rows[-1:]), flush=True)
-    return f"{table(rows)}\n{available_cores()} process(es), one thread each.\n"
+    return f"{table(rows)}\nCores: {available_cores()}.\n"
 
 
 def main() -> None:

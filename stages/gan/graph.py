@@ -61,6 +61,9 @@ class CudaGraphs:
 
     def __init__(self, device: torch.device, parts: int, side_by_side: bool) -> None:
         self.lanes: Lanes = Streams(parts, device) if side_by_side else in_turn
+        # Gradients of G's parts meet on the stream of the first one, as torch sees to; it need not warn of that.
+        if warns := getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None):
+            warns(False)
         self._stream = torch.cuda.Stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 

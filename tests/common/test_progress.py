@@ -148,3 +148,12 @@ def test_blocks_after_an_error_are_not_computed() -> None:
     with pytest.raises(ValueError, match="no"):
         list(in_order(fail, range(1000), threads=1, description="blocks"))
     assert len(begun) < 1000
+
+
+def test_a_loop_that_is_part_of_a_longer_one_shows_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in progress.counted(range(3), "samples", 3, "image"):
+        clock.now += 20
+        with progress.nested():
+            for _ in progress.counted(range(100), "forward passes", 100, "image"):
+                clock.now += 0.2
+    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["samples"] * 3
