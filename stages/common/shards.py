@@ -27,6 +27,8 @@ from stages.common.strict_json import parse_json
 from stages.common.tensor_header import LENGTH_BYTES, META, description, head_bytes
 
 IMAGES_PER_FILE = 1_000_000
+MOST_IMAGES = 10**12
+"""More than any disk holds, and few enough to be counted off."""
 IMAGES_PER_CHUNK = 1000
 """Computed at once; a multiple of BLOCK_SIZE that divides IMAGES_PER_FILE."""
 READ_WHOLE = 100_000
@@ -165,7 +167,9 @@ def sample_files(folder: Path) -> SampleFiles | None:
     if not path.exists():  # as where other tools wrote the samples
         return None
     index = read_record(path, Index)
-    return SampleFiles(folder, index) if len(index.files) > 1 else None
+    if index.images_per_file != IMAGES_PER_FILE or index.num_images > MOST_IMAGES:
+        raise UserError(f"{path}: expected at most {MOST_IMAGES:,} images, {IMAGES_PER_FILE:,} a file; {_remedy(path)}")
+    return SampleFiles(folder, index) if index.num_images > index.images_per_file else None
 
 
 def load_first(path: Path, most: int | None) -> ImageSet:

@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True)
 class BatchDraws:
-    """All that a batch depends on beside the real images.
+    """All that a batch depends on besides the real images.
 
     rows: of these, int64 [B]; y, z, uniform, normal, shifts, noise: as in Part, of the whole batch; real_shifts,
     real_noise: in which views D sees real images.

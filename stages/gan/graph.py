@@ -16,6 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from stages.common.errors import UserError
 from stages.gan.inputs import DrawnAhead, Signature, StepInputs, of_row
 from stages.gan.lanes import Lanes, Streams, in_turn
 from stages.gan.optimizers import count_on_device
@@ -151,9 +152,11 @@ class StaticStep:
         try:
             return self.recorder.record(whole)
         except RuntimeError as error:
-            if not self._may_fail:
-                raise
             reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            if not self._may_fail:
+                raise UserError(
+                    f"GAN_CUDA_GRAPH is 1, but the step cannot be a CUDA graph ({reason[:120]}): unset it"
+                ) from None
             slower = "each kernel is launched by itself, which is slower"
             print(f"the step cannot be a CUDA graph ({reason[:120]}): {slower}", file=sys.stderr, flush=True)
             self.recorder = EachKernel()
@@ -162,14 +165,19 @@ class StaticStep:
 
 
 def static_step(trainer: Trainer, wanted: bool | None) -> StaticStep | None:
-    """How a trainer on a GPU of CUDA is to step; None elsewhere: by Trainer.step.
+    """How a trainer on a CUDA GPU is to step; None elsewhere: by Trainer.step.
 
     wanted: whether as a graph; None: if that is possible. Processes that share a batch agree on each update through the
-    CPU, so that theirs is none. Raises what torch raises where a graph is wanted and not possible.
+    CPU, so that theirs is none. Raises UserError where a graph is wanted of them; the steps raise it if one cannot be
+    recorded.
     """
     device, team = trainer.images.device, trainer.team
     if device.type != "cuda":
         return None
+    if wanted and team.size > 1:
+        raise UserError(
+            f"GAN_CUDA_GRAPH is 1, but {team.size} processes share a batch and have no CUDA graph: unset it"
+        )
     if wanted is False or team.size > 1:
         return StaticStep(trainer, EachKernel())
     # The parts of a batch share D: side by side, none may write to its buffers.

@@ -1,4 +1,4 @@
-"""What a step depends on beside the state: what is drawn for its batches, and the numbers that schedules give.
+"""What a step depends on besides the state: what is drawn for its batches, and the numbers that schedules give.
 
 All of it is a function of seed, purpose and index. On the CPU it is drawn as it is needed. For a GPU it is drawn ahead,
 a block of steps at a time, and travels in one copy; each step then takes its row of the block.
@@ -18,8 +18,8 @@ from stages.gan.settings import Settings
 
 Number = float | Tensor
 """A number that a schedule gives, or a float64 tensor [] that holds it."""
-BLOCK_STEPS = 32
-"""Steps that are drawn ahead: few enough for any memory, and many for one copy."""
+BLOCK_STEPS, BLOCK_BYTES = 32, 2**26
+"""Steps that are drawn ahead, many for one copy; fewer where their draws are large."""
 ALIGNED = 16
 """Bytes: where in a row a tensor may begin."""
 Signature = tuple[object, ...]
@@ -122,15 +122,19 @@ class DrawnAhead:
         if step not in self._here:
             if not self._next or self._next[0][0] != step:
                 self._next = []
-            while len(self._next) < BLOCK_STEPS and self._draw_one(step, max(self._total, step + 1)):
+            while not self._is_full() and self._draw_one(step, max(self._total, step + 1)):
                 pass
             self._send()
         return self._here.pop(step)
 
     def draw_one(self) -> None:
         """Draw the inputs of one step more, while the device computes."""
-        if self._here and len(self._next) < BLOCK_STEPS:
+        if self._here and not self._is_full():
             self._draw_one(max(self._here) + 1, self._total)
+
+    def _is_full(self) -> bool:
+        """Whether the next block has as many steps, or as many bytes, as go into one."""
+        return len(self._next) >= BLOCK_STEPS or sum(len(row) for _, _, row in self._next) >= BLOCK_BYTES
 
     def _draw_one(self, first: int, end: int) -> bool:
         """Draw the next step of the block that begins at `first`, unless it is `end`. Returns whether it was drawn."""

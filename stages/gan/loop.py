@@ -44,7 +44,7 @@ class Loop:
     meta: what the files of both networks say of them: network, its arguments, and the names of the classes.
     watch: looks at the training at every snapshot_kimg; journal: what is finished, in process 0 alone: pictures, rows
     of the history, and of every snapshot_kimg the averaged generator and what the look gave.
-    stepper: takes the trainer's steps, on a GPU of CUDA.
+    stepper: takes the trainer's steps, on a CUDA GPU.
     """
 
     trainer: Trainer
@@ -292,9 +292,9 @@ class Host:
 
     def save(self, loop: Loop) -> bool:
         """Write a checkpoint, and publish. Returns whether the checkpoint was written."""
+        loop.trainer.require_finite_updates(loop.steps_done)  # by every process, for all end together
         if self.checkpoints is None:
             return False
-        loop.trainer.require_finite_updates(loop.steps_done)
         loop.settle_rows()
         saved = self.checkpoints.save(loop.steps_done, *loop.state(), loop.journal)
         with full_disk_tolerated("history and pictures are not up to date"):

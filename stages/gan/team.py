@@ -55,14 +55,15 @@ class Team:
         """The mean of one vector [N] for each part, the same bits in every process."""
         first = self.parts.start
         mine = [tree_sum(vectors[start - first : end - first]) for start, end in self._branches[self.rank]]
+        self.agree_alone()
         if self.size == 1:
-            self.agree_alone()
             return mine[0] / self.shards
         return self._sum_of_all(self._gather(mine), 0, self.shards) / self.shards
 
     def agree_alone(self) -> None:
-        """Where there is no other process, a request to stop is agreed on at once."""
-        self.agreed_stop = self.stop
+        """Where there is no other process, a request to stop is agreed on at once; others agree when they gather."""
+        if self.size == 1:
+            self.agreed_stop = self.stop
 
     def broadcast(self, content: bytes, device: torch.device) -> bytes:
         """The bytes that process 0 holds, in every process."""

@@ -79,7 +79,7 @@ class Trainer:
         self.lanes: Lanes = in_turn
 
     def inputs(self, step: int) -> StepInputs:
-        """What that step depends on beside the state, on the CPU."""
+        """What that step depends on besides the state, on the CPU."""
         return step_inputs(self.batches, self.settings, step)
 
     def step(self, step: int, given: StepInputs | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from stages.common.images import NO_LABEL, to_levels
 from stages.common.progress import Progress, progress
 from stages.common.workers import in_order, processes_for
 from stages.gan.sampler import read_sampler
-from stages.generation.subject import Subject
+from stages.generation.subject import Subject, round_robin
 
 MOST_COUNTED = 10**30
 """A larger number of samples needs more than any disk has, and is too long for a float."""
@@ -41,15 +41,10 @@ class Drawing:
         subject = self.subject()
 
         def draw(numbers: range) -> bytes:
-            labels = labels_of(self.labels, numbers)
+            labels = round_robin(self.labels, numbers)
             return to_levels(subject.images(subject.latents(numbers), labels)).numpy().tobytes()
 
         return draw
-
-
-def labels_of(labels: tuple[int, ...], numbers: range) -> list[int]:
-    """The labels of the samples with these numbers: those that are drawn, round-robin."""
-    return [labels[number % len(labels)] for number in numbers]
 
 
 def disk_problems(num_images: int, image_shape: list[int], free: int) -> Iterator[str]:
@@ -77,7 +72,7 @@ def write_samples(folder: Path, num_images: int, drawing: Drawing, subject: Subj
         images = chain([next(images)], images)
         shards.clear(folder)
         for number, numbers in enumerate(index.files):
-            labels = labels_of(drawing.labels, numbers) if subject.sampler.num_classes else [NO_LABEL] * len(numbers)
+            labels = round_robin(drawing.labels, numbers) if subject.sampler.num_classes else [NO_LABEL] * len(numbers)
             described = subject.image_shape, subject.classes, subject.sampler.remarks
             own = islice(images, len(shards.chunks_of(numbers)))
             shards.write_file(shards.path_of(folder, number), own, torch.tensor(labels), *described)

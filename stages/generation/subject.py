@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -62,7 +61,7 @@ class Subject:
 
     def labels_of(self, count: int) -> list[int]:
         """The labels of the first `count` samples: those that are drawn, round-robin."""
-        return list(islice(cycle(self.labels), count))
+        return round_robin(self.labels, range(count))
 
     def names_of(self, labels: Sequence[int]) -> list[str]:
         """What the columns of these classes are called: nothing if the generator knows no classes."""
@@ -77,3 +76,8 @@ class Subject:
 
 Draw = Callable[[Subject], bytes]
 """A picture: a PNG of the subject."""
+
+
+def round_robin(labels: Sequence[int], numbers: range) -> list[int]:
+    """The labels of the samples with these numbers: those that are drawn, in turn."""
+    return [labels[number % len(labels)] for number in numbers]

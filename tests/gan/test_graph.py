@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from stages.common.errors import UserError
 from stages.common.images import ImageSet
-from stages.gan import graph
+from stages.gan import graph, inputs
 from stages.gan.finite import NotFiniteError
 from stages.gan.graph import WARM_UP_STEPS, EachKernel, StaticStep, static_step
 from stages.gan.inputs import BLOCK_STEPS, DrawnAhead, StepInputs, as_row, of_row
+from stages.gan.lanes import in_turn
 from stages.gan.optimizers import OPTIMIZERS, count_on_device
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
@@ -113,7 +115,7 @@ def test_an_optimiser_that_counts_on_the_cpu_cannot_be_recorded() -> None:
     stepper = StaticStep(trained := made(), Replayed(trained), may_fail=False)
     for step in range(WARM_UP_STEPS):
         stepper(step)
-    with pytest.raises(AskedError):
+    with pytest.raises(UserError, match="operation would wait for the device"):
         stepper(WARM_UP_STEPS)
 
 
@@ -292,10 +294,55 @@ def test_processes_that_share_a_batch_launch_each_kernel(monkeypatch: pytest.Mon
     trained.team.size = 2
     monkeypatch.setattr(graph, "StaticStep", lambda _trainer, recorder, may_fail=True: recorder)
     trained.images = on_cuda(trained.images)
-    assert isinstance(static_step(trained, True), EachKernel)
+    assert isinstance(static_step(trained, None), EachKernel)
+    with pytest.raises(UserError, match=r"^GAN_CUDA_GRAPH is 1, but 2 processes share a batch and have no CUDA graph"):
+        static_step(trained, True)
+
+
+def test_a_step_does_not_stop_one_process_of_several_alone() -> None:
+    """They agree on a step to stop at when they gather; one that is asked must not go by itself."""
+    alone, one_of_two = Team(2), Team(2, 0, 2, lambda vectors, slots, stop: ([], 0))
+    for team in (alone, one_of_two):
+        team.stop = 15
+        team.agree_alone()
+    assert (alone.agreed_stop, one_of_two.agreed_stop) == (15, 0)
+
+
+class Failing:
+    """A recorder of a device on which nothing can be recorded."""
+
+    lanes = staticmethod(in_turn)
+
+    def launch(self, step: Any) -> Any:
+        return step()
+
+    def record(self, step: Any) -> Any:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
+
+
+def test_a_graph_that_is_wanted_and_cannot_be_is_one_line() -> None:
+    stepper = StaticStep(made(), Failing(), may_fail=False)
+    for step in range(WARM_UP_STEPS):
+        stepper(step)
+    with pytest.raises(UserError, match=r"^GAN_CUDA_GRAPH is 1, but the step cannot .* capturing\): unset it$"):
+        stepper(WARM_UP_STEPS)
+
+
+def test_large_draws_make_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 1)
+    trained = made()
+    drawn = []
+
+    def draw(step: int) -> StepInputs:
+        drawn.append(step)
+        return trained.inputs(step)
+
+    ahead = DrawnAhead(draw, 10, torch.device("cpu"))
+    ahead.take(0)
+    assert drawn == [0]
 
 
 def on_cuda(tensor: Tensor) -> Tensor:
-    """A tensor without values that says it lies on a GPU of CUDA, where there need be none."""
+    """A tensor without values that says it lies on a CUDA GPU, where there need be none."""
     with FakeTensorMode(allow_non_fake_inputs=True):
         return torch.empty(tensor.shape, device="cuda")

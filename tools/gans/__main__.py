@@ -71,8 +71,8 @@ def _over_seeds(
 def conditions(options: argparse.Namespace) -> str:
     """What all rows have in common."""
     return (
-        f"Each recipe with {options.kimg:g} kimg where it names no length of its own. Distance and coverage are ratios "
-        "to the floor, on test images."
+        f"A recipe that names no length of its own was last run with {options.kimg:g} kimg. Distance and coverage are "
+        "ratios to the floor, on test images."
     )
 
 
