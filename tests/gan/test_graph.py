@@ -24,7 +24,7 @@ from stages.gan.optimizers import OPTIMIZERS, count_on_device
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
 from stages.train_gan import build_loop
-from tests.gan.recording import AskedError, Replayed
+from tests.gan.recording import Replayed
 from tests.gan.test_trainer import BATCH, players, state, trainer
 from tests.gan_params import gan_params
 from tools.profiles import TRAINING
