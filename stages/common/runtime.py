@@ -48,7 +48,7 @@ def _from_project(name: str) -> str:
 
 
 def processes() -> int | None:
-    """GAN_PROCESSES: number of processes that train, draw or look together; unset: None, as many as help."""
+    """GAN_PROCESSES: number of processes that train together; unset: None, as many as help."""
     return int(_number("GAN_PROCESSES", 1, whole=True) or 0) or None
 
 
