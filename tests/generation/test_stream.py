@@ -155,7 +155,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("number", "count"), [(signal.SIGKILL, 1), pytest.param(signal.SIGINT, 2, marks=pytest.mark.slow)]
 )
-def test_stopped_in_the_middle_it_leaves_whole_files(number: signal.Signals, count: int, data: Path) -> None:
+def test_stopped_in_the_middle_it_leaves_whole_files(
+    number: signal.Signals, count: int, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_generator(data)
     program = data / "endless.py"
     program.write_text(ENDLESS, encoding="utf-8")
@@ -173,6 +175,7 @@ def test_stopped_in_the_middle_it_leaves_whole_files(number: signal.Signals, cou
     whole = [path for path in (data / "generate").rglob("*samples*") if path.suffix == ".safetensors"]
     assert len(whole) >= 3
     assert {len(read_tensors(path)[0]["labels"]) for path in whole} == {1500}
+    monkeypatch.setattr(shards, "IMAGES_PER_FILE", 1500)
     files = shards.sample_files(data / "generate")
     assert files
     with pytest.raises(UserError, match=r"samples_\d+\.safetensors is missing; "):
