@@ -155,7 +155,10 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("number", "count"), [(signal.SIGKILL, 1), pytest.param(signal.SIGINT, 2, marks=pytest.mark.slow)]
 )
-def test_stopped_in_the_middle_it_leaves_whole_files(number: signal.Signals, count: int, data: Path) -> None:
+def test_stopped_in_the_middle_it_leaves_whole_files(
+    number: signal.Signals, count: int, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "IMAGES_PER_FILE", 1500)  # as in the program
     save_generator(data)
     program = data / "endless.py"
     program.write_text(ENDLESS, encoding="utf-8")
