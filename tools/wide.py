@@ -14,11 +14,12 @@ from pathlib import Path
 from stages.classifier.model import Classifier
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
-from stages.common.files import read_tensors, write_tensors, write_text
+from stages.common.files import read_tensors, write_tensors
 from stages.common.initialise import initialise
 from stages.common.params import read_params_file
 from stages.gan import architectures
 from tools.cost import Cost, measure
+from tools.marks import require_marks, write_between
 from tools.profiles import Changes
 from tools.tables import markdown
 
@@ -29,7 +30,8 @@ COMPARED = 1000
 """Samples that evaluate compares at equal count: the rest of its work does not depend on how many there are."""
 GENERATOR, CLASSIFIER = Path("train_gan/generator.safetensors"), Path("train_classifier/classifier.safetensors")
 HEADER = [
-    "networks", "samples", "files", "GB", "generate s", "images/s", "peak MiB", "evaluate s", "images/s", "peak MiB"
+    "networks", "samples", "files", "GB", "generate s", "images/s", "peak MiB of a process",
+    "evaluate s", "images/s", "peak MiB of a process",
 ]  # fmt: skip
 
 
@@ -97,15 +99,6 @@ def table(rows: list[Row]) -> str:
     return markdown(HEADER, [row.cells() for row in rows])
 
 
-def with_table(page: str, text: str) -> str:
-    """The page with another text between its marks. Raises UserError if it has none."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"{PAGE.name}: expected the marks {BEGIN.strip()} and {END.strip()} around a table")
-    return head + begin + text + end + tail
-
-
 def measure_all(counts: list[int], is_small: bool, scratch: Path | None) -> str:
     """The table, and how it was measured."""
     rows = []
@@ -129,9 +122,13 @@ def main() -> None:
     parser.add_argument("--enter", action="store_true", help=f"write the table into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
     try:
+        if options.scratch and not options.scratch.is_dir():
+            raise UserError(f"--scratch: expected a folder that is there, found {options.scratch}")
+        if options.enter:
+            require_marks(PAGE, BEGIN, END)
         text = measure_all(options.samples, options.small, options.scratch)
         if options.enter:
-            write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), text))
+            write_between(PAGE, BEGIN, END, text)
     except UserError as error:
         sys.exit(f"wide: {error}")
     print(text)

@@ -11,7 +11,7 @@ from stages.common import shards
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
 from stages.common.images import NO_LABEL, load_image_set, save_image_set, to_float
-from stages.common.shards import SampleFiles, load_first, path_of, sample_files
+from stages.common.shards import Index, SampleFiles, load_first, path_of, sample_files
 
 CLASSES = ["zero", "ひ", 'two "2"']
 
@@ -60,6 +60,15 @@ def test_any_rows_are_read_across_files(first: int, count: int, folder: Path) ->
     read = opened(folder).read(first, count)
     assert torch.equal(read[0], images[first : first + count])
     assert torch.equal(read[1], labels[first : first + count])
+
+
+@pytest.mark.parametrize(
+    "index", [Index(num_images=10**30, images_per_file=10), Index(num_images=25, images_per_file=1)]
+)
+def test_an_index_that_no_run_can_have_written_is_one_line(index: Index, folder: Path) -> None:
+    shards.write_index(folder, index)
+    with pytest.raises(UserError, match=r"index\.json: expected at most 1,000,000,000,000 images, 10 a file; "):
+        sample_files(folder)
 
 
 def test_where_one_file_holds_all_there_are_no_further_ones(folder: Path) -> None:

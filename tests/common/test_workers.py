@@ -65,7 +65,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, -15, marks=pytest.mark.slow), (signal.SIGKILL, -9)],
+)
 def test_nobody_outlives_the_one_that_asked_for_the_work(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """SIGINT reaches all processes of a terminal, as here; the others only the first one."""
     program = tmp_path / "program.py"

@@ -84,11 +84,12 @@ def test_they_are_those_of_all_samples_at_once(upstream: Path, capsys: pytest.Ca
     assert f"all {COUNT} samples: distance to the training digits {distance:.3g}, where" in capsys.readouterr().out
 
 
-def test_other_cuts_and_processes_change_no_byte(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_other_cuts_and_processes_change_no_byte(count: int, upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate.run(params(), upstream)
     before = written(upstream)
     split(upstream, 207, monkeypatch)  # the first 150 samples, which are compared, are the same
-    monkeypatch.setattr(all_samples, "processes_for", lambda _items: 2)
+    monkeypatch.setattr(all_samples, "processes_for", lambda _items: count)
     evaluate.run(params(), upstream)
     assert written(upstream) == before
 

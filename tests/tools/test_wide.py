@@ -1,13 +1,13 @@
 """make wide: the table, its place in the page, and both stages for real."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from stages.common.errors import UserError
 from tools import wide
 from tools.cost import Cost
-from tools.wide import Row, measured, small_networks, table, with_table
+from tools.wide import Row, measured, small_networks, table
 
 ROW = Row("small", 2_000_000, 2, 1_584_000_000, Cost(100.0, 90.0, 700.4), Cost(200.0, 190.0, 1500.0))
 
@@ -22,16 +22,38 @@ def test_a_row_has_rates_by_the_clock_and_memory_of_each_stage() -> None:
     assert cells[4:] == ["100", "20,000", "700", "200", "10,000", "1500"]
 
 
-def test_the_table_takes_the_place_of_the_one_in_the_page() -> None:
-    page = wide.PAGE.read_text(encoding="utf-8")
-    text = table([ROW])
-    changed = with_table(page, text)
-    assert with_table(changed, "") == with_table(page, "")
-    assert changed.count(text) == 1
-    with pytest.raises(
-        UserError, match=r"wide\.md: expected the marks <!-- wide --> and <!-- /wide --> around a table"
-    ):
-        with_table("no mark", text)
+def called(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["wide", *arguments])
+    wide.main()
+
+
+def test_the_table_takes_the_place_of_the_one_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed, page = wide.PAGE.read_text(encoding="utf-8"), tmp_path / "wide.md"
+    page.write_text(committed, encoding="utf-8")
+    monkeypatch.setattr(wide, "ROOT", tmp_path)
+    monkeypatch.setattr(wide, "PAGE", page)
+    monkeypatch.setattr(wide, "measure_all", lambda *_: table([ROW]) + "\nCores: 3.\n")
+    called(monkeypatch, "2000000", "--enter", "--scratch", str(tmp_path))
+    head, _, rest = committed.partition(wide.BEGIN)
+    tail = rest.partition(wide.END)[2]
+    assert page.read_text(encoding="utf-8") == f"{head}{wide.BEGIN}{table([ROW])}\nCores: 3.\n{wide.END}{tail}"
+
+
+def test_what_would_fail_at_the_end_is_said_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured_in_vain(*_: object) -> str:
+        raise AssertionError("it measured")
+
+    page = tmp_path / "wide.md"
+    page.write_text("no mark", encoding="utf-8")
+    monkeypatch.setattr(wide, "ROOT", tmp_path)
+    monkeypatch.setattr(wide, "PAGE", page)
+    monkeypatch.setattr(wide, "measure_all", measured_in_vain)
+    with pytest.raises(SystemExit, match=r"^wide: .*wide\.md: expected the marks <!-- wide --> and "):
+        called(monkeypatch, "100", "--enter")
+    with pytest.raises(SystemExit, match=r"^wide: --scratch: expected a folder that is there, found .*nowhere$"):
+        called(monkeypatch, "100", "--scratch", str(tmp_path / "nowhere"))
 
 
 @pytest.mark.slow

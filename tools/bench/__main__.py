@@ -16,10 +16,12 @@ from tools.bench.figures import Figure, csv_text
 from tools.bench.machine import commit, machine
 from tools.bench.picture import draw
 from tools.bench.pipeline import is_finished, pipeline_figures
-from tools.bench.report import BEGIN, END, inserted, tables
+from tools.bench.report import BEGIN, END, tables
 from tools.bench.task import ROOT
+from tools.marks import require_marks, write_between
 
 TRAINING, PIPELINE = "training", "pipeline"
+PAGE = "speed.md"
 
 
 def measure(options: argparse.Namespace) -> list[Figure]:
@@ -39,10 +41,8 @@ def write(folder: Path, figures: list[Figure], conditions: str) -> None:
     """Write the table, the picture, and the tables of the page, whose other text stays."""
     write_text(folder / "speed.csv", csv_text(figures))
     draw(figures, folder / "speed.png")
-    page = folder / "speed.md"
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
     block = f"{conditions}\n\n{tables(figures)}\n\n![The figures as bars](speed.png)"
-    write_text(page, inserted(before, BEGIN, END, block))
+    write_between(folder / PAGE, BEGIN, END, block)
 
 
 def main() -> None:
@@ -58,6 +58,7 @@ def main() -> None:
     try:
         if options.repeats < 1 or options.steps < 1:
             raise UserError(f"expected at least 1 repeat and 1 step, found {options.repeats} and {options.steps}")
+        require_marks(options.folder / PAGE, BEGIN, END)
         figures = measure(options)
         if not figures:
             raise UserError("nothing was measured")

@@ -50,10 +50,3 @@ def number(value: float) -> str:
         return f"{value:,.0f}"
     decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.9995 else 3
     return f"{value:.{decimals}f}"
-
-
-def inserted(page: str, begin: str, end: str, text: str) -> str:
-    """The page with that text between the two marks, in place of what was there."""
-    before, _, rest = page.partition(begin)
-    _, _, after = rest.partition(end)
-    return f"{before}{begin}{text}\n{end}{after}"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from tools.fresh import interruptible
-from tools.gans.page import write_page
+from tools.gans.page import BEGIN, END, PAGE, write_page
 from tools.gans.result import Kept, Result
 from tools.gans.run import run_recipe, with_length
+from tools.marks import require_marks
 from tools.record.recipe import read_recipe
 from tools.repeat import clone_of_head
 from tools.repository import find_project
@@ -33,6 +34,8 @@ def recipes(root: Path, named: list[str]) -> dict[str, list[str]]:
 def measure(root: Path, options: argparse.Namespace) -> list[str]:
     """Run what is missing, and write the page after each recipe. Returns why recipes have no row, a line each."""
     kept, chosen = Kept(root, options.kimg, options.cas), recipes(root, options.recipe)
+    folder = options.folder or root / "docs"
+    require_marks(folder / PAGE, BEGIN, END)
     results: list[Result] = []
     pictures: dict[str, bytes] = {}
     failed: list[str] = []
@@ -46,9 +49,9 @@ def measure(root: Path, options: argparse.Namespace) -> list[str]:
                 continue
             results += runs
             pictures[name] = picture
-            write_page(options.folder or root / "docs", results, pictures, conditions(options), failed)
+            write_page(folder, results, pictures, conditions(options), failed)
     if results and failed:  # the last of them, too
-        write_page(options.folder or root / "docs", results, pictures, conditions(options), failed)
+        write_page(folder, results, pictures, conditions(options), failed)
     return failed
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from stages.common.files import write_text
-from tools.bench.report import inserted
 from tools.gans.result import Result
+from tools.marks import write_between
 from tools.tables import markdown
 
 BEGIN, END = "<!-- gans -->\n", "<!-- /gans -->\n"
+PAGE = "gans.md"
 RATIOS = ("fd_classifier", "precision", "recall", "coverage")
 VALUES = ("gan_test_accuracy", "modes_found", "reverse_kl")
 ENDS = {"value": "", "ratio": "_ratio"}
@@ -154,11 +155,9 @@ def write_page(
     measured = {result.recipe for result in results}
     results = [*(row for row in read_csv(folder / "gans.csv") if row.recipe not in measured), *results]
     write_text(folder / "gans.csv", csv_of(results))
-    page = folder / "gans.md"
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
     machines = " and ".join(sorted({result.machine for result in results}))
     text = f"{conditions} On {machines}.\n\n{table(results)}{stacks(results)}{_missing(failed)}"
-    write_text(page, inserted(before, BEGIN, END, text))
+    write_between(folder / PAGE, BEGIN, END, text)
 
 
 def _missing(failed: Sequence[str]) -> str:

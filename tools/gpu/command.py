@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,11 +11,11 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.params import read_params_file
-from stages.common.runtime import data_source, make_deterministic, report_errors
+from stages.common.runtime import data_source, report_errors
 from stages.gan import devices
 from tools.gpu.needs import require_digits
 from tools.gpu.page import write_page
-from tools.gpu.phases import PHASES, Bench, run_phases
+from tools.gpu.phases import PHASES, Bench, Figures, run_phases
 from tools.profiles import PIPELINE, combined
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +26,22 @@ REHEARSED_STEPS, REHEARSED_CHECKPOINT_KIMG = 20, 0.4
 
 def main(description: str) -> None:
     """Run the phases, or write the page; ends the process with the exit code."""
+    arguments = _arguments(description)
     with report_errors("gpu"):
-        arguments = _arguments(description)
         if arguments.page:
-            _write_page(arguments.result)
+            write_page(ROOT, arguments.result)
             return
-        make_deterministic()
-        sys.exit(_run(arguments))
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            sys.exit(_run(arguments))
+        except KeyboardInterrupt as stop:
+            print(f"gpu: stopped; {arguments.result} has the phases that had ended", file=sys.stderr)
+            sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+
+
+def _stop(number: int, _frame: object) -> None:
+    """As Ctrl-C does: what has been started is to be ended."""
+    raise KeyboardInterrupt(number)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -49,22 +59,16 @@ def _run(arguments: argparse.Namespace) -> int:
     require_digits(arguments.data, data_source())
     end = begin + 60 * arguments.minutes
     bench = Bench(content, arguments.data.resolve(), data_source(), steps, checkpoint_kimg, end)
+
+    def save(phases: dict[str, Figures]) -> None:
+        write_text(arguments.result, json.dumps({"rehearsal": arguments.rehearse, "phases": phases}, indent=2) + "\n")
+
+    save({})  # what an earlier call found is no part of this one
     try:
-        phases = run_phases(bench, arguments.phases or list(PHASES))
+        phases = run_phases(bench, [name for name in PHASES if name in (arguments.phases or PHASES)], save)
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
-    write_text(arguments.result, json.dumps({"rehearsal": arguments.rehearse, "phases": phases}, indent=2) + "\n")
     return 0 if all(phase["ok"] for phase in phases.values()) else 1
-
-
-def _write_page(result: Path) -> None:
-    try:
-        content = json.loads(result.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{result} is missing; `make gpu` writes it on a machine with a GPU") from None
-    if content["rehearsal"]:
-        raise UserError(f"{result} is of a rehearsal on the CPU; the page is of a GPU")
-    write_page(ROOT, content)
 
 
 def _arguments(description: str) -> argparse.Namespace:

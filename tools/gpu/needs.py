@@ -34,9 +34,24 @@ def _is_there(module: str) -> bool:
         return False
 
 
+RESULTS = {
+    "normalize": ("train.safetensors", "validation.safetensors", "test.safetensors"),
+    "train_classifier": ("classifier.safetensors",),
+}
+"""What a training on the GPU may take over from stages that have run, and the files by which it is whole.
+
+The folders themselves are in every clone, where Git tracks small files in them.
+"""
+
+
+def is_whole(data: Path, folder: str) -> bool:
+    """Whether that folder of RESULTS has its files."""
+    return all((data / folder / name).is_file() for name in RESULTS[folder])
+
+
 def require_digits(data: Path, source: str | None) -> None:
     """Raises UserError if there are neither normalised digits nor a folder with the four IDX files."""
-    if not (data / "normalize" / "train.safetensors").is_file() and not source:
+    if not is_whole(data, "normalize") and not source:
         raise UserError(
             f"expected the digits in {data}/normalize, or the folder with the four IDX files in GAN_DATA_SOURCE; "
             "found neither"

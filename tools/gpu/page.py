@@ -1,14 +1,15 @@
 """docs/gpu.md: the figures of gpu.json between two marks of the page."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from stages.common.errors import UserError
-from stages.common.files import write_text
+from tools.marks import write_between
 from tools.tables import markdown
 
 PAGE = Path("docs") / "gpu.md"
-BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->"
+BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 TRAININGS = {
     "first": "by CUDA graphs",
     "again": "the same again",
@@ -28,15 +29,6 @@ COLUMNS = {
 }
 
 
-def with_figures(text: str, result: dict[str, Any]) -> str:
-    """The page with these figures between its marks. Raises UserError if it has not both marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"{PAGE}: expected the marks {BEGIN.strip()} and {END}; get the page back from Git")
-    return before + begin + described(result["phases"]) + end + after
-
-
 def described(phases: dict[str, dict[str, Any]]) -> str:
     """All figures as Markdown."""
     gpu = (phases.get("machine", {}).get("environment") or {}).get("gpu") or {}
@@ -54,7 +46,8 @@ def _trainings(phases: dict[str, dict[str, Any]]) -> str:
     for name, title in TRAININGS.items():
         if name in phases:
             seconds = phases[name].get("seconds_of_training")
-            same = "same" if phases[name].get("same_bytes") else "" if phases[name]["ok"] else "failed"
+            same = "same" if phases[name].get("same_bytes") else phases[name].get("bytes", "")
+            same = same if phases[name]["ok"] else "failed"
             rows.append([title, "" if seconds is None else f"{seconds:.1f}", same])
     return markdown(["the default training", "seconds, with start", "bytes"], rows) if rows else ""
 
@@ -74,7 +67,16 @@ def _quality(phases: dict[str, dict[str, Any]]) -> list[str]:
     return [f"In {title}: {each['verdict']}.\n\n{each['table']}".strip() for title, each in found]
 
 
-def write_page(root: Path, result: dict[str, Any]) -> None:
-    """Write the figures into the page."""
-    path = root / PAGE
-    write_text(path, with_figures(path.read_text(encoding="utf-8"), result))
+def write_page(root: Path, result: Path) -> None:
+    """Write the figures of a file into the page. Raises UserError if they are not of a GPU, or no figures at all."""
+    if not result.exists():
+        raise UserError(f"{result} is missing; `make gpu` writes it on a machine with a GPU")
+    try:
+        content = json.loads(result.read_text(encoding="utf-8"))
+        is_rehearsal, text = content["rehearsal"], described(content["phases"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"{result}: expected what `make gpu` writes ({reason[:200]}); run it again") from None
+    if is_rehearsal:
+        raise UserError(f"{result} is of a rehearsal on the CPU; the page is of a GPU")
+    write_between(root / PAGE, BEGIN, END, text)

@@ -1,8 +1,6 @@
 """The phases of `tools.gpu`: each gives its figures, or raises what failed, and the others go on."""
 
-import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from stages.gan import environment
-from tools.gpu.project import ROOT, Files, PhaseError, Project, Training
+from tools.gpu.needs import is_whole
+from tools.gpu.project import Files, PhaseError, Project, Training, answer_of, end_process
 from tools.gpu.quality import judged
 from tools.gpu.speed import Task
 from tools.profiles import Changes, combined
 
 Figures = dict[str, Any]
 BF16: Changes = {"train_gan": {"precision": "bfloat16"}}
+ALONE = "nothing to compare with"
+"""Of the first training whose bytes are to be the same as those of others."""
 
 
 @dataclass
@@ -43,9 +41,9 @@ class Bench:
     classifier: "subprocess.Popen[bytes] | None" = None
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> str:
         """Where the trainings run."""
-        return torch.device(self.content["train_gan"]["device"])
+        return str(self.content["train_gan"]["device"])
 
     def project(self, name: str, changes: Changes | None = None) -> Project:
         """A new folder for a training, with the digits."""
@@ -53,8 +51,13 @@ class Bench:
         return Project.create(self.scratch / name, content, self.data, self.end)
 
     def same(self, training: Training) -> Figures:
-        """Seconds of a training. Raises PhaseError if its files are not those of the first one that did not fail."""
-        self.reference = self.reference or training.files
+        """Seconds of a training, and that its files are those of the first one that did not fail.
+
+        Where there was none it is the first itself, and no bytes are the same. Raises PhaseError if files differ.
+        """
+        if not self.reference:
+            self.reference = training.files
+            return {"seconds_of_training": training.seconds, "bytes": ALONE}
         names = sorted({*self.reference, *training.files})
         if other := [name for name in names if self.reference.get(name) != training.files.get(name)]:
             raise PhaseError(f"other bytes than the first training's: {', '.join(other[:5])}")
@@ -63,24 +66,18 @@ class Bench:
 
 def machine(bench: Bench) -> Figures:
     """The environment that the bytes belong to, and the GPU's memory."""
-    figures: Figures = {"environment": environment.describe(bench.device)}
-    if bench.device.type == "cuda":
-        free, total = torch.cuda.mem_get_info()
-        figures |= {"free_mib": free / 2**20, "total_mib": total / 2**20, "kernels_for": torch.cuda.get_arch_list()}
-    return figures
+    return answer_of("tools.gpu.machine", bench.device, bench.end)
 
 
 def digits(bench: Bench) -> Figures:
     """The normalised digits, from the IDX files if they are not there; then the classifier begins to learn."""
-    if not (bench.data / "normalize").is_dir():
+    if not is_whole(bench.data, "normalize"):
         project = Project.create(bench.scratch / "digits", bench.content, bench.data, bench.end)
         for stage in ("download", "normalize"):
             project.run(stage, GAN_DATA_SOURCE=bench.source or "")
         bench.data = project.root / "data"
-    if not (bench.data / "train_classifier").is_dir():
-        project = bench.project("classifier")
-        with project.log("train_classifier").open("w", encoding="utf-8") as log:
-            bench.classifier = project.start("train_classifier", log)
+    if not is_whole(bench.data, "train_classifier"):
+        bench.classifier = bench.project("classifier").start("train_classifier", "train_classifier")
     return {}
 
 
@@ -138,14 +135,8 @@ def measured(graph: bool, changes: Changes) -> Callable[[Bench], Figures]:
 
     def phase(bench: Bench) -> Figures:
         content = combined(bench.content, changes)
-        task = Task(content, str(bench.data), str(bench.device), graph, bench.steps)
-        command = [sys.executable, "-m", "tools.gpu.speed", task.as_json()]
-        seconds = max(1.0, bench.end - time.monotonic())
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["no word"]
-            raise PhaseError(f"ended with {done.returncode}: {lines[-1][:300]}")
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        task = Task(content, str(bench.data), bench.device, graph, bench.steps)
+        return answer_of("tools.gpu.speed", task.as_json(), bench.end)
 
     return phase
 
@@ -181,21 +172,33 @@ PHASES: dict[str, Callable[[Bench], Figures]] = {
 """In the order of what one would miss most if the time ran out."""
 
 
-def run_phases(bench: Bench, names: list[str]) -> dict[str, Figures]:
-    """Each phase with its figures and seconds, or with what failed."""
+def run_phases(
+    bench: Bench, names: list[str], save: Callable[[dict[str, Figures]], None] = lambda _: None
+) -> dict[str, Figures]:
+    """Each phase with its figures and seconds, or with what failed.
+
+    save: what to do with all of them after each phase. No process outlives this, whatever ends it.
+    """
     results: dict[str, Figures] = {}
-    for name in names:
-        begin = time.monotonic()
-        try:
-            if begin >= bench.end:
-                raise PhaseError("the time was up")
-            figures: Figures = {"ok": True}
-            figures |= PHASES[name](bench)
-        except Exception as error:  # whatever it is: the other phases are to bring what they can
-            text = " ".join(str(error).split()) or type(error).__name__
-            figures = {"ok": False, "error": text[:400]}
-        results[name] = figures | {"seconds": time.monotonic() - begin}
-        print(f"{name}: {'ok' if figures['ok'] else figures['error']} ({results[name]['seconds']:.1f} s)", flush=True)
-    if bench.classifier and bench.classifier.poll() is None:
-        bench.classifier.kill()
+    try:
+        for name in names:
+            results[name] = figures = _run_phase(bench, name)
+            save(results)
+            print(f"{name}: {'ok' if figures['ok'] else figures['error']} ({figures['seconds']:.1f} s)", flush=True)
+    finally:
+        if bench.classifier:
+            end_process(bench.classifier)
     return results
+
+
+def _run_phase(bench: Bench, name: str) -> Figures:
+    begin = time.monotonic()
+    try:
+        if begin >= bench.end:
+            raise PhaseError("the time was up")
+        figures: Figures = {"ok": True}
+        figures |= PHASES[name](bench)
+    except Exception as error:  # whatever it is: the other phases are to bring what they can
+        text = " ".join(str(error).split()) or type(error).__name__
+        figures = {"ok": False, "error": text[:400]}
+    return figures | {"seconds": time.monotonic() - begin}

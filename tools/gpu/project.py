@@ -1,17 +1,22 @@
 """A folder in which the stages run as processes of their own, without DVC: code, params.yaml and data."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from tools.gpu.needs import RESULTS, is_whole
 
 ROOT = Path(__file__).parents[2]
 PAUSE_S = 0.01
@@ -23,6 +28,31 @@ Files = dict[str, str]
 
 class PhaseError(RuntimeError):
     """What went wrong in a phase, for gpu.json."""
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """Kill it if it runs still, and wait until it has ended."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def answer_of(module: str, argument: str, end: float) -> dict[str, Any]:
+    """The JSON that a module prints last, as a process of its own: what it does to the GPU ends with it.
+
+    Raises PhaseError if it fails, or has not ended by that time (of time.monotonic).
+    """
+    command = [sys.executable, "-m", module, argument]
+    seconds = max(1.0, end - time.monotonic())
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise PhaseError("the time was up before a process had ended") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no word"]
+        raise PhaseError(f"ended with {done.returncode}: {lines[-1][:300]}")
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
 
 
 @dataclass(frozen=True)
@@ -42,39 +72,50 @@ class Project:
 
     @classmethod
     def create(cls, root: Path, content: dict[str, Any], data: Path, end: float) -> "Project":
-        """content: of params.yaml; data: a folder whose folders serve as results of the stages before."""
+        """content: of params.yaml; data: a folder whose digits and classifier are linked, where they are whole.
+
+        Nothing else of it is: what the stages write is the project's own.
+        """
         shutil.copytree(ROOT / "stages", root / "stages", ignore=shutil.ignore_patterns("__pycache__"))
         with (root / "params.yaml").open("w", encoding="utf-8") as file:
             YAML().dump(content, file)
         (root / "data").mkdir()
-        for folder in data.iterdir() if data.is_dir() else ():
-            (root / "data" / folder.name).symlink_to(folder.resolve())
+        for folder in filter(lambda name: is_whole(data, name), RESULTS):
+            (root / "data" / folder).symlink_to((data / folder).resolve())
         return cls(root, end)
 
     def run(self, stage: str, **variables: str) -> float:
         """Run a stage to its end. Returns the seconds. Raises PhaseError if it fails or takes too long."""
         begin = time.monotonic()
-        with self.log(stage).open("w", encoding="utf-8") as log:
-            process = self.start(stage, log, **variables)
+        with self.running(stage, stage, **variables) as process:
             code = self.wait(process)
         if code:
             raise PhaseError(f"{stage} ended with {code}: {self.last_line(stage)}")
         return time.monotonic() - begin
 
-    def start(self, stage: str, log: Any, **variables: str) -> subprocess.Popen[bytes]:
-        """A stage as a process; what it prints goes to the log."""
+    @contextmanager
+    def running(self, stage: str, log: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A stage as a process that does not outlive the block; log: the name of the log that it prints to."""
+        process = self.start(stage, log, **variables)
+        try:
+            yield process
+        finally:
+            end_process(process)
+
+    def start(self, stage: str, log: str, **variables: str) -> subprocess.Popen[bytes]:
+        """A stage as a process; log: the name of the log that it prints to."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
         own = {"GAN_PROGRESS": "0"} | {name: value for name, value in variables.items() if value}
         command = [sys.executable, "-m", f"stages.{stage}"]
-        return subprocess.Popen(command, cwd=self.root, env=inherited | own, stdout=log, stderr=subprocess.STDOUT)
+        with self.log(log).open("w", encoding="utf-8") as file:
+            return subprocess.Popen(command, cwd=self.root, env=inherited | own, stdout=file, stderr=subprocess.STDOUT)
 
     def wait(self, process: subprocess.Popen[bytes]) -> int:
         """The exit code. Raises PhaseError if the time is up; the process is then killed."""
         try:
             return process.wait(max(0.0, self.end - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            end_process(process)
             raise PhaseError("the time was up before a process had ended") from None
 
     def train(self, graph: str) -> Training:
@@ -86,9 +127,10 @@ class Project:
         """The same, stopped by SIGTERM after its first checkpoint, and run again with the other value."""
         variables = {"GAN_PROCESSES": "1", "GAN_CHECKPOINT_KIMG": str(checkpoint_kimg)}
         begin = time.monotonic()
-        with self.log("stopped").open("w", encoding="utf-8") as log:
-            process = self.start("train_gan", log, GAN_CUDA_GRAPH=graph, **variables)
+        with self.running("train_gan", "stopped", GAN_CUDA_GRAPH=graph, **variables) as process:
             while process.poll() is None and not list(self.root.glob(".checkpoints/*/step_*.checkpoint")):
+                if time.monotonic() >= self.end:
+                    raise PhaseError("the time was up before the first checkpoint")
                 time.sleep(PAUSE_S)
             process.send_signal(signal.SIGTERM)
             code = self.wait(process)

@@ -21,7 +21,7 @@ def judged(
         if code := project.wait(classifier):
             raise PhaseError(f"train_classifier ended with {code}")
         link = project.root / "data" / "train_classifier"
-        if not link.exists():
+        if not link.is_symlink():
             link.symlink_to(learned / "data" / "train_classifier")
     for stage in ("generate", "evaluate"):
         project.run(stage)

@@ -21,10 +21,13 @@ from stages.common.params import validate_section
 from stages.common.runtime import make_deterministic
 from stages.gan import architectures, graph
 from stages.gan.graph import EachKernel, StaticStep, static_step
+from stages.gan.inputs import BLOCK_STEPS
 from stages.gan.team import Team
 from stages.train_gan import STAGE, Params, build_loop
 
-STRICT_STEPS, PROFILED_STEPS = 20, 20
+STRICT_STEPS = BLOCK_STEPS
+"""Among so many steps one begins a block of draws, whose copy to the GPU nobody may wait for either."""
+PROFILED_STEPS = 20
 WARM_UP_STEPS = 2 * graph.WARM_UP_STEPS
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from tools.bench.machine import commit, machine
+from tools.marks import require_marks
 from tools.record.recipe import read_recipe
 from tools.record.run import measure
-from tools.record.table import enter, new_entry, require_record, runs_table
+from tools.record.table import BEGIN, END, PAGE, enter, new_entry, require_record, runs_table
 from tools.repository import find_project, git
 
 
@@ -26,6 +27,7 @@ def record(root: Path, options: argparse.Namespace) -> str:
     where, what = machine(), commit(root)
     if options.enter is not None:
         require_record(options.seeds, what)
+        require_marks(root / "docs" / PAGE, BEGIN, END)
         git(root, "ls-files", "--error-unmatch", "--", name)
     if options.snapshot_kimg:
         settings.append(f"train_gan.snapshot_kimg={options.snapshot_kimg:g}")

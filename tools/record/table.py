@@ -8,11 +8,12 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from stages.common.files import write_text
-from tools.bench.report import inserted
+from tools.marks import write_between
 from tools.record.curve import MULTIPLES, Curve, median_seconds
 from tools.tables import markdown
 
 BEGIN, END = "<!-- records -->\n", "<!-- /records -->\n"
+PAGE = "speed.md"
 LEAST_SEEDS = 3
 NEVER = "never"
 
@@ -69,9 +70,7 @@ def enter(folder: Path, entry: Entry) -> None:
     names = [field.name for field in fields(Entry)]
     lines = [names, *([str(row[name]) for name in names] for row in entries)]
     write_text(folder / "records.csv", "".join(",".join(map(_quoted, line)) + "\n" for line in lines))
-    page = folder / "speed.md"
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    write_text(page, inserted(text, BEGIN, END, records_table(entries)))
+    write_between(folder / PAGE, BEGIN, END, records_table(entries))
 
 
 def records_table(entries: Sequence[dict[str, object]]) -> str:

@@ -8,7 +8,7 @@ from PIL import Image
 from tools.bench import cases, pipeline
 from tools.bench.__main__ import write
 from tools.bench.figures import Figure, csv_text
-from tools.bench.report import TITLES, cell, inserted, number, tables
+from tools.bench.report import TITLES, cell, number, tables
 from tools.tables import cells
 
 FIGURES = [
@@ -50,13 +50,6 @@ def test_csv_has_a_row_for_each_figure() -> None:
     assert lines[1] == "step,one,images/s,2000,1900,2100"
     assert lines[2] == 'step,one,"start-up, s",2.5,2.5,2.5'
     assert len(lines) == 5
-
-
-def test_only_what_is_between_the_marks_changes() -> None:
-    page = "a\n<b>\nold\n</b>\nc\n"
-    new = inserted(page, "<b>\n", "</b>\n", "new")
-    assert new == "a\n<b>\nnew\n</b>\nc\n"
-    assert inserted(new, "<b>\n", "</b>\n", "new") == new
 
 
 def test_the_page_keeps_its_text_and_the_picture_has_its_panels(tmp_path: Path) -> None:

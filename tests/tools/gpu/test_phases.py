@@ -1,25 +1,34 @@
 """`python -m tools.gpu` on the CPU: every phase in a tiny training, faults that it has to tell, and no GPU."""
 
+import contextlib
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
 from stages.common.errors import UserError
+from stages.gan import environment
+from stages.gan.inputs import DrawnAhead
+from tests.stage_process import wait_until
 from tools.gpu import phases as module
 from tools.gpu import speed
-from tools.gpu.needs import PACKAGES, missing_packages, require_digits
+from tools.gpu.needs import PACKAGES, RESULTS, is_whole, missing_packages, require_digits
 from tools.gpu.phases import PHASES, Bench, run_phases
 from tools.gpu.project import PhaseError, Project, Training
 from tools.gpu.speed import Task, covered, measure
 from tools.profiles import TRAINING, combined, params_with
 
 ROOT = Path(__file__).parents[3]
-SOON = 1e12
+SOON = time.monotonic() + 1e6
 """A time by which nothing has to end."""
 
 
@@ -27,6 +36,30 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tools.gpu", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
+
+
+def contents(data: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
+def a_run(data: Path) -> dict[str, bytes]:
+    """Add what a clone and a run leave in data/; gives all that it then holds."""
+    for folder, name in {
+        "normalize": ".gitignore",
+        "train_classifier": "history.csv",
+        "train_gan": "history.csv",
+        "generate": "samples.safetensors",
+        "evaluate": "details.json",
+    }.items():
+        (data / folder).mkdir(parents=True, exist_ok=True)
+        (data / folder / name).write_text(f"of the user's {folder}", encoding="utf-8")
+    return contents(data)
+
+
+def with_stage(project: Project, stage: str, code: str) -> Project:
+    """The project with another program in place of that stage."""
+    (project.root / "stages" / f"{stage}.py").write_text(code, encoding="utf-8")
+    return project
 
 
 def bench(tmp_path: Path, data: Path = Path("nowhere")) -> Bench:
@@ -45,9 +78,15 @@ def test_without_a_gpu_it_says_so_in_one_line_and_fails(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_all_phases_are_rehearsed_on_the_cpu(tmp_path: Path, normalized: Path) -> None:
-    """The real stages as processes: trained twice, kernel by kernel, stopped, resumed, measured and judged."""
-    result = tmp_path / "gpu.json"
-    done = command("--rehearse", "--data", str(normalized), "--result", str(result), "--minutes", "30")
+    """The real stages as processes: trained twice, kernel by kernel, stopped, resumed, measured and judged.
+
+    The run that data/ holds stays as it was.
+    """
+    result, data = tmp_path / "gpu.json", tmp_path / "data"
+    shutil.copytree(normalized / "normalize", data / "normalize")
+    before = a_run(data)
+    done = command("--rehearse", "--data", str(data), "--result", str(result), "--minutes", "30")
+    assert contents(data) == before
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(result.read_text(encoding="utf-8"))
     assert found["rehearsal"]
@@ -57,6 +96,7 @@ def test_all_phases_are_rehearsed_on_the_cpu(tmp_path: Path, normalized: Path) -
     assert all(found["phases"][name]["same_bytes"] for name in same)
 
 
+@pytest.mark.slow
 def test_trainings_that_must_agree_are_run_and_compared(tmp_path: Path, normalized: Path) -> None:
     """The phases in which processes are started and stopped, without the metrics."""
     ready = bench(tmp_path, normalized)
@@ -70,9 +110,25 @@ def test_trainings_that_must_agree_are_run_and_compared(tmp_path: Path, normaliz
     assert len(found["first"]["generator_sha256"]) == 64
 
 
-def test_steps_are_measured(normalized: Path) -> None:
+def test_steps_are_measured(normalized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that must not wait include one that sends a block of draws."""
     content = params_with(TRAINING)
+    seen: list[str] = []
+    send, strict = DrawnAhead._send, speed.without_waiting
+
+    def sent(ahead: DrawnAhead) -> None:
+        seen.append("block")
+        send(ahead)
+
+    def noted(*arguments: Any) -> None:
+        seen.append("begin")
+        strict(*arguments)
+        seen.append("end")
+
+    monkeypatch.setattr(DrawnAhead, "_send", sent)
+    monkeypatch.setattr(speed, "without_waiting", noted)
     figures = measure(Task(content, str(normalized), "cpu", graph=True, steps=3))
+    assert "block" in seen[seen.index("begin") : seen.index("end")]
     assert figures["images_per_s"] == pytest.approx(40_000 / figures["step_ms"])
     assert set(figures) == {"first_steps_s", "images_per_s", "step_ms"}
 
@@ -82,10 +138,13 @@ def test_a_phase_that_fails_is_told_and_the_others_go_on(tmp_path: Path, monkeyp
         raise RuntimeError("CUDA error:\n  unspecified launch failure")
 
     monkeypatch.setitem(module.PHASES, "first", failing)
-    found = run_phases(bench(tmp_path), ["machine", "first", "quality", "machine"])
+    monkeypatch.setitem(module.PHASES, "ready", lambda _bench: {})
+    saved: list[list[str]] = []
+    found = run_phases(bench(tmp_path), ["first", "quality", "ready"], lambda results: saved.append(list(results)))
+    assert saved == [["first"], ["first", "quality"], ["first", "quality", "ready"]]
     assert found["first"]["error"] == "CUDA error: unspecified launch failure"
     assert found["quality"]["error"] == "there is no finished training in float32"
-    assert [phase["ok"] for phase in found.values()] == [True, False, False]
+    assert [phase["ok"] for phase in found.values()] == [False, False, True]
 
 
 def test_when_the_time_is_up_no_phase_begins(tmp_path: Path) -> None:
@@ -109,6 +168,128 @@ def test_other_bytes_are_named(tmp_path: Path) -> None:
     ready.same(Training(1.0, dict(ready.reference)))
     with pytest.raises(PhaseError, match=r"^other bytes than the first training's: history\.csv, more$"):
         ready.same(Training(1.0, {"generator.safetensors": "a", "history.csv": "c", "more": "d"}))
+
+
+def test_the_first_training_of_all_is_compared_with_nothing(tmp_path: Path) -> None:
+    ready = bench(tmp_path)
+    assert ready.same(Training(1.0, {"a": "1"})) == {"seconds_of_training": 1.0, "bytes": "nothing to compare with"}
+    assert ready.same(Training(2.0, {"a": "1"})) == {"seconds_of_training": 2.0, "same_bytes": True}
+    with pytest.raises(PhaseError, match="other bytes"):
+        ready.same(Training(1.0, {"a": "2"}))
+
+
+WRITES = """
+import pathlib
+for folder in ("train_gan", "generate", "evaluate"):
+    pathlib.Path("data", folder).mkdir(exist_ok=True)
+    for name in ("history.csv", "samples.safetensors", "details.json"):
+        pathlib.Path("data", folder, name).write_text(pathlib.Path.cwd().name)
+"""
+
+
+def test_a_run_in_the_data_stays_as_it_is_and_trainings_share_no_file(tmp_path: Path, normalized: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(normalized / "normalize", data / "normalize")
+    before = a_run(data)
+    ready = bench(tmp_path, data)
+    projects = [with_stage(ready.project(name), "train_gan", WRITES) for name in ("one", "two")]
+    for project in projects:
+        project.train("1")
+    assert contents(data) == before
+    written = [(project.root / "data" / "train_gan" / "history.csv").read_text() for project in projects]
+    assert written == ["one", "two"]
+    assert {path.name for path in (projects[0].root / "data").iterdir() if path.is_symlink()} == {"normalize"}
+
+
+MAKES = """
+import pathlib
+folder = pathlib.Path("data", {stage!r})
+folder.mkdir(exist_ok=True)
+for name in {names}:
+    (folder / name).write_text("made")
+"""
+
+
+def test_in_a_clone_digits_and_classifier_are_made_beside_the_folders_of_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    before = a_run(data)
+    ready, create = bench(tmp_path, data), Project.create
+    ready.source = "the IDX files"
+
+    def created(*arguments: Any) -> Project:
+        project = with_stage(create(*arguments), "download", "")
+        for stage, names in RESULTS.items():
+            with_stage(project, stage, MAKES.format(stage=stage, names=names))
+        return project
+
+    monkeypatch.setattr(Project, "create", created)
+    module.digits(ready)
+    assert ready.classifier
+    assert ready.classifier.wait() == 0
+    first = ready.project("first").root / "data"
+    assert (first / "normalize" / "test.safetensors").read_text() == "made"
+    assert not (first / "train_classifier").exists()  # judged() links it when it has learned
+    assert is_whole(ready.scratch / "classifier" / "data", "train_classifier")
+    assert contents(data) == before
+
+
+def test_a_training_without_a_checkpoint_ends_with_the_time(tmp_path: Path) -> None:
+    ready = bench(tmp_path)
+    ready.end = time.monotonic() + 1
+    project = with_stage(ready.project("slow"), "train_gan", "import time; time.sleep(1000)")
+    with pytest.raises(PhaseError, match="the time was up before the first checkpoint"):
+        project.train_interrupted("1", "1", 0.4)
+    assert not of_project(project.root)
+
+
+def of_project(root: Path) -> list[psutil.Process]:
+    """Processes of stages that run in that folder or below it."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cwd().startswith(str(root)):
+                found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_stopped_it_leaves_what_it_found_and_no_process(
+    number: signal.Signals, tmp_path: Path, normalized: Path
+) -> None:
+    """And no remedy of a stage: `dvc repro` has nothing to do with it."""
+    result, scratch = tmp_path / "gpu.json", tmp_path / "scratch"
+    scratch.mkdir()
+    arguments = ["machine", "first", "--rehearse", "--data", str(normalized), "--result", str(result)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tools.gpu", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(lambda: of_project(scratch))
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err == f"gpu: stopped; {result} has the phases that had ended\n"
+    assert not of_project(scratch)
+    assert list(scratch.iterdir()) == []
+    found = json.loads(result.read_text(encoding="utf-8"))["phases"]
+    assert list(found) == ["machine"]
+    assert found["machine"]["ok"]
+
+
+def test_the_machine_is_asked_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that this one never holds the GPU."""
+
+    def held(_device: torch.device) -> dict[str, Any]:
+        raise AssertionError("by this process")
+
+    monkeypatch.setattr(environment, "describe", held)
+    found = run_phases(bench(tmp_path), ["machine"])["machine"]
+    assert found["environment"]["device"] == "cpu"
 
 
 def test_a_stage_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
@@ -177,9 +358,10 @@ def test_nothing_is_missing_here_and_the_list_is_that_of_the_imports() -> None:
 
 @pytest.mark.parametrize(("source", "there"), [(None, False), ("idx", False), (None, True)])
 def test_digits_are_needed(source: str | None, there: bool, tmp_path: Path) -> None:
+    (tmp_path / "normalize").mkdir()  # which is in every clone
     if there:
-        (tmp_path / "normalize").mkdir()
-        (tmp_path / "normalize" / "train.safetensors").touch()
+        for name in RESULTS["normalize"]:
+            (tmp_path / "normalize" / name).touch()
     if source or there:
         require_digits(tmp_path, source)
         return
