@@ -71,6 +71,7 @@ def test_two_runs_at_once_do_not_meet_and_give_the_same_bytes(
     assert alone["generator.safetensors"] != reference["generator.safetensors"]
 
 
+@pytest.mark.slow
 def test_launchers_on_two_machines_give_the_same_bytes(
     project: Project, normalized: Path, tmp_path: Path, reference: dict[str, bytes]
 ) -> None:

@@ -325,12 +325,12 @@ def test_dvc_draws_the_plots_of_dvc_yaml_and_no_other(project: Project, first_ru
         assert not [plot for plot in contents if '"field": "step"' in json.dumps(plot)]
 
 
-@pytest.mark.parametrize("interpreter", ["fork", pytest.param("new", marks=pytest.mark.slow)])
-def test_a_forced_repro_gives_the_same_bytes(interpreter: str, project: Project, first_run: str) -> None:
+@pytest.mark.slow
+def test_a_forced_repro_gives_the_same_bytes(project: Project, first_run: str) -> None:
     """Every stage runs again, in a new interpreter and with another number of processes: dvc.lock and files stay."""
     project.dvc("repro")  # for this test alone: does nothing where the ones above have run
     locked, files = project.locked_outs(), project.files()
-    path = (user_environment(project.root.parent) if interpreter == "new" else project.environment)["PATH"]
+    path = user_environment(project.root.parent)["PATH"]
     printed = project.dvc("repro", "--force", GAN_PROCESSES="2", PATH=path)
     assert set(re.findall(r"Running stage '(\w+)'", printed)) == set(STAGES)
     assert project.locked_outs() == locked

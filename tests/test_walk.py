@@ -33,6 +33,8 @@ ELSEWHERE = {
     "dvc exp run --temp -S normalize.limit=10000": "tests/test_readme.py",
     # Builds that are on no public registry.
     "uv ": "docs/settings.md",
+    "make gpu": "tests/tools/gpu",
+    ".venv/bin/python -m tools.gpu": "tests/tools/gpu",
     "make export": "tests/tools/export",
     "make report": "tests/test_report.py",
     "dvc remote add": "tests/test_sharing.py",

@@ -116,7 +116,8 @@ def test_a_slow_download_says_how_far_it_is(
     monkeypatch.setattr(progress, "_INTERVAL", progress.Interval(iter(range(0, 10_000, 20)).__next__))
     web_server.answers[f"{NAME}.gz"] = [PACKED]
     fetch(Mirror(web_server.url))
-    assert re.search(rf"^{NAME}: {len(PACKED):,} of {len(PACKED):,} bytes$", capsys.readouterr().err, re.MULTILINE)
+    done = rf"^{NAME}: {len(PACKED):,} of {len(PACKED):,} bytes, \S+ bytes/s$"
+    assert re.search(done, capsys.readouterr().err, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [b"<html>no such page</html>", gzip.compress(b"<html>"), b""])

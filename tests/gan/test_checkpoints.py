@@ -119,7 +119,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(journal, "write_all", fail)
 
 
-ERRORS = ("ENOSPC", "EDQUOT", "EACCES", "EROFS", "EIO")
+ERRORS = ("ENOSPC", *(pytest.param(name, marks=pytest.mark.slow) for name in ("EDQUOT", "EACCES", "EROFS")), "EIO")
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -202,7 +202,12 @@ def a_link_to_a_file(place: Path) -> None:
     place.symlink_to("precious")
 
 
-@pytest.mark.parametrize("obstacle", [a_file, a_dangling_link, a_link_in_a_circle, a_fifo, a_link_to_a_file])
+OTHER_OBSTACLES = (a_dangling_link, a_link_in_a_circle, a_link_to_a_file)
+
+
+@pytest.mark.parametrize(
+    "obstacle", [a_file, a_fifo, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHER_OBSTACLES)]
+)
 def test_where_no_folder_can_be_training_goes_on_without_checkpoints(
     obstacle: Callable[[Path], None], undisturbed: Files, run_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -335,7 +340,14 @@ def test_a_holder_file_of_someone_else_is_read_with_care(
     assert hold_and_ask(monkeypatch, place) == who
 
 
-@pytest.mark.parametrize("name", ["holder", "holder.partial", "finished.journal", "step_000000002.checkpoint.partial"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "finished.journal",
+        "step_000000002.checkpoint.partial",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("holder", "holder.partial")),
+    ],
+)
 def test_no_link_is_written_through(
     name: str, undisturbed: Files, broken_off: Callable[..., list[Path]], run_data: Path, tmp_path: Path
 ) -> None:
