@@ -56,6 +56,7 @@ def test_any_number_of_processes_gives_the_same_bytes(
     assert project.run_checked(GAN_PROCESSES=str(processes)) == reference
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_meet_and_give_the_same_bytes(
     project: Project, normalized: Path, tmp_path: Path, reference: dict[str, bytes]
 ) -> None:
@@ -339,7 +340,16 @@ def test_faults_that_the_number_of_processes_shows(size: int, fault: Fault, digi
     assert trained(digits_set, size, fault) != trained(digits_set, 1, fault)
 
 
-@pytest.mark.parametrize("fault", SHOWN_BY_INTERRUPTION.values(), ids=SHOWN_BY_INTERRUPTION)
+FAULTS_SHOWN = SHOWN_BY_INTERRUPTION.items()
+SIBLINGS = ("no optimiser of D in the checkpoint", "no step count of the optimisers", "no pictures", "no snapshots")
+"""Faults of which another one that is quick to run shows the kind."""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(fault, marks=pytest.mark.slow) if name in SIBLINGS else fault for name, fault in FAULTS_SHOWN],
+    ids=SHOWN_BY_INTERRUPTION,
+)
 def test_faults_that_an_interruption_shows(fault: Fault, digits_set: ImageSet) -> None:
     assert trained(digits_set, 1, fault, STOP_AFTER) != trained(digits_set, 1, fault)
 

@@ -176,6 +176,7 @@ def test_a_bad_value_is_refused_in_one_line_and_costs_nothing(
     assert project.files() == before
 
 
+@pytest.mark.slow
 def test_another_architecture_does_not_retrain(project: Project, first_run: str) -> None:
     networks = project.root / "stages" / "gan" / "networks"
     chosen = networks / f"{PARAMS['train_gan']['network']}.py"

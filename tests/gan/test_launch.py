@@ -332,7 +332,8 @@ def test_a_stage_whose_dvc_ends_while_it_starts_writes_nothing(long: Project) ->
     assert long.checkpoints() == []
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
 def test_a_stage_without_dvc_outlives_who_started_it(count: int, long: Project) -> None:
     """As under nohup."""
     with long.started(sys.executable, "-c", PARENT, "", *STAGE, GAN_PROCESSES=str(count)) as shell:
