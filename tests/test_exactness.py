@@ -52,7 +52,7 @@ def project(normalized: Path, tmp_path: Path) -> Project:
 def test_any_number_of_processes_gives_the_same_bytes(
     processes: int, project: Project, reference: dict[str, bytes]
 ) -> None:
-    """Two: below. Four parts go unevenly into three processes; four have one each, which threads show below."""
+    """Two: below, in a run that is stopped. Four parts go unevenly into three processes; four have one each."""
     assert project.run_checked(GAN_PROCESSES=str(processes)) == reference
 
 
@@ -342,7 +342,7 @@ def test_faults_that_the_number_of_processes_shows(size: int, fault: Fault, digi
 
 FAULTS_SHOWN = SHOWN_BY_INTERRUPTION.items()
 SIBLINGS = ("no optimiser of D in the checkpoint", "no step count of the optimisers", "no pictures", "no snapshots")
-"""Faults of which another one that is quick to run shows the kind."""
+"""Faults like others of the list, which show their kind in `make test`; these are in `make test-all`."""
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
         content = combined(content, PIPELINE, {"train_gan": {"total_kimg": 6.0, "snapshot_kimg": 3.0}})
         steps, checkpoint_kimg = REHEARSED_STEPS, REHEARSED_CHECKPOINT_KIMG
     else:
-        content = combined(content, {"train_gan": {"device": devices.choose("cuda").kind}})
+        content = combined(content, {"train_gan": {"device": _gpu()}})
         steps, checkpoint_kimg = STEPS, CHECKPOINT_KIMG
     require_digits(arguments.data, data_source())
     end = begin + 60 * arguments.minutes
@@ -69,6 +69,15 @@ def _run(arguments: argparse.Namespace) -> int:
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
     return 0 if all(phase["ok"] for phase in phases.values()) else 1
+
+
+def _gpu() -> str:
+    """The kind of a GPU that works. Raises UserError, with what is wrong with those that there are, if none does."""
+    try:
+        return devices.choose("cuda").kind
+    except UserError as error:
+        reason = str(error).removeprefix("train_gan.device: ").partition("; this machine has")[0]
+        raise UserError(f"there is no GPU to measure ({reason}); --rehearse runs all phases on the CPU") from None
 
 
 def _arguments(description: str) -> argparse.Namespace:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.gpu.project import ROOT, PhaseError, Project
-from tools.judge import judge, read_spread
+from tools.judge import is_of_other_params, judge, read_spread
 from tools.proof import Record
 
 
@@ -27,8 +27,11 @@ def judged(
         project.run(stage)
     details = json.loads((project.root / "data" / "evaluate" / "details.json").read_text(encoding="utf-8"))
     record = Record(outs={}, inputs={}, environment=None, metrics=details["metrics"], params=content, stale=[])
-    verdict, table = judge(record, read_spread(ROOT))
+    spread = read_spread(ROOT)
+    verdict, table = judge(record, spread)
     entries = details["metrics"].items()
     metrics = {name: {key: entry.get(key) for key in ("value", "floor", "ratio")} for name, entry in entries}
     said = {"verdict": verdict.reason, "table": table, "words": details["in_plain_words"]}
-    return {"metrics": metrics, "within_spread": verdict.passed} | said
+    # A spread of other params judges nothing; one of these that the metrics lie outside of is a failure.
+    failed = {} if verdict.passed or is_of_other_params(spread, content) else {"ok": False, "error": verdict.reason}
+    return {"metrics": metrics, "within_spread": verdict.passed} | said | failed

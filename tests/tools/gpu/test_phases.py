@@ -71,8 +71,8 @@ def bench(tmp_path: Path, data: Path = Path("nowhere")) -> Bench:
 def test_without_a_gpu_it_says_so_in_one_line_and_fails(tmp_path: Path) -> None:
     done = command("--result", str(tmp_path / "gpu.json"))
     assert done.returncode == 1
-    assert done.stderr.startswith("gpu: train_gan.device: cuda is not available; this machine has cpu")
-    assert len(done.stderr.splitlines()) == 1
+    line = "gpu: there is no GPU to measure (cuda is not available); --rehearse runs all phases on the CPU\n"
+    assert done.stderr == line
     assert not (tmp_path / "gpu.json").exists()
 
 
@@ -319,6 +319,38 @@ def test_steps_are_strict_on_a_gpu_alone_and_torch_is_put_back(monkeypatch: pyte
     with pytest.raises(RuntimeError, match="synchronizing"):
         speed.without_waiting(torch.device("cuda"), waits)
     assert modes == ["error", "default"]
+
+
+# --- quality ---
+
+EVALUATED = """
+import json, pathlib
+folder = pathlib.Path("data/evaluate")
+folder.mkdir(parents=True)
+metrics = {"coverage": {"value": 0.3, "floor": 0.9, "ratio": 0.33}}
+(folder / "details.json").write_text(json.dumps({"metrics": metrics, "in_plain_words": "not good"}))
+"""
+
+
+@pytest.mark.parametrize(("high", "seed", "fails"), [(0.5, 1, False), (0.2, 1, True), (0.2, 2, False)])
+def test_metrics_outside_of_the_spread_fail_the_phase(
+    high: float, seed: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the spread is of other params, which says nothing of these."""
+    ready = bench(tmp_path)
+    project = with_stage(with_stage(ready.project("judged"), "generate", ""), "evaluate", EVALUATED)
+    ready.trained["float32"] = project
+    spread = {
+        "params": {"generate": {"seed": seed}},
+        "seeds": [1, 2],
+        "metrics": {"coverage": {"by": "ratio", "mean": 0.2, "low": 0.1, "high": high}},
+    }
+    monkeypatch.setattr("tools.gpu.quality.read_spread", lambda _: spread)
+    assert ready.content["generate"]["seed"] == 1
+    (figures,) = run_phases(ready, ["quality"]).values()
+    assert figures["ok"] is not fails
+    assert figures["metrics"]["coverage"]["ratio"] == 0.33
+    assert ("other metrics than those of 2 seeds: coverage" in figures.get("error", "")) is fails
 
 
 # --- what it needs ---
