@@ -128,7 +128,7 @@ ci-summary: .venv/locked
 deps: .venv/locked
 	$(BIN)/python -m tools.deps
 
-# Resolved for Linux, macOS and Windows from one index, without the further indexes and wheel folders that this machine may name.
+# Resolved for Linux, macOS and Windows from one index, without the further indexes and wheel folders that your machine may name.
 lock: .venv/locked-dev
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra dev --extra export --constraint requirements.txt --output-file requirements-dev.txt

@@ -3,6 +3,7 @@
 The command is read from that page, so that it is written once.
 """
 
+import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,11 @@ from tools.repository import find_project
 
 PAGE = "docs/settings.md"
 BEGIN, END = "<!-- tiny -->", "<!-- /tiny -->"
+HOW_TO_LOOK = f"""
+To look at the digits of this experiment, whose name DVC has just printed:
+  {"source .venv/Scripts/activate" if os.name == "nt" else ". .venv/bin/activate"}
+  dvc exp apply <name>       # then open data/report/index.html, or data/generate/samples.png
+  git checkout -- . && dvc checkout --allow-missing      # back to the commit"""
 
 
 def tiny_command(page: str) -> list[str]:
@@ -31,7 +37,10 @@ def main() -> None:
         _dvc, *arguments = tiny_command((root / PAGE).read_text(encoding="utf-8"))
     except UserError as error:
         sys.exit(f"try: {error}")
-    sys.exit(subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, check=False).returncode)
+    code = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, check=False).returncode
+    if not code:
+        print(HOW_TO_LOOK, flush=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
