@@ -18,7 +18,7 @@ NETWORK = "train_gan"
 
 
 class Lock:
-    """The content of a dvc.lock: MD5 of deps and outs by path, params by section. Raises UserError for anything else."""
+    """The content of a dvc.lock: MD5 of deps and outs by path, params by section. UserError for anything else."""
 
     def __init__(self, content: str | bytes) -> None:
         try:
@@ -47,14 +47,11 @@ class Lock:
     def params_of_the_run(self) -> dict[str, Any]:
         """The section of each stage, and the options of the network, as they were when the stage ran.
 
-        What `check` and `report` record of other stages' sections is left out: it may be newer or older than their runs.
+        What `check` and `report` record of other stages' sections is left out: it may be older or newer.
         """
         recorded = {stage: self.params(stage) for stage in self.stages}
         return {
-            key: value
-            for stage, params in recorded.items()
-            for key, value in params.items()
-            if key == stage or stage == NETWORK
+            key: value for stage, params in recorded.items() for key, value in params.items() if stage in (key, NETWORK)
         }
 
 

@@ -189,7 +189,7 @@ class Card:
         details = self.lineage.details
         copies = "Whether samples copy training images is judged as a whole (`c_t`, `near_training`), not for each."
         if not self.lineage.training:
-            copies = "Whether it copies what it learned from is not known: `c_t` and `near_training` are of other images."
+            copies = "Whether it copies what it learned from is not known: `c_t` and `near_training` are of others."
         lines = [
             "It draws what its training images show, and nothing else.",
             "Its figures are of one training with one seed, on the features of one classifier: compare them with those "
