@@ -124,11 +124,10 @@ def at(root: Path, commit: str, name: str) -> str:
 
 def read_other(root: Path, commit: str) -> Other:
     """The run at that commit. Raises UserError if it is missing, of another version of the code, or of other params."""
-    lock = Lock(at(root, commit, LOCK))
     with tempfile.TemporaryDirectory(prefix="gan_report_") as folder:
         for name in ("params.yaml", *(f"data/{name}" for name in (*MEASURED, TRACK))):
             write_text(Path(folder) / name, at(root, commit, name))
-        data = Path(folder) / "data"
+        data, lock = Path(folder) / "data", Lock(at(root, commit, LOCK))
         try:
             measured, track = read_measured(lambda name: data / name), read_numbers(data / TRACK, NUMBERS[TRACK])
             other = Other(measured, track, read_params_file(Path(folder) / "params.yaml"), lock)

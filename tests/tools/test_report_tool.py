@@ -1,6 +1,7 @@
 """`make report`: the page with environment and commit, beside another revision, from Git and DVC's cache."""
 
 import base64
+import contextlib
 import json
 import re
 import shutil
@@ -56,7 +57,7 @@ def write_stages(root: Path) -> None:
 
 def write_lock(root: Path) -> None:
     """A dvc.lock that records every file of data/ as it is, and the params."""
-    with Repo(str(root)) as repo:
+    with contextlib.chdir(root), Repo(str(root)) as repo:  # DVC keeps runs by their paths seen from here
         repo.commit(force=True)
 
 
