@@ -125,7 +125,7 @@ def at(root: Path, commit: str, name: str) -> str:
 def read_other(root: Path, commit: str) -> Other:
     """The run at that commit. Raises UserError if it is missing, of another version of the code, or of other params."""
     with tempfile.TemporaryDirectory(prefix="gan_report_") as folder:
-        for name in ("params.yaml", *(f"data/{name}" for name in (*MEASURED, TRACK))):
+        for name in (*(f"data/{name}" for name in (*MEASURED, TRACK)), "params.yaml"):
             write_text(Path(folder) / name, at(root, commit, name))
         data, lock = Path(folder) / "data", Lock(at(root, commit, LOCK))
         try:
