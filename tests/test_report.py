@@ -140,6 +140,68 @@ def test_a_missing_file_is_named(name: str, changed: Path) -> None:
         page_of(changed)
 
 
+TRACK = "track/track.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "reason"),
+    [
+        (TRACK, ",", ";", r"expected the column kimg, found kimg;fd_classifier"),
+        (TRACK, "\n64,", "\n<<<<<<< HEAD\n64,", r"Unable to parse string"),
+        (TRACK, "\n64,", "\n,", r"kimg: expected a number in every row"),
+        ("train_gan/history.csv", "penalty", "fine", r"expected the column penalty, found kimg, d_loss"),
+        ("train_gan/history.csv", "\n2.56,", "\n=======\n2.56,", r"Unable to parse string"),
+        ("evaluate/confusion.csv", "asked", "wanted", r"expected the column asked, found wanted, recognised"),
+        ("evaluate/confusion.csv", "0,0\n", "=======\n0,0\n", r"recognised: expected a name in every row"),
+    ],
+)
+def test_an_edited_table_is_refused_in_one_line(name: str, old: str, new: str, reason: str, changed: Path) -> None:
+    path = changed / name
+    content = path.read_text(encoding="utf-8")
+    assert old in content
+    path.write_text(content.replace(old, new, -1 if old == "," else 1), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{name} is no table \({reason}.*\); `dvc checkout ") as caught:
+        page_of(changed)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_a_moment_of_the_animation_is_refused(changed: Path) -> None:
+    rows = (changed / TRACK).read_text(encoding="utf-8").splitlines(keepends=True)
+    (changed / TRACK).write_text("".join(rows[:-1]), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{TRACK}: expected rows for {len(rows) - 1} frames, found {len(rows) - 2}; "):
+        page_of(changed)
+
+
+@pytest.mark.parametrize(
+    ("section", "content", "message"),
+    [
+        ("generate", None, r"generate\.generator: expected a name, found nothing"),
+        (
+            "generate",
+            {"generator": "train_gan", "seed": "one"},
+            r"generate\.seed: expected a whole number, found 'one'",
+        ),
+        ("train_gan", 3, r"train_gan\.network: expected a name, found nothing"),
+    ],
+)
+def test_a_section_that_is_missing_or_edited_is_named(
+    section: str, content: object, message: str, changed: Path
+) -> None:
+    params = every_param()
+    if content is None:
+        del params[section]
+    else:
+        params[section] = content
+    with pytest.raises(UserError, match=rf"^params\.yaml: {message}; `git diff params\.yaml` shows"):
+        page_of(changed, params)
+
+
+def test_versions_in_another_form_are_refused_in_one_line(changed: Path) -> None:
+    write_json(changed / "check" / "ok.json", ["ok"])
+    with pytest.raises(UserError, match=r"check/ok\.json: expected the locked versions, found \['ok'\]; `dvc checkout"):
+        page_of(changed)
+
+
 def test_the_generator_of_another_run_is_named(changed: Path) -> None:
     (changed / "init" / "mine").mkdir(parents=True)
     shutil.copy(changed / "train_gan" / "generator.safetensors", changed / "init" / "mine")

@@ -7,39 +7,58 @@ or experiment whose figures are in Git; its pictures come from DVC's cache, wher
 
 import argparse
 import hashlib
-import io
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
-from ruamel.yaml import YAML
 
 from stages.common.errors import UserError
 from stages.common.files import read_json, write_text
 from stages.common.params import load_params, read_params_file
 from stages.common.runtime import report_errors
+from stages.common.shown import listed
 from stages.report import Params
 from stages.reporting.charts import Series
 from stages.reporting.comparison import Comparison, differences, pairs
 from stages.reporting.figures import Measured
 from stages.reporting.page import render
 from stages.reporting.pictures import Picture, data_uri, pictures
-from stages.reporting.run import Run, params_of_the_run, read_measured, read_run
+from stages.reporting.run import NUMBERS, TRACK, Run, params_of_the_run, read_measured, read_numbers, read_run
 from stages.reporting.training import distance_chart
 from tools.fresh import find_commit
+from tools.in_step import Lock, commit_in_step, lock_content, other_params
 from tools.proof import DESCRIBED, ENVIRONMENT, LOCK
 from tools.repository import find_project, git
 
 OUT = "report.html"
 MEASURED = ("evaluate/details.json", "usefulness/details.json", "two_sample/details.json")
+REFERENCE = "data/normalize/test.safetensors"
+
+
+@dataclass(frozen=True)
+class Other:
+    """What Git holds of another run: its figures, the course of its training, its params and its lock."""
+
+    measured: Measured
+    track: pd.DataFrame
+    params: dict[str, Any]
+    lock: Lock
 
 
 def report(root: Path, revision: str | None) -> Path:
-    """Write the page of the run in root/data. Returns its path. Raises UserError if something is missing."""
+    """Write the page of the run in root/data. Returns its path.
+
+    Raises UserError if something is missing, or if params.yaml was edited after the run.
+    """
     params = read_params_file(root / "params.yaml")
+    if changed := other_params(params, Lock(lock_content(root))):
+        raise UserError(
+            f"params.yaml: {listed(changed)}: expected what dvc.lock records of the run in data/, found other values; "
+            "`dvc repro` runs it again with these, or put them back"
+        )
     run = read_run(root / "data", params)
     more: dict[str, Any] = {"environment": environment(root, run), "commit": commit_of_the_run(root, run)}
     if revision:
@@ -55,23 +74,22 @@ def environment(root: Path, run: Run) -> dict[str, str]:
     if not path.exists():
         return {"environment": "unknown: there is no environment.json"}
     content, own = read_json(path), run.sha256.get("train_gan/generator.safetensors")
-    if own is None or content.get(DESCRIBED) != own:
+    if own is None or not isinstance(content, dict) or content.get(DESCRIBED) != own:
         return {"environment": "unknown: environment.json describes another generator"}
     shown = {key: value for key, value in content.items() if key not in (DESCRIBED, "limits")}
-    processor = (shown.pop("processor", None) or {}).get("model_name", "")
+    described = (shown.pop("processor", None), content.get("versions"))
+    processor, versions = (value if isinstance(value, dict) else {} for value in described)
     texts = {key: value for key, value in shown.items() if isinstance(value, str)}
-    return {**texts, "processor": str(processor), **{f"{k} (installed)": v for k, v in content["versions"].items()}}
+    installed = {f"{name} (installed)": value for name, value in versions.items()}
+    return {**texts, "processor": str(processor.get("model_name", "")), **installed}
 
 
 def commit_of_the_run(root: Path, run: Run) -> str | None:
-    """The commit that holds the run; None if it is not committed, or if files in data/ are not those of dvc.lock."""
-    try:
-        recorded = outs_of(at(root, "HEAD", LOCK))
-    except UserError:  # nothing was committed yet
-        return None
+    """The commit that holds the run; None if it is not committed, or if code or files are not those of dvc.lock."""
+    recorded = Lock(lock_content(root)).every_out()
     paths = [f"data/{name}" for name in run.sha256 if f"data/{name}" in recorded]
     found = {path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() for path in paths}
-    if git(root, "status", "--porcelain", "--", ".") or any(found[path] != recorded[path] for path in paths):
+    if any(found[path] != recorded[path] for path in paths) or not commit_in_step(root):
         return None
     return git(root, "rev-parse", "--short", "HEAD").strip()
 
@@ -79,19 +97,16 @@ def commit_of_the_run(root: Path, run: Run) -> str | None:
 def compare(root: Path, run: Run, revision: str) -> Comparison:
     """The run beside that revision. Raises UserError if the revision has no figures that this code can read."""
     commit = find_commit(root, revision)
-    other = measured_at(root, commit)
-    lock = (root / LOCK).read_text(encoding="utf-8") if (root / LOCK).exists() else ""
-    outs, other_outs = outs_of(lock), outs_of(at(root, commit, LOCK))
+    other = read_other(root, commit)
+    outs, other_outs = outs_of(Lock(lock_content(root))), outs_of(other.lock)
     changed = differences(outs, other_outs)
     own = pictures(run)["samples"]
-    table = pd.read_csv(io.StringIO(at(root, commit, "data/track/track.csv")))
-    series = Series(revision, "other", table["fd_classifier"].tolist(), table["kimg"].tolist())
-    params = YAML(typ="safe", pure=True).load(at(root, commit, "params.yaml"))
+    series = Series(revision, "other", other.track["fd_classifier"].tolist(), other.track["kimg"].tolist())
     return Comparison(
         name=revision,
-        words=(run.measured.evaluation.in_plain_words, other.evaluation.in_plain_words),
-        pairs=pairs(run.measured, other),
-        params=differences(run.params, params_of_the_run(params)),
+        words=(run.measured.evaluation.in_plain_words, other.measured.evaluation.in_plain_words),
+        pairs=pairs(run.measured, other.measured, outs.get(REFERENCE) == other_outs.get(REFERENCE)),
+        params=differences(run.params, params_of_the_run(other.params)),
         outs=changed,
         same_outs=len({*outs, *other_outs}) - len(changed),
         samples=(own, other_samples(root, commit, own)),
@@ -107,23 +122,28 @@ def at(root: Path, commit: str, name: str) -> str:
         raise UserError(f"{commit[:7]} holds no {name} ({error}); REV needs a commit with a finished run") from None
 
 
-def measured_at(root: Path, commit: str) -> Measured:
-    """What was measured at that commit. Raises UserError if it is missing, or of another version of the code."""
+def read_other(root: Path, commit: str) -> Other:
+    """The run at that commit. Raises UserError if it is missing, of another version of the code, or of other params."""
     with tempfile.TemporaryDirectory(prefix="gan_report_") as folder:
-        for name in MEASURED:
-            write_text(Path(folder) / name, at(root, commit, f"data/{name}"))
+        for name in (*(f"data/{name}" for name in (*MEASURED, TRACK)), "params.yaml"):
+            write_text(Path(folder) / name, at(root, commit, name))
+        data, lock = Path(folder) / "data", Lock(at(root, commit, LOCK))
         try:
-            return read_measured(lambda name: Path(folder) / name)
+            measured, track = read_measured(lambda name: data / name), read_numbers(data / TRACK, NUMBERS[TRACK])
+            other = Other(measured, track, read_params_file(Path(folder) / "params.yaml"), lock)
         except UserError as error:
             reason = str(error).removeprefix(f"{folder}/").split("; ")[0]
             raise UserError(f"{commit[:7]} was measured by another version of the code: {reason}") from None
+    if changed := other_params(other.params, lock):
+        raise UserError(
+            f"{commit[:7]} holds a run of other params than its own ({listed(changed)}); choose another REV"
+        )
+    return other
 
 
-def outs_of(lock: str) -> dict[str, str]:
+def outs_of(lock: Lock) -> dict[str, str]:
     """The MD5 of every out that a dvc.lock records, without the report itself."""
-    stages = (YAML(typ="safe", pure=True).load(lock) or {}).get("stages", {})
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    return {out["path"]: out["md5"] for out in outs if not out["path"].startswith("data/report/")}
+    return {path: md5 for path, md5 in lock.every_out().items() if not path.startswith("data/report/")}
 
 
 def other_samples(root: Path, commit: str, own: Picture) -> Picture | None:
@@ -131,7 +151,7 @@ def other_samples(root: Path, commit: str, own: Picture) -> Picture | None:
     try:
         with DVCFileSystem(str(root), rev=commit).open("data/generate/samples.png", "rb") as file:
             return Picture(data_uri(file.read()), own.alt, own.caption)
-    except (DvcException, OSError):
+    except Exception:  # DVC passes on the errors of each kind of remote's client; only a picture is lost
         return None
 
 

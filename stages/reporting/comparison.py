@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages.common.records import Undefined
 from stages.evaluation.registry import EVERY
 from stages.reporting.figures import JUDGES, Figure, Measured, figures
 from stages.reporting.pictures import Picture
@@ -12,11 +13,14 @@ from stages.reporting.training import Drawn
 
 LOWER = {"fd_second", *JUDGES}
 """Figures that are in no registry and better if lower; `cas` is better if higher."""
+EVALUATED = ("num_images", "reference", "floor", "neighbours", "ratio_interval")
+"""The entries of the evaluation's protocol on which a ratio depends. Classifier and seed are each run's own."""
+OTHER_REFERENCE = "test images"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A figure of both runs. judgement: which is better, where the intervals of their ratios are apart."""
+    """A figure of both runs. judgement: which is better, where they can be compared and their intervals are apart."""
 
     this: Figure
     other: Figure
@@ -46,14 +50,42 @@ class Comparison:
     curves: Drawn
 
 
-def pairs(this: Measured, other: Measured) -> list[Pair]:
-    """The figures that both runs have."""
+def pairs(this: Measured, other: Measured, same_reference: bool) -> list[Pair]:
+    """The figures that both runs have. same_reference: whether both are of the same test images."""
     theirs = {figure.name: figure for figure in figures(other)}
-    return [
-        Pair(mine, theirs[mine.name], judgement(mine, theirs[mine.name]))
-        for mine in figures(this)
-        if mine.name in theirs
-    ]
+    found = []
+    for mine in figures(this):
+        if mine.name in theirs:
+            differing = other_protocol(this, other, mine.name) if same_reference else [OTHER_REFERENCE]
+            reason = f"not compared (other {', '.join(differing)})" if differing else None
+            found.append(Pair(mine, theirs[mine.name], reason or judgement(mine, theirs[mine.name])))
+    return found
+
+
+def other_protocol(this: Measured, other: Measured, name: str) -> list[str]:
+    """The entries in which the protocols of a figure differ: such figures do not compare."""
+    mine, theirs = _protocol(this, name), _protocol(other, name)
+    return [key for key in mine if mine[key] != theirs.get(key)]
+
+
+def _protocol(measured: Measured, name: str) -> dict[str, Any]:
+    """What the ratio of a figure depends on beside the samples, as far as two runs have to share it."""
+    judged = measured.two_sample.protocol
+    if name == "cas":
+        assert not isinstance(measured.usefulness, Undefined)
+        used = measured.usefulness.protocol
+        return {
+            "num_images": used.num_images,
+            "real_digits": used.real_digits,
+            "reference": used.reference,
+            "recipe": measured.usefulness.real_digits.recipe,
+        }
+    if name == "fd_second":
+        second = judged.fd_second
+        return {"num_images": second.num_images, "num_train": second.num_train} if second else {}
+    if name in JUDGES:
+        return {"counts": judged.counts.get(name), "labels": judged.labels, "recipe": judged.recipe}
+    return {key: getattr(measured.evaluation.protocol, key) for key in EVALUATED}
 
 
 def judgement(this: Figure, other: Figure) -> str:

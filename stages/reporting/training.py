@@ -1,16 +1,19 @@
 """The training as charts, and its animation as frames."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from stages.common.errors import UserError
+from stages.common.files import remedy
 from stages.common.records import Undefined
 from stages.evaluation.animation import frames_shown
 from stages.reporting.charts import Chart, Series
 from stages.reporting.frames import frames_of
 from stages.reporting.pictures import data_uri
-from stages.reporting.run import Run
+from stages.reporting.run import HISTORY, MONITOR, TRACK, Run
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Drawn:
 
 def distance_chart(run: Run, others: tuple[Series, ...] = ()) -> Drawn:
     """The distance over training, with a mark that moves with the animation."""
-    table, floor = run.tables["track/track.csv"], run.curve.floor
+    table, floor = run.tables[TRACK], run.curve.floor
     level = None if isinstance(floor, Undefined) else ("other real images", floor.fd_classifier)
     chart = Chart(
         "Distance to validation images over training",
@@ -52,11 +55,10 @@ class Curve:
     is_log: bool = False
 
 
-HISTORY = "train_gan/history.csv"
 CURVES = (
     Curve(
         "Coverage and accuracy",
-        "track/track.csv",
+        TRACK,
         (("coverage", "coverage", "generated"), ("gan_test_accuracy", "recognised as asked", "real")),
         "Shares of 1: variety, and samples recognised as asked.",
     ),
@@ -87,7 +89,7 @@ CURVES = (
     ),
     Curve(
         "Variety of samples",
-        "train_gan/monitor.csv",
+        MONITOR,
         (("spread", "spread", "generated"), ("nearest", "distance of neighbours", "real")),
         "As a ratio to real images: far below 1, the samples have collapsed.",
     ),
@@ -104,10 +106,16 @@ def drawn(run: Run, curve: Curve) -> Drawn:
 
 
 def animation(run: Run) -> list[dict[str, Any]]:
-    """The frames in their order: picture, thousands of images shown, distance, and the place in the curve."""
-    table = run.tables["track/track.csv"]
+    """The frames in their order: picture, thousands of images shown, distance, and the place in the curve.
+
+    Raises UserError if the animation has not as many frames as the table has moments.
+    """
+    table = run.tables[TRACK]
     pictures = frames_of(run.animation, run.samples.image_shape)
     rows = frames_shown(len(table))
+    if len(pictures) != len(rows):
+        path = Path("data") / TRACK
+        raise UserError(f"{path}: expected rows for {len(pictures)} frames, found {len(rows)}; {remedy(path)}")
     return [
         {
             "uri": data_uri(picture),

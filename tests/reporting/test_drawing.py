@@ -3,6 +3,8 @@
 import io
 import math
 import re
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +16,13 @@ from stages.common.grids import grid
 from stages.evaluation.animation import Frame, animation
 from stages.evaluation.beside_floor import BesideFloor
 from stages.reporting.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Chart, Series
-from stages.reporting.comparison import differences, judgement
+from stages.reporting.comparison import differences, judgement, pairs
 from stages.reporting.confusion import SHADES, confusion
-from stages.reporting.figures import Figure, place
+from stages.reporting.figures import Figure, Measured, place
 from stages.reporting.frames import frames_of
+from stages.reporting.run import NUMBERS, read_measured
+from stages.reporting.training import CURVES
+from tests.reporting.finished import ROOT
 
 # --- charts ---
 
@@ -121,6 +126,56 @@ def test_better_or_worse_is_said_where_intervals_are_apart(
     name: str, this: list[float | None], other: list[float | None], expected: str
 ) -> None:
     assert judgement(figure(1.0, this, name), figure(1.0, other, name)) == expected
+
+
+def committed(*path: str, value: object = None) -> Measured:
+    """What the committed run measured; with another value in a details file, if a path of keys is given."""
+    measured = read_measured(lambda name: ROOT / "data" / name)
+    if not path:
+        return measured
+    part, *keys, last = path
+    record: Any = getattr(measured, part)
+    content = record.content()
+    inner = content
+    for key in keys:
+        inner = inner[key]
+    assert inner[last] != value
+    inner[last] = value
+    return replace(measured, **{part: type(record).model_validate(content)})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("evaluation", "protocol", "num_images"), 500, {"fd_classifier": "num_images", "coverage": "num_images"}),
+        (("evaluation", "protocol", "reference", "num_images"), 500, {"precision": "reference"}),
+        (("evaluation", "protocol", "neighbours"), 3, {"recall": "neighbours"}),
+        (("usefulness", "protocol", "num_images"), 500, {"cas": "num_images"}),
+        (
+            ("two_sample", "protocol", "counts", "two_sample", "samples", "num_train"),
+            500,
+            {"two_sample": "counts"},
+        ),
+        (("two_sample", "protocol", "fd_second", "num_images"), 500, {"fd_second": "num_images"}),
+        (("evaluation", "protocol", "features", "classifier_sha256"), "0", {}),
+        (("evaluation", "protocol", "versions"), {"torch": "2"}, {}),
+    ],
+)
+def test_only_figures_of_one_protocol_are_compared(
+    path: tuple[str, ...], value: object, expected: dict[str, str]
+) -> None:
+    compared = pairs(committed(), committed(*path, value=value), same_reference=True)
+    reasons = {each.this.name: each.judgement for each in compared if each.judgement.startswith("not compared (other")}
+    assert {name: reasons.get(name) for name in expected} == {
+        name: f"not compared (other {key})" for name, key in expected.items()
+    }
+    assert {"fd_classifier", "cas", "two_sample"} - set(reasons)  # the other stages' figures still are
+    assert expected or not reasons
+
+
+def test_the_columns_of_every_curve_are_checked_when_its_table_is_read() -> None:
+    for curve in CURVES:
+        assert {"kimg", *(name for name, _, _ in curve.columns)} <= set(NUMBERS[curve.table])
 
 
 def test_settings_that_differ_are_named_with_both_values() -> None:

@@ -1,7 +1,7 @@
 """`make report`: the page with environment and commit, beside another revision, from Git and DVC's cache."""
 
 import base64
-import hashlib
+import contextlib
 import json
 import re
 import shutil
@@ -15,7 +15,7 @@ from stages.common.errors import UserError
 from stages.common.grids import grid_png
 from stages.common.images import load_image_set
 from tests.reporting.finished import ROOT
-from tools.report import OUT, report
+from tools.report import OUT, REFERENCE, report
 from tools.repository import git
 
 PICTURE = Path("data/generate/samples.png")
@@ -27,42 +27,46 @@ def project(finished: Path, tmp_path: Path) -> Path:
     root = tmp_path / "project"
     shutil.copytree(finished, root / "data")
     shutil.copy(ROOT / "params.yaml", root)
-    write_lock(root)
     git(root, "init", "--quiet", throw_away=True)
     git(root, "config", "user.name", "Test")
     git(root, "config", "user.email", "test@example.org")
-    with Repo.init(str(root)) as repo:
-        for ignored in root.rglob(".gitignore"):
-            if ignored.parts[-3:-1] == ("data", "generate"):
-                ignored.unlink()
-        repo.add(str(root / PICTURE))
+    Repo.init(str(root)).close()
+    write_stages(root)
+    write_lock(root)
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "A run")
     git(root, "branch", "--move", "--force", "main")
-    yaml, path = YAML(), root / "params.yaml"
-    params = yaml.load(path.read_text(encoding="utf-8"))
-    params["train_gan"]["loss"] = "hinge"
-    with path.open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
+    set_loss(root, "hinge")
+    write_lock(root)
     digits = load_image_set(root / "data/normalize/test.safetensors")
     (root / PICTURE).unlink()  # it may be a link into the cache
     (root / PICTURE).write_bytes(grid_png(digits.images[50:60], 5))
     return root
 
 
-def write_lock(root: Path) -> None:
-    """A dvc.lock that records every file of data/ as it is."""
+def write_stages(root: Path) -> None:
+    """One stage, which reads a file of code and writes every file of data/; DVC's cache has the samples alone."""
     files = [path for path in sorted((root / "data").rglob("*.*")) if path.is_file() and path.name != ".gitignore"]
-    outs = [
-        {
-            "path": path.relative_to(root).as_posix(),
-            "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),
-            "size": path.stat().st_size,
-        }
-        for path in files
-    ]
-    with (root / "dvc.lock").open("w", encoding="utf-8") as file:
-        YAML().dump({"schema": "2.0", "stages": {"all": {"cmd": "make it", "outs": outs}}}, file)
+    names = [path.relative_to(root).as_posix() for path in files]
+    outs = [name if name == PICTURE.as_posix() else {name: {"cache": False}} for name in names]
+    stage = {"cmd": "make it", "params": ["train_gan"], "deps": ["code.py"], "outs": outs}
+    (root / "code.py").write_text("", encoding="utf-8")
+    with (root / "dvc.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump({"stages": {"train_gan": stage}}, file)
+
+
+def write_lock(root: Path) -> None:
+    """A dvc.lock that records every file of data/ as it is, and the params."""
+    with contextlib.chdir(root), Repo(str(root)) as repo:  # DVC keeps runs by their paths seen from here
+        repo.commit(force=True)
+
+
+def set_loss(root: Path, loss: str) -> None:
+    yaml, path = YAML(), root / "params.yaml"
+    params = yaml.load(path.read_text(encoding="utf-8"))
+    params["train_gan"]["loss"] = loss
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
 
 
 def uri(content: bytes) -> str:
@@ -90,7 +94,7 @@ def test_pictures_that_are_in_no_cache_are_left_out_and_said_to_be(project: Path
 
 
 def test_without_a_revision_the_page_has_environment_and_commit(project: Path) -> None:
-    git(project, "checkout", "--quiet", "params.yaml")
+    git(project, "checkout", "--quiet", "params.yaml", "dvc.lock")
     (project / ".gitignore").write_text(f"/{OUT}\n", encoding="utf-8")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Git is clean, and a file of DVC is not that of dvc.lock")
@@ -109,6 +113,70 @@ def test_without_a_revision_the_page_has_environment_and_commit(project: Path) -
     assert environment["processor"]["model_name"] in page
     assert f"git checkout {git(project, 'rev-parse', '--short', 'HEAD').strip()}" in page
     assert 'id="comparison"' not in page
+
+    (project / "code.py").write_text("# of a later version", encoding="utf-8")
+    git(project, "commit", "--quiet", "--all", "--message", "Other code, which was not run")
+    page = report(project, None).read_text(encoding="utf-8")
+    assert "git checkout" not in page
+    assert "No commit is named" in page
+    assert "should then have this SHA-256" not in page
+
+
+def test_params_that_were_edited_after_the_run_are_refused_in_one_line(project: Path) -> None:
+    set_loss(project, "minimax")
+    message = (
+        r"^params\.yaml: train_gan\.loss: expected what dvc\.lock records of the run in data/, found other values; "
+    )
+    with pytest.raises(UserError, match=message) as refused:
+        report(project, None)
+    assert "\n" not in str(refused.value)
+    assert not (project / OUT).exists()
+
+
+def test_a_revision_with_params_that_were_not_run_is_refused(project: Path) -> None:
+    set_loss(project, "minimax")
+    git(project, "stash", "push", "--quiet", "dvc.lock")
+    git(project, "commit", "--quiet", "--message", "Not run", "params.yaml")
+    git(project, "stash", "pop", "--quiet")
+    set_loss(project, "hinge")
+    with pytest.raises(UserError, match=r"holds a run of other params than its own \(train_gan\.loss\)"):
+        report(project, "HEAD")
+
+
+def test_a_remote_whose_client_fails_costs_only_the_pictures(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients have exceptions of their own, as botocore's EndpointConnectionError."""
+
+    class ClientError(Exception):
+        pass
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise ClientError("Could not connect to the endpoint")
+
+    monkeypatch.setattr("tools.report.DVCFileSystem", fail)
+    assert "Its pictures are not in DVC’s cache here" in report(project, "HEAD").read_text(encoding="utf-8")  # noqa: RUF001
+
+
+def test_a_table_of_the_revision_that_was_edited_is_refused_in_one_line(project: Path) -> None:
+    path = project / "data/track/track.csv"
+    content = path.read_text(encoding="utf-8")
+    path.write_text(content.replace(",", ";"), encoding="utf-8")
+    git(project, "commit", "--quiet", "--message", "Edited by another program", "data/track/track.csv")
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"another version of the code: data/track/track\.csv is no table") as refused:
+        report(project, "HEAD")
+    assert "\n" not in str(refused.value)
+
+
+def test_other_test_images_are_not_compared(project: Path) -> None:
+    lock = project / "dvc.lock"
+    content = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))
+    (entry,) = [out for out in content["stages"]["train_gan"]["outs"] if out["path"] == REFERENCE]
+    entry["md5"] = "0" * 32
+    with lock.open("w", encoding="utf-8") as file:
+        YAML().dump(content, file)
+    page = report(project, "HEAD").read_text(encoding="utf-8")
+    assert "not compared (other test images)" in page
+    assert "no clear difference" not in page
 
 
 @pytest.mark.parametrize(

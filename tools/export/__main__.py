@@ -20,9 +20,9 @@ from stages.gan.sampler import sampler_from
 from tools.export.card import Card
 from tools.export.lineage import GENERATOR, lineage_of
 from tools.export.onnx_model import NUM_CHECKED, interface, largest_difference, onnx_bytes
-from tools.repository import git
+from tools.in_step import commit_in_step
 
-PICTURE = "samples.png"
+MODEL, CARD, PICTURE = "generator.onnx", "README.md", "samples.png"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -31,22 +31,35 @@ def export(root: Path, path: Path, folder: Path, stored: tuple[dict[str, Tensor]
 
     root: the project, whose files say what the generator is; stored: what the generator's file at path holds.
     """
+    require_own(folder)
     tensors, meta = stored
     sampler, content = sampler_from(tensors, meta, 1, str(path)), path.read_bytes()
     shape = interface(sampler, meta, class_names(meta["classes"]))
     lineage = lineage_of(root, content)
     onnx = onnx_bytes(sampler, shape, shape.metadata(meta, _sha256(content)))
     difference = largest_difference(onnx, sampler, shape)
-    files = {"generator.onnx": onnx, GENERATOR: content}
+    files = {MODEL: onnx, GENERATOR: content}
     if lineage.picture:
         files[PICTURE] = lineage.picture
     hashes = {name: _sha256(each) for name, each in files.items()}
-    card = Card(shape, meta, lineage, hashes, sampler.remarks, _commit(root) if lineage.training else None)
-    files |= {"README.md": card.text().encode(), "LICENSE": (root / "LICENSE").read_bytes()}
-    (folder / PICTURE).unlink(missing_ok=True)  # of an earlier generator
+    commit = commit_in_step(root, folder) if lineage.training else None
+    card = Card(shape, meta, lineage, hashes, sampler.remarks, commit)
+    files |= {"LICENSE": (root / "LICENSE").read_bytes(), CARD: card.text().encode()}
+    for name in (CARD, PICTURE):  # of an earlier generator: neither may stand beside this one if a write fails
+        (folder / name).unlink(missing_ok=True)
     for name, each in files.items():
         write_bytes(folder / name, each)
     return difference
+
+
+def require_own(folder: Path) -> None:
+    """Raises UserError if a file in the folder is none of an earlier export, and would be overwritten."""
+    others = [] if (folder / MODEL).exists() else [name for name in (CARD, "LICENSE") if (folder / name).exists()]
+    if (folder / "dvc.yaml").exists():  # whose README.md is no model card
+        others = ["dvc.yaml"]
+    if others:
+        actual = f"{folder}, which holds a {others[0]} of something else"
+        raise UserError(f"FOLDER: expected a folder for the export alone, found {actual}; name another folder")
 
 
 def read_generator(root: Path, name: str) -> tuple[Path, tuple[dict[str, Tensor], dict[str, Any]]]:
@@ -72,15 +85,6 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _commit(root: Path) -> str | None:
-    """The commit that holds this dvc.lock, if it is the newest one."""
-    try:
-        clean = not git(root, "status", "--porcelain", "--", "dvc.lock", "params.yaml", "stages")
-        return git(root, "rev-parse", "HEAD").strip() if clean else None
-    except UserError:
-        return None
-
-
 def main() -> None:
     """Write the folder and say what it holds."""
     parser = argparse.ArgumentParser(prog="python -m tools.export", description="A generator as a folder to share")
@@ -88,10 +92,6 @@ def main() -> None:
     parser.add_argument("--folder", default="export", type=Path, help="where to write")
     chosen = parser.parse_args()
     with report_errors("export"):
-        if (chosen.folder / "dvc.yaml").exists():  # whose README.md and LICENSE are no model card's
-            raise UserError(
-                f"FOLDER: expected a folder for the export alone, found {chosen.folder}, which holds a dvc.yaml"
-            )
         require_packages()
         make_deterministic()
         root = Path()

@@ -31,6 +31,8 @@ FILES = {
     "generator.onnx": "the generator, for onnxruntime and other programs that read ONNX",
     "generator.safetensors": "the same with the name and arguments of its network, as the project reads it",
 }
+UNKNOWN = "Not known: the run from whose files the card was written did not train this generator."
+NO_LONGER_KNOWN = "Not known: after the training, `download` or `normalize` has run again and made other images."
 USE = """```python
 import numpy as np
 import onnxruntime
@@ -89,9 +91,9 @@ class Card:
         }
         if dataset in ON_THE_HUB:
             content["datasets"] = [ON_THE_HUB[dataset]]
-        if results and dataset:
+        if results and (compared := self.lineage.compared_with):
             task = {"type": "unconditional-image-generation", "name": "Image generation"}
-            about = {"type": ON_THE_HUB.get(dataset, dataset), "name": dataset, "split": "test"}
+            about = {"type": ON_THE_HUB.get(compared, compared), "name": compared, "split": "test"}
             content["model-index"] = [
                 {"name": self.name, "results": [{"task": task, "dataset": about, "metrics": results}]}
             ]
@@ -128,7 +130,7 @@ class Card:
             f"{colours} images of {height} x {width} pixels, latents of {self.interface.z_dim} numbers."
         )
         words = self.lineage.details.in_plain_words if self.lineage.details else None
-        return text + (f" In the words of the pipeline that made it: *{words}*." if words else "")
+        return text + (f" In the words of the pipeline that judged it: *{words}*." if words else "")
 
     def _usage(self) -> str:
         labels, feed = "", '{"z": z}'
@@ -158,8 +160,8 @@ class Card:
     def _data(self) -> str:
         dataset = self.lineage.dataset
         if not dataset:
-            return "Not known: this generator is not of the run from whose files the card was written."
-        details = self.lineage.details
+            return NO_LONGER_KNOWN if self.lineage.training else UNKNOWN
+        details = self.lineage.details if self.lineage.compared_with == dataset else None
         counts = (
             f" The generator learned from {details.protocol.training.num_images:,} training images, and is compared "
             f"with {details.protocol.reference.num_images:,} test images that it never saw."
@@ -170,7 +172,7 @@ class Card:
 
     def _training(self) -> str:
         if not self.lineage.training:
-            return "Not known: this generator is not of the run from whose files the card was written."
+            return UNKNOWN
         sections = {name: dict(values) for name, values in sorted(self.lineage.training.items())}
         parts = ["All settings that decided it:", f"```json\n{json.dumps(sections, indent=2, sort_keys=True)}\n```"]
         if self.lineage.environment:
@@ -185,11 +187,14 @@ class Card:
 
     def _limits(self) -> str:
         details = self.lineage.details
+        copies = "Whether samples copy training images is judged as a whole (`c_t`, `near_training`), not for each."
+        if not self.lineage.training:
+            copies = "Whether it copies what it learned from is not known: `c_t` and `near_training` are of others."
         lines = [
             "It draws what its training images show, and nothing else.",
             "Its figures are of one training with one seed, on the features of one classifier: compare them with those "
             "of the same protocol alone, never with FID of papers.",
-            "Whether samples copy training images is judged as a whole (`c_t`, `near_training`), not for each.",
+            copies,
         ]
         if not self.interface.num_labels or self.interface.are_codes:
             lines.insert(1, "No class can be asked for.")
@@ -209,7 +214,7 @@ class Card:
         text = "MIT, for the code and these weights (`LICENSE`)."
         dataset = self.lineage.dataset
         if not dataset:
-            return text
+            return f"{text} The licence of the images that it learned from is not known."
         if dataset == "folder":
             return f"{text} The training images were the user's own."
         return f"{text} The dataset `{dataset}`: {LICENCES.get(dataset, 'none stated by its source')}."

@@ -29,11 +29,12 @@ def figures_text(lineage: Lineage) -> str:
     if lineage.details is None:
         return "None: the run from whose files the card was written has not evaluated this generator."
     protocol = lineage.details.protocol
+    of_dataset = f" of the dataset `{lineage.compared_with}`" if lineage.compared_with else ""
     about = (
-        f"Of {protocol.num_images:,} samples against {protocol.reference.num_images:,} test images. *Real images* is "
-        f"the same figure for {protocol.floor.num_images:,} validation images in the samples' place: the floor, which "
-        "a perfect generator would reach. Features are those of the project's own classifier, which recognises "
-        f"{100 * protocol.features.test_accuracy:.2f} % of the test images."
+        f"Of {protocol.num_images:,} samples against {protocol.reference.num_images:,} test images{of_dataset}. "
+        f"*Real images* is the same figure for {protocol.floor.num_images:,} validation images in the samples' place: "
+        "the floor, which a perfect generator would reach. Features are those of the project's own classifier, "
+        f"which recognises {100 * protocol.features.test_accuracy:.2f} % of the test images."
     )
     return "\n\n".join([markdown(HEADER, rows), about + _drawn(lineage)])
 

@@ -28,7 +28,7 @@ JUDGED = ("evaluate", "usefulness", "two_sample")
 def committed() -> dict[str, Any]:
     """The stages of the committed dvc.lock that matter here, without their code."""
     stages = YAML(typ="safe").load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    kept = {name: stages[name] for name in ("download", "train_gan", "generate", *JUDGED)}
+    kept = {name: stages[name] for name in ("download", "normalize", "train_gan", "generate", *JUDGED)}
     for stage in kept.values():
         stage["deps"] = [entry for entry in stage["deps"] if entry["path"].startswith("data/")]
     return {"schema": "2.0", "stages": kept}
@@ -114,6 +114,53 @@ def test_of_another_generator_the_run_says_nothing(project: Path) -> None:
     assert "Not known" in card
     assert "has not evaluated this generator" in card
     assert "model-index" not in header_of(card)
+
+
+def test_of_a_generator_that_only_drew_the_samples_no_origin_is_said(project: Path) -> None:
+    """As with generate.generator: init/mine. Its figures are those of its samples, whatever it learned from."""
+    lock = read_lock(project)
+    set_hash(lock, "train_gan", "outs", "data/train_gan/generator.safetensors", b"the one that this run trained")
+    write_lock(project, lock)
+    lineage = lineage_of(project, GENERATOR)
+    assert lineage.details is not None
+    assert (lineage.dataset, lineage.compared_with, lineage.training) == (None, "mnist", {})
+    card = card_of(lineage)
+    header = header_of(card)
+    assert "datasets" not in header
+    assert "mnist" not in header["tags"]
+    (model,) = header["model-index"]
+    assert model["name"] == "dcgan"
+    assert model["results"][0]["dataset"]["name"] == "mnist"
+    assert "test images of the dataset `mnist`" in card
+    assert card.count("Not known: the run from whose files the card was written did not train this generator") == 2
+    assert "licence of the images that it learned from is not known" in card
+    for claim in ("The generator learned from", "never saw", "The dataset `mnist`"):
+        assert claim not in card
+
+
+@pytest.mark.parametrize("stage", ["normalize", "download"])
+def test_images_that_were_made_again_after_the_training_are_not_its_origin(stage: str, project: Path) -> None:
+    lock = read_lock(project)
+    name = {"normalize": "data/normalize/train.safetensors", "download": "data/download/train-images-idx3-ubyte"}
+    set_hash(lock, stage, "outs", name[stage], b"other images")
+    write_lock(project, lock)
+    lineage = lineage_of(project, GENERATOR)
+    assert lineage.training
+    assert (lineage.dataset, lineage.compared_with) == (None, None)
+    assert "has run again and made other images" in card_of(lineage)
+
+
+def test_params_and_packages_are_listed_only_if_they_are_those_of_the_run(project: Path) -> None:
+    lock = read_lock(project)
+    packages = (project / "requirements.txt").read_bytes()
+    lock["stages"]["check"] = {"cmd": "it", "deps": [{"path": "requirements.txt", "md5": ""}]}
+    set_hash(lock, "check", "deps", "requirements.txt", packages)
+    write_lock(project, lock)
+    assert set(lineage_of(project, GENERATOR).hashes) == {"dvc.lock", "params.yaml", "requirements.txt"}
+    path = project / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("loss: non_saturating", "loss: hinge"), encoding="utf-8")
+    (project / "requirements.txt").write_bytes(packages + b"\n")
+    assert set(lineage_of(project, GENERATOR).hashes) == {"dvc.lock"}
 
 
 @pytest.mark.parametrize("stage", JUDGED)

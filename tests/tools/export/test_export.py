@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from stages.common.errors import UserError
-from stages.common.files import write_tensors
+from stages.common.files import write_bytes, write_tensors
 from stages.gan import architectures
 from tools.export.__main__ import export, read_generator
 
@@ -50,6 +50,39 @@ def test_the_folder_holds_the_model_and_its_own_example_draws(project: Path) -> 
     subprocess.run([sys.executable, "-c", example], cwd=folder, check=True)
     with Image.open(folder / "images.png") as picture:
         assert picture.size == (280, 28)
+
+
+@pytest.mark.parametrize("name", ["README.md", "LICENSE", "dvc.yaml"])
+def test_a_folder_of_something_else_is_left_alone(name: str, project: Path) -> None:
+    folder = project / "mine"
+    folder.mkdir()
+    (folder / name).write_text("of my own", encoding="utf-8")
+    path, stored = read_generator(project, "init/mine")
+    with pytest.raises(UserError, match=rf"^FOLDER: .* found .*mine, which holds a {name} of something else") as caught:
+        export(project, path, folder, stored)
+    assert "\n" not in str(caught.value)
+    assert [file.name for file in folder.iterdir()] == [name]
+    assert (folder / name).read_text(encoding="utf-8") == "of my own"
+
+
+def test_an_export_that_fails_leaves_no_card_beside_another_model(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project / "export"
+    folder.mkdir()
+    for name in ("generator.onnx", "README.md", "samples.png"):
+        (folder / name).write_bytes(b"of an earlier generator")
+    path, stored = read_generator(project, "init/mine")
+
+    def fail(path: Path, content: bytes) -> None:
+        if path.name == "generator.safetensors":
+            raise OSError("the disk is full")
+        write_bytes(path, content)
+
+    monkeypatch.setattr("tools.export.__main__.write_bytes", fail)
+    with pytest.raises(OSError, match="full"):
+        export(project, path, folder, stored)
+    assert [file.name for file in folder.iterdir()] == ["generator.onnx"]
 
 
 def test_a_file_elsewhere_can_be_named(project: Path) -> None:
