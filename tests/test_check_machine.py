@@ -67,8 +67,8 @@ def save_earlier(tmp_path: Path, image_shape: Any, classes: Any) -> None:
     ("image_shape", "classes", "changes", "expected"),
     [
         ([1, 28, 28], ["Bag", "Coat"], {}, r"expected classes \['0', .*\], found \['Bag', 'Coat'\]"),
-        ([1, 28, 28], DIGITS, {"classes": [3, 8]}, r"expected classes \['3', '8'\], found \['0', "),
-        ([3, 28, 28], DIGITS, {"stack": 2}, r"expected classes \['00', '01', .*\], found \['0', "),
+        ([1, 28, 28], DIGITS, {"classes": [3, 8]}, r"expected classes \['3', '8'\], found \['0', .*\]"),
+        ([3, 28, 28], DIGITS, {"stack": 2}, r"expected classes \['00', '01', .*\], found \['0', .*\]"),
         ([1, 32, 32], DIGITS, {}, r"expected height and width \[28, 28\], found \[32, 32\]"),
         ([1, 28, 28], DIGITS, {"size": 32}, r"expected height and width \[32, 32\], found \[28, 28\]"),
     ],
@@ -83,7 +83,9 @@ def test_a_generator_of_other_images_is_refused_before_anything_is_drawn(
     with pytest.raises(UserError) as caught:
         run(tmp_path, content)
     (line,) = str(caught.value).splitlines()
-    assert re.search(rf" {section}\.{key}: .*/generator\.safetensors: {expected}.*, unlike the digits of this run; ", line)
+    assert re.search(
+        rf" {section}\.{key}: .*/generator\.safetensors: {expected}, unlike the digits of this run; ", line
+    )
 
 
 @pytest.mark.parametrize(

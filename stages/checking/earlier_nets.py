@@ -1,4 +1,4 @@
-"""Networks of earlier runs that stages only read: refused before anything runs if they are not for this run's images."""
+"""Networks of earlier runs that stages only read: refused before anything runs if they are for other images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ def test_no_key_of_the_users_own_evaluation_can_make_it_fail_after_the_draw(
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_networks_are_those_of_the_digits(channels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of stacks, too, of which a classifier sees the images one by one; params.yaml need not describe such a network."""
+    """Of stacks, too, of which a classifier sees the images one by one; params.yaml need not have their options."""
     (tmp_path / "params.yaml").write_text("networks: {}\n", encoding="utf-8")
     monkeypatch.setattr(wide, "ROOT", tmp_path)
     singles = ["3", "8"]
