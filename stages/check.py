@@ -151,7 +151,7 @@ def read_files(data: Path, sections: dict[str, Any]) -> Iterator[tuple[str, Path
 
 
 def digits_of(data: Path, sections: dict[str, Any]) -> Digits | None:
-    """The digits that this run will have; None if the dataset has no classes, or too few, which contradictions tell."""
+    """The digits that this run will have; None if it cannot make them, which contradictions tell."""
     try:
         names = download.chosen(sections["download"], data).classes
     except UserError:

@@ -37,6 +37,8 @@ def load_samples(path: Path, most: int | None, digits: ImageSet, digits_path: Pa
         actual, expected = getattr(samples, what), getattr(digits, what)
         if actual != expected:
             found = f"expected {what.replace('_', ' ')} {plain(expected)}, as in {digits_path}, found {plain(actual)}"
-            other = "if generate.generator names one of other images, set it to train_gan"
-            raise UserError(f"{path}: {found}; {other}; else {remedy(path)}")
+            raise UserError(
+                f"{path}: {found}; if generate.generator names one of other images, set it to train_gan; "
+                f"else {remedy(path)}"
+            )
     return samples

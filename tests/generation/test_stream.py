@@ -103,12 +103,12 @@ def test_a_disk_that_fills_up_leaves_whole_files(upstream: Path, monkeypatch: py
 def test_a_run_that_fails_in_its_first_file_leaves_no_samples_of_an_earlier_run(
     upstream: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else whoever reads would take the first file of the earlier run for all samples."""
+    """Else whoever reads would take its first file for all samples. Here the second chunk of the first file fails."""
     generated(upstream, 630)
     numbered = Sampler.numbered
 
     def broken(self: Sampler, numbers: Any, purpose: str = "z") -> torch.Tensor:
-        return numbered(self, numbers, purpose) * (torch.nan if 150 in numbers else 1)
+        return numbered(self, numbers, purpose) * (torch.nan if numbers == range(100, 200) else 1)
 
     monkeypatch.setattr(Sampler, "numbered", broken)
     with pytest.raises(UserError, match="found pixels that are not numbers"):
