@@ -27,6 +27,7 @@ from stages import (
     two_sample,
 )
 from stages.checking import limits
+from stages.checking.earlier_nets import Digits, digits_to_come, require_network
 from stages.checking.workspace import workspace_problems
 from stages.common import memory as machine
 from stages.common.class_names import MOST_CLASSES
@@ -132,9 +133,9 @@ def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
     """
     for path in initial_files(data, sections["train_gan"].init_from):
         yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
-    network = sections["train_gan"].network
+    network, digits = sections["train_gan"].network, digits_of(data, sections)
     for key, path in read_files(data, sections):
-        yield from (f"{key}: {line}" for line in refusals(partial(require_network, path, network)))
+        yield from (f"{key}: {line}" for line in refusals(partial(require_network, path, network, digits)))
     if sections["evaluate"].protocol == "inception":
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
 
@@ -149,10 +150,15 @@ def read_files(data: Path, sections: dict[str, Any]) -> Iterator[tuple[str, Path
         yield from ((key, data / origin / f"{net}.safetensors") for net in nets if origin != OWN_RUN)
 
 
-def require_network(path: Path, network: str) -> None:
-    """Raise UserError if the file holds no network of that name, on whose code alone dvc.yaml lets stages depend."""
-    if (actual := read_net(path)[1]["network"]) != network:
-        raise UserError(f"{path}: expected {network}, as train_gan.network, found {plain(actual)}; set that key to it")
+def digits_of(data: Path, sections: dict[str, Any]) -> Digits | None:
+    """The digits that this run will have; None if it cannot make them, which contradictions tell."""
+    try:
+        names = download.chosen(sections["download"], data).classes
+    except UserError:
+        return None
+    made = sections["normalize"]
+    kept = range(len(names)) if made.classes == "all" else made.classes
+    return digits_to_come(names, kept, made.stack, made.size)
 
 
 def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu: bool) -> Iterator[str]:
@@ -250,7 +256,7 @@ def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:
     drawn: Any = sections["generate"].classes
     drawn = made if drawn == "all" else drawn
     if sections["generate"].generator != OWN_RUN:
-        drawn = []  # of the classes of another run, which generate compares with them
+        drawn = []  # of the classes of another run: unmet compares them with the dataset's
     if len(made) > MOST_CLASSES:
         yield f"normalize.stack: expected at most {MOST_CLASSES} modes, found {len(made)}; see normalize.classes"
     for key, labels, known in (("normalize", kept, classes), ("generate", drawn, made)):

@@ -21,7 +21,7 @@ from stages.common.labelled import missing_classes
 from stages.common.params import StageParams, known_name
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
-from stages.evaluation.all_samples import look_at_all
+from stages.evaluation.all_samples import all_files, look_at_all
 from stages.evaluation.comparisons import MIN_IMAGES, compare, least_images
 from stages.evaluation.details import OnInception, details_of, measure, protocol_of
 from stages.evaluation.embedded import Embedded, beside_training, embed
@@ -80,6 +80,7 @@ def run(params: Params, data: Path) -> None:
     require_training_digits(all_images["train"], paths["train"])
     require_stacks(params, all_images["test"])
     images = at_equal_count(params, all_images)
+    files = all_files(paths["samples"].parent, images["samples"])
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
     least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
@@ -100,7 +101,7 @@ def run(params: Params, data: Path) -> None:
     on_inception = compare_again(inception, params, sets, all_images) if inception else None
 
     # Look at all samples, where they are more than one file.
-    every = look_at_all(paths["samples"].parent, images, classifier_path, training.features, sets["test"].features)
+    every = look_at_all(files, images, classifier_path, training.features, sets["test"].features) if files else None
 
     # Describe: all figures, what they depend on, and a line of plain words.
     figures = measure(images["test"], comparisons, on_inception)

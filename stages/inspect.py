@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from stages.classifier.model import finite_features, load_classifier
 from stages.common.errors import UserError
-from stages.common.files import require_equal, write_bytes, write_csv
+from stages.common.files import write_bytes, write_csv
 from stages.common.images import ImageSet, load_alike, to_float, to_levels
 from stages.common.params import PARAMS_FILE, StageParams, read_params_file
 from stages.common.runtime import run_stage
@@ -17,7 +17,7 @@ from stages.evaluation.drawing import png_of
 from stages.gan.initial import require_origin
 from stages.gan.losses import LOSSES, Loss
 from stages.gan.sampler import read_sampler
-from stages.generation.judgements import SAMPLES, has_probability, histogram, read_judge
+from stages.generation.judgements import SAMPLES, has_probability, histogram, read_judge, require_of_digits
 from stages.generation.subject import Subject
 from stages.generation.tradeoff import Yardstick, measure, settings
 
@@ -52,8 +52,9 @@ def run(params: Params, data: Path, loss: Loss) -> None:
         raise UserError(f"inspect.neighbours: expected less than {compared}, found {params.neighbours}")
     generator = data / params.nets / "generator.safetensors"
     sampler, classes = read_sampler(generator, params.seed)
-    require_equal(generator, "classes", classes, validation.classes, like=paths[0])
     subject = Subject(sampler, classes, list(range(len(classes))), numbers=[])
+    require_of_digits(generator, "classes", classes, validation.classes)
+    require_of_digits(generator, "image shape", subject.image_shape, validation.image_shape)
     judge = read_judge(data / params.nets / "discriminator.safetensors", validation)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, validation, paths[0])

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from stages.classifier.accuracy import mistakes_of_seeds, read_baseline, require_test_digits, summarised
 from stages.common.files import write_json
-from stages.common.images import load_alike
+from stages.common.images import load_image_set
 from stages.common.records import Undefined
 from stages.common.runtime import make_deterministic, report_errors
 from stages.common.unchanged import Unchanged
 from stages.evaluation.cas import cas_details
+from stages.evaluation.image_sets import load_samples
 from stages.evaluation.judge import read_least_accuracy
 from stages.evaluation.scores import NO_LABELS
 
@@ -22,10 +23,10 @@ from stages.evaluation.scores import NO_LABELS
 def run(data: Path) -> None:
     """Train a classifier per seed on as many samples as there were real digits; write cas.json and details.json."""
     test_path = data / "normalize" / "test.safetensors"
-    test, samples = load_alike(test_path, data / "generate" / "samples.safetensors")
-    folder = data / "usefulness"
+    test, folder = load_image_set(test_path), data / "usefulness"
     require_test_digits(test_path, test)
     baseline = read_baseline(data / "baseline" / "baseline.json", len(test))
+    samples = load_samples(data / "generate" / "samples.safetensors", baseline.num_images, test, test_path)
     least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
     if not samples.has_labels:
         write_json(folder / "cas.json", {})

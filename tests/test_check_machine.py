@@ -52,6 +52,58 @@ def test_a_generator_to_draw_from_must_be_there_and_of_the_chosen_network(tmp_pa
         run(tmp_path, content)
 
 
+DIGITS = [str(digit) for digit in range(10)]
+
+
+def save_earlier(tmp_path: Path, image_shape: Any, classes: Any) -> None:
+    """Files in data/init/earlier that are described as networks for such images; their weights are not looked at."""
+    meta = {"network": "dcgan", "arguments": {"image_shape": image_shape}, "classes": classes}
+    for name in ("generator", "discriminator"):
+        path = tmp_path / "data" / "init" / "earlier" / f"{name}.safetensors"
+        write_tensors(path, {"w": torch.zeros(1)}, meta)
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "classes", "changes", "expected"),
+    [
+        ([1, 28, 28], ["Bag", "Coat"], {}, r"expected classes \['0', .*\], found \['Bag', 'Coat'\]"),
+        ([1, 28, 28], DIGITS, {"classes": [3, 8]}, r"expected classes \['3', '8'\], found \['0', .*\]"),
+        ([3, 28, 28], DIGITS, {"stack": 2}, r"expected classes \['00', '01', .*\], found \['0', .*\]"),
+        ([1, 32, 32], DIGITS, {}, r"expected height and width \[28, 28\], found \[32, 32\]"),
+        ([1, 28, 28], DIGITS, {"size": 32}, r"expected height and width \[32, 32\], found \[28, 28\]"),
+    ],
+)
+@pytest.mark.parametrize(("section", "key"), [("generate", "generator"), ("inspect", "nets")])
+def test_a_generator_of_other_images_is_refused_before_anything_is_drawn(
+    section: str, key: str, image_shape: Any, classes: Any, changes: Any, expected: str, tmp_path: Path
+) -> None:
+    content = changed(f"{section}.{key}", "init/earlier")
+    content["normalize"] |= changes
+    save_earlier(tmp_path, image_shape, classes)
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, content)
+    (line,) = str(caught.value).splitlines()
+    assert re.search(
+        rf" {section}\.{key}: .*/generator\.safetensors: {expected}, unlike the digits of this run; ", line
+    )
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "classes", "changes"),
+    [
+        ([1, 28, 28], DIGITS, {}),
+        ([1, 32, 32], ["8", "3"], {"size": 32, "classes": [8, 3]}),
+        ([3, 28, 28], [first + second for first in "01" for second in "01"], {"stack": 2, "classes": [0, 1]}),
+        ("28", None, {}),  # no network: generate says why
+    ],
+)
+def test_a_generator_of_these_images_may_draw(image_shape: Any, classes: Any, changes: Any, tmp_path: Path) -> None:
+    content = changed("generate.generator", "init/earlier")
+    content["normalize"] |= changes
+    save_earlier(tmp_path, image_shape, classes)
+    assert run(tmp_path, content).exists()
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -109,6 +109,18 @@ def test_bad_input_is_refused_by_the_name_of_its_file(
     assert not (upstream / "evaluate").exists()
 
 
+@pytest.mark.parametrize("damage", [rename_classes, lambda data: change_images(data, pad)])
+def test_samples_of_other_images_are_refused_by_the_key_that_may_have_chosen_them(
+    damage: Callable[[Path], None], upstream: Path
+) -> None:
+    """To draw again makes the same file where the generator is another run's."""
+    damage(upstream)
+    remedy = "; if generate.generator names one of other images, set it to train_gan; else `dvc checkout "
+    with pytest.raises(UserError) as caught:
+        evaluate.run(params(), upstream)
+    assert remedy in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("samples", "changes"), [(3, {}), (2, {"neighbours": 1}), (180, {"num_images": 5, "neighbours": 5})]
 )

@@ -53,6 +53,14 @@ def upstream(normalized: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return data
 
 
+def save_net(data: Path, name: str, size: int) -> None:
+    """A generator or a discriminator of that many pixels a side in place of the one that is there."""
+    arguments = ARGUMENTS | {"image_shape": [1, size, size]}
+    nets = dict(zip(("generator", "discriminator"), architectures.build_players("dcgan", arguments, 1), strict=True))
+    meta = {"network": "dcgan", "arguments": arguments, "classes": CLASSES}
+    write_tensors(data / "train_gan" / f"{name}.safetensors", nets[name].state_dict(), meta)
+
+
 def written(data: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (data / "inspect").iterdir()}
 
@@ -89,6 +97,30 @@ def test_nets_of_other_classes_are_refused(upstream: Path) -> None:
     with pytest.raises(UserError, match=r"generator\.safetensors: expected classes .*'0'.*, found .*'class 0'"):
         inspect.run(params(), upstream, LOSSES["hinge"])
     assert not (upstream / "inspect").exists()
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_nets_of_other_shapes_are_refused(name: str, upstream: Path) -> None:
+    """Either of the two, while the other is of the digits."""
+    save_net(upstream, name, 32)
+    message = rf"{name}\.safetensors: expected image shape \[1, 28, 28\], found \[1, 32, 32\], unlike the digits; "
+    with pytest.raises(UserError, match=message + r"dvc repro train_gan$"):
+        inspect.run(params(), upstream, LOSSES["hinge"])
+    shutil.copytree(upstream / "train_gan", upstream / "init" / "earlier")
+    with pytest.raises(UserError, match=message + "copy it again from data/train_gan of the run that made it"):
+        inspect.run(params(nets="init/earlier"), upstream, LOSSES["hinge"])
+    assert not (upstream / "inspect").exists()
+
+
+def test_nets_of_an_earlier_run_with_other_classes_are_refused_with_a_remedy_that_exists(upstream: Path) -> None:
+    shutil.copytree(upstream / "train_gan", upstream / "init" / "earlier")
+    for name in ("discriminator", "generator"):  # G's classes are looked at first
+        path = upstream / "init" / "earlier" / f"{name}.safetensors"
+        tensors, meta = read_tensors(path)
+        write_tensors(path, tensors, meta | {"classes": [f"class {digit}" for digit in CLASSES]})
+        with pytest.raises(UserError, match=rf"{name}\.safetensors: expected classes .*copy it again from") as caught:
+            inspect.run(params(nets="init/earlier"), upstream, LOSSES["hinge"])
+        assert "dvc repro" not in str(caught.value)
 
 
 def test_too_many_neighbours_are_refused(upstream: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from stages import baseline, usefulness
 from stages.classifier import accuracy as measure
 from stages.classifier.fit import Recipe, fit, fresh_classifier, score
+from stages.common import shards
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
@@ -141,6 +142,22 @@ def test_as_many_samples_as_training_digits_and_no_more(upstream: Path) -> None:
     usefulness.run(upstream)
     assert result_of(upstream)["protocol"]["num_images"] == 1000
     assert "fewer samples" not in result_of(upstream)["in_plain_words"]
+
+
+def test_of_a_large_file_no_more_samples_are_read_than_are_used(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others have labels that whoever reads them refuses; without them every byte is the same."""
+    baseline.run(baseline_params(seeds=[1], epochs=1), upstream)
+    usefulness.run(upstream)
+    alone = result_of(upstream)
+    digits = load_image_set(upstream / "normalize" / "train.safetensors")
+    more = ImageSet(digits.images.repeat(2, 1, 1, 1), digits.labels.repeat(2), digits.classes)
+    more.labels[1000:] = 77
+    save_samples(upstream, more, more.labels)
+    monkeypatch.setattr(shards, "READ_WHOLE", 500)
+    usefulness.run(upstream)
+    assert result_of(upstream) == alone
 
 
 def test_fewer_samples_than_training_digits_are_mentioned(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:

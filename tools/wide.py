@@ -16,7 +16,6 @@ from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
 from stages.common.initialise import initialise
-from stages.common.params import read_params_file
 from stages.gan import architectures
 from tools.cost import Cost, measure
 from tools.marks import require_marks, write_between
@@ -28,6 +27,13 @@ PAGE = ROOT / "docs" / "wide.md"
 BEGIN, END = "<!-- wide -->\n", "<!-- /wide -->\n"
 COMPARED = 1000
 """Samples that evaluate compares at equal count: the rest of its work does not depend on how many there are."""
+EVALUATION = {"num_images": COMPARED, "neighbours": 5, "protocol": "classifier", "metrics": ["fd_classifier"]}
+"""Of params.yaml, the keys of evaluate that could contradict each other."""
+SMALL_MLP = {
+    "g_hidden": [64], "d_hidden": [64], "g_normalisation": "none", "d_normalisation": "none",
+    "norm_eps": 1e-5, "slope": 0.2, "class_input": "one_hot",
+}  # fmt: skip
+"""The options of the small generator, whatever params.yaml has."""
 GENERATOR, CLASSIFIER = Path("train_gan/generator.safetensors"), Path("train_classifier/classifier.safetensors")
 HEADER = [
     "networks", "samples", "files", "GB", "generate s", "images/s", "peak MiB of a process",
@@ -61,7 +67,7 @@ def measured(samples: int, data: Path, folder: Path, networks: str) -> Row:
     """
     changes: Changes = {
         "generate": {"num_images": samples, "generator": "train_gan"},
-        "evaluate": {"num_images": COMPARED, "protocol": "classifier"},
+        "evaluate": EVALUATION,
     }
     costs = {}
     project = folder / "project"
@@ -79,18 +85,21 @@ def measured(samples: int, data: Path, folder: Path, networks: str) -> Row:
 
 
 def small_networks(run: Path, data: Path) -> None:
-    """A generator and a classifier that were never trained, for the digits of a run; writes and links files in data."""
+    """A generator and a classifier that were never trained, for the digits of a run; writes and links files in data.
+
+    As in a run, the classifier of stacks sees the images in them one by one.
+    """
     test, meta = read_tensors(run / "normalize" / "test.safetensors")
     shape, classes = list(test["images"].shape[1:]), meta["classes"]
-    options = read_params_file(ROOT / "params.yaml")["networks"]["mlp"] | {"g_hidden": [64]}
-    arguments = {"image_shape": shape, "num_classes": len(classes), "z_dim": 16, **options}
+    arguments = {"image_shape": shape, "num_classes": len(classes), "z_dim": 16, **SMALL_MLP}
     generator = architectures.build_generator("mlp", arguments)
     initialise(generator, 0, "G")
     described = {"network": "mlp", "arguments": arguments, "classes": classes}
     write_tensors(data / GENERATOR, generator.state_dict(), described)
-    classifier = Classifier(shape, len(classes), width=4, num_features=16)
+    seen, names = ([1, *shape[1:]], meta["singles"]) if "singles" in meta else (shape, classes)
+    classifier = Classifier(seen, len(names), width=4, num_features=16)
     initialise(classifier, 0, "classifier")
-    write_tensors(data / CLASSIFIER, classifier.state_dict(), {"arguments": classifier.arguments, "classes": classes})
+    write_tensors(data / CLASSIFIER, classifier.state_dict(), {"arguments": classifier.arguments, "classes": names})
     (data / "normalize").symlink_to((run / "normalize").resolve())
 
 

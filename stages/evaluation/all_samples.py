@@ -18,6 +18,7 @@ from stages.common.files import read_tensors
 from stages.common.images import NO_LABEL, ImageSet, to_float
 from stages.common.progress import progress
 from stages.common.records import Record, Undefined
+from stages.common.runtime import processes
 from stages.common.shards import SampleFiles, chunks_of, sample_files
 from stages.common.workers import in_order, processes_for
 from stages.evaluation.scores import NO_LABELS
@@ -108,18 +109,27 @@ class Looking:
         return Counts(*(class_histogram(each, self.num_classes) for each in sets))
 
 
-def look_at_all(
-    folder: Path, images: dict[str, ImageSet], classifier: Path, training: Tensor, test: Tensor
-) -> AllSamples | None:
-    """The figures of all samples; None where they are one file. Raises UserError if files do not belong together.
+def all_files(folder: Path, first: ImageSet) -> SampleFiles | None:
+    """The files of all samples; None where they are one file.
 
-    folder: of the samples; images: the first samples and the test digits; classifier: its file; training, test:
+    folder: of the samples; first: some of the first file. Raises UserError if files are missing or do not belong
+    together, or for a wrong GAN_PROCESSES: all that would end look_at_all after the long work.
+    """
+    if files := sample_files(folder):
+        files.require_alike(first)
+        processes()
+    return files
+
+
+def look_at_all(
+    files: SampleFiles, images: dict[str, ImageSet], classifier: Path, training: Tensor, test: Tensor
+) -> AllSamples:
+    """The figures of all samples.
+
+    files: from all_files; images: the first samples and the test digits; classifier: its file; training, test:
     features [N, F] of digits.
     """
-    files, first = sample_files(folder), images["samples"]
-    if files is None:
-        return None
-    files.require_alike(first)
+    first = images["samples"]
     channels = None if images["test"].singles is None else first.image_shape[0]
     moments_of_all, counts = streamed(Looking(files, classifier, channels, len(first.classes)))
     accuracy = share(int(counts.as_asked.sum()), len(files)) if first.has_labels else Undefined(undefined=NO_LABELS)

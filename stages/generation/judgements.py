@@ -11,9 +11,8 @@ from torch.nn.functional import softplus
 
 from stages.common.blocks import in_blocks
 from stages.common.errors import UserError
-from stages.common.files import require_equal
 from stages.common.images import ImageSet
-from stages.common.shown import one_line
+from stages.common.shown import one_line, plain
 from stages.evaluation.drawing import Figure, new_figure
 from stages.gan import architectures
 from stages.gan.auxiliaries import HEAD
@@ -72,11 +71,19 @@ def read_judge(path: Path, digits: ImageSet) -> Judge:
     assert isinstance(arguments, dict)
     channels, *size = arguments["image_shape"]
     packing = max(1, channels // digits.image_shape[0])
-    require_equal(path, "image shape", [channels, *size], [packing * digits.image_shape[0], *digits.image_shape[1:]])
+    expected = [packing * digits.image_shape[0], *digits.image_shape[1:]]
+    require_of_digits(path, "image shape", [channels, *size], expected)
     if arguments["num_classes"]:
-        require_equal(path, "classes", meta.get("classes"), digits.classes)
-        require_equal(path, "num_classes", arguments["num_classes"], len(digits.classes))
+        require_of_digits(path, "classes", meta.get("classes"), digits.classes)
+        require_of_digits(path, "num_classes", arguments["num_classes"], len(digits.classes))
     return Judge(net.eval(), packing, arguments["num_classes"] > 0, path)
+
+
+def require_of_digits(path: Path, what: str, actual: object, expected: object) -> None:
+    """Raise UserError if a network, of this run or of an earlier one, has another `what` than the digits."""
+    if actual != expected:
+        found = f"expected {what} {plain(expected)}, found {plain(actual)}"
+        raise UserError(f"{path}: {found}, unlike the digits; {remedy_for(path)}")
 
 
 def packed(images: ImageSet, packing: int, of_one_class: bool) -> tuple[Tensor, Tensor]:

@@ -71,6 +71,7 @@ def write_samples(folder: Path, num_images: int, drawing: Drawing, subject: Subj
         images = _counted(results, chunks, counter)
         images = chain([next(images)], images)
         shards.clear(folder)
+        shards.path_of(folder, 0).unlink(missing_ok=True)  # or, if this run fails, it would pass for all samples
         for number, numbers in enumerate(index.files):
             labels = round_robin(drawing.labels, numbers) if subject.sampler.num_classes else [NO_LABEL] * len(numbers)
             described = subject.image_shape, subject.classes, subject.sampler.remarks

@@ -58,7 +58,7 @@ def measure(ways: dict[str, dict[float, Subject]], yardstick: Yardstick) -> tupl
             images = subject.images(subject.latents(range(count)), subject.labels_of(count))
             figures = yardstick.figures(images)
             rows.append([amount, *figures])
-            shown.append(images[:COLUMNS])
+            shown.append(images[:COLUMNS].clone())  # a view would keep all of them
             left.append(f"{way} {amount:g}: precision {figures[0]:.2f}, recall {figures[1]:.2f}")
         tables[way] = pd.DataFrame(rows, columns=[way, *FIGURES])
     return tables, captioned(torch.cat(shown), min(COLUMNS, count), left=left)

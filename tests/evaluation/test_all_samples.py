@@ -115,11 +115,32 @@ def test_without_labels_no_accuracy_is_given(upstream: Path, monkeypatch: pytest
     assert sum(row["recognised"] for row in entry["classes"].values()) == COUNT
 
 
-def test_a_missing_file_is_refused_by_name(upstream: Path) -> None:
+def test_a_missing_file_is_refused_by_name(upstream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "embed", None)  # refused before any computing
     path_of(upstream / "generate", 2).unlink()
     with pytest.raises(UserError, match=r"shards/samples_00002\.safetensors is missing; .*dvc repro generate"):
         evaluate.run(params(), upstream)
     assert (upstream / SAMPLES).exists()
+
+
+def test_a_foreign_file_is_refused_by_name_before_the_long_work(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "embed", None)
+    path = path_of(upstream / "generate", 1)
+    samples = load_image_set(path)
+    save_image_set(path, to_levels(samples.images), samples.labels, list("abcdefghij"))
+    with pytest.raises(UserError, match=r"samples_00001\.safetensors: expected classes \['0'.*, found \['a'"):
+        evaluate.run(params(), upstream)
+
+
+def test_a_wrong_number_of_processes_is_refused_before_the_long_work(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "embed", None)
+    monkeypatch.setenv("GAN_PROCESSES", "many")
+    with pytest.raises(UserError, match=r"^GAN_PROCESSES: expected a whole number, at least 1, found 'many'$"):
+        evaluate.run(params(), upstream)
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 10), (10, 10), (994, 1000), (9_940_000, 10**7)])

@@ -19,6 +19,7 @@ from stages.common.files import read_tensors, write_tensors
 from stages.common.initialise import initialise
 from stages.common.runtime import report_errors
 from stages.common.shards import FIRST, FURTHER, INDEX, path_of
+from stages.gan.sampler import Sampler
 from stages.generation import stream
 from tests.stage_process import ROOT, wait_until
 from tests.test_generate import CLASSES, params, save_generator
@@ -97,6 +98,24 @@ def test_a_disk_that_fills_up_leaves_whole_files(upstream: Path, monkeypatch: py
     with pytest.raises(SystemExit, match=r"^generate: the disk is full at .*samples_00001"), report_errors("generate"):
         generate.run(params(num_images=630), upstream)
     assert {path.name for path in folder.rglob("*") if not path.is_dir()} == {FIRST, INDEX}
+
+
+def test_a_run_that_fails_in_its_first_file_leaves_no_samples_of_an_earlier_run(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever reads would take its first file for all samples. Here the second chunk of the first file fails."""
+    generated(upstream, 630)
+    numbered = Sampler.numbered
+
+    def broken(self: Sampler, numbers: Any, purpose: str = "z") -> torch.Tensor:
+        return numbered(self, numbers, purpose) * (torch.nan if numbers == range(100, 200) else 1)
+
+    monkeypatch.setattr(Sampler, "numbered", broken)
+    with pytest.raises(UserError, match="found pixels that are not numbers"):
+        generate.run(params(num_images=630), upstream)
+    with pytest.raises(UserError, match=r"samples\.safetensors is missing; .*`dvc repro generate` makes it again"):
+        shards.load_first(upstream / "generate" / FIRST, 100)
+    assert not list((upstream / "generate").rglob("*samples*.safetensors"))
 
 
 PROGRAM = """

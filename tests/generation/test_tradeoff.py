@@ -1,6 +1,8 @@
 """Truncated samples of a generator that was made by hand: nearer to each other, and the figures say so."""
 
 import io
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,24 @@ def test_the_weakest_settings_are_the_samples_themselves(yardstick: Yardstick) -
     assert tables["cut"].iloc[0].tolist()[1:] == pytest.approx(plain, rel=0.02)
     pixels = np.asarray(Image.open(io.BytesIO(picture)))
     assert pixels.shape[0] == 2 * (4 * 8 + 2) + 2  # a row a setting
+
+
+def test_of_each_setting_only_the_samples_that_are_shown_stay_in_memory(
+    yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the settings before, all samples are gone by the time that those of the next but one are made."""
+    made: list[weakref.ref[np.ndarray]] = []
+    drawn = Subject.images
+
+    def counted(self: Subject, z: Tensor, labels: Sequence[int]) -> Tensor:
+        assert [array() for array in made[:-1]] == [None] * len(made[:-1])
+        images = drawn(self, z, labels).numpy().copy()
+        made.append(weakref.ref(images))
+        return torch.from_numpy(images)
+
+    monkeypatch.setattr(Subject, "images", counted)
+    measure(settings(subject(), [0.5, 1.0, 2.0], [0.0]), yardstick)
+    assert len(made) == 4
 
 
 def test_a_pull_turns_latents_to_the_typical_one_of_their_class() -> None:

@@ -2,11 +2,19 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from stages import evaluate
+from stages.classifier.model import load_classifier
+from stages.common.images import load_image_set, save_image_set
+from stages.common.params import validate_section
+from stages.gan.sampler import read_sampler
 from tools import wide
 from tools.cost import Cost
+from tools.profiles import Changes, params_with
 from tools.wide import Row, measured, small_networks, table
 
 ROW = Row("small", 2_000_000, 2, 1_584_000_000, Cost(100.0, 90.0, 700.4), Cost(200.0, 190.0, 1500.0))
@@ -54,6 +62,41 @@ def test_what_would_fail_at_the_end_is_said_before_anything_is_measured(
         called(monkeypatch, "100", "--enter")
     with pytest.raises(SystemExit, match=r"^wide: --scratch: expected a folder that is there, found .*nowhere$"):
         called(monkeypatch, "100", "--scratch", str(tmp_path / "nowhere"))
+
+
+def test_no_key_of_the_users_own_evaluation_can_make_it_fail_after_the_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own: Changes = {"evaluate": {"protocol": "inception", "metrics": ["fid"], "neighbours": 2000}}
+    changes: dict[str, Any] = {}
+
+    def kept(stage: str, _project: Path, _folder: Path, changed: Changes) -> Cost:
+        changes[stage] = changed
+        return Cost(1.0, 1.0, 1.0)
+
+    monkeypatch.setattr(wide, "measure", kept)
+    measured(2000, tmp_path, tmp_path, "small")
+    combined = params_with(own, changes["evaluate"])
+    assert validate_section(combined, "evaluate", evaluate.Params).neighbours < wide.COMPARED / 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_networks_are_those_of_the_digits(channels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of stacks, too, of which a classifier sees the images one by one; params.yaml need not have their options."""
+    (tmp_path / "params.yaml").write_text("networks: {}\n", encoding="utf-8")
+    monkeypatch.setattr(wide, "ROOT", tmp_path)
+    singles = ["3", "8"]
+    classes = singles if channels == 1 else [a + b + c for a in singles for b in singles for c in singles]
+    path = tmp_path / "run" / "normalize" / "test.safetensors"
+    images = torch.zeros(2, channels, 28, 28)
+    save_image_set(path, images, torch.tensor([0, 1]), classes, singles if channels > 1 else None)
+    small_networks(tmp_path / "run", tmp_path / "data")
+    digits = load_image_set(path)
+    classifier = load_classifier(tmp_path / "data" / wide.CLASSIFIER, digits, path)
+    assert classifier.chosen(classifier(images)).max() < len(classes)
+    sampler, names = read_sampler(tmp_path / "data" / wide.GENERATOR, 1)
+    assert names == classes
+    assert sampler.images(sampler.latents("z", 2), torch.tensor([0, 1])).shape == images.shape
 
 
 @pytest.mark.slow
