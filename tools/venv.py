@@ -7,7 +7,6 @@ else is installed yet.
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +19,10 @@ SHOW = "import sys; print(*sys.version_info[:2])"
 def require_supported(program: str) -> None:
     """Exit with one line, which begins with the program's name, if the project does not run with this Python."""
     if not LEAST <= sys.version_info[:2] <= MOST:
-        least, most = (".".join(map(str, version)) for version in (LEAST, MOST))
+        least, most, found = (".".join(map(str, version)) for version in (LEAST, MOST, sys.version_info[:3]))
         sys.exit(
-            f"{program}: expected Python {least} to {most}, found {platform.python_version()} ({sys.executable}); name "
-            "another one, as in `make PYTHON=python3.12 try`"
+            f"{program}: expected Python {least} to {most}, found {found} ({sys.executable}); name another one, as in "
+            "`make PYTHON=python3.12 try`"
         )
 
 
