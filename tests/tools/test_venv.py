@@ -23,9 +23,8 @@ def test_the_versions_are_those_of_the_package() -> None:
 def test_another_python_is_refused_in_one_line(version: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", version)
     found = ".".join(map(str, version))
-    with pytest.raises(
-        SystemExit, match=rf"^venv: expected Python 3\.11 to 3\.13, found {found} \(.*=python3\.12 try`$"
-    ):
+    message = rf"^venv: expected Python 3\.11 to 3\.13, found {found} \(.*\); name .*`make PYTHON=python3\.12 try`$"
+    with pytest.raises(SystemExit, match=message):
         venv.require_supported("venv")
 
 

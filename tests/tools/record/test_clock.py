@@ -61,7 +61,7 @@ def test_a_training_for_real(processes: str, folder: Path) -> None:
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_training_that_goes_wrong_for_real(processes: str, folder: Path) -> None:
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(gan_content(TRAINING, {"train_gan": {"lr_g": 1e30, "lr_d": 1e30}}), file)
+        YAML().dump(gan_content(TRAINING, penalties={"r1": 1e300}), file)
     assert train(folder, environment(folder) | {"GAN_PROCESSES": processes}).went_wrong
 
 
