@@ -55,8 +55,11 @@ def _launch(_module: str, count: int) -> None:
 
 def main() -> None:
     """Run the stage."""
-    noting = patch.object(loop, "Journal", NotingJournal), patch.object(loop.Loop, "run", run)
-    with noting[0], noting[1], patch.object(train_gan, "launch", _launch):
+    with (
+        patch.object(loop, "Journal", NotingJournal),
+        patch.object(loop.Loop, "run", run),
+        patch.object(train_gan, "launch", _launch),
+    ):
         train_gan.main()
 
 
