@@ -26,18 +26,19 @@ def spread(root: Path, seeds: int) -> None:
         records = [run_seed(clone, seed, SEEDED, []) for seed in range(1, seeds + 1)]
     record = records[-1]
     environment = {key: value for key, value in (record.environment or {}).items() if key != DESCRIBED}
+    metrics = summarise([run.metrics for run in records])
     content = {
         "confidence": CONFIDENCE,
         "environment": environment,
-        "metrics": summarise([run.metrics for run in records]),
+        "metrics": metrics,
         "params": comparable_params(record.params),
         "seeds": list(range(1, seeds + 1)),
     }
     write_json(root / SPREAD, content)
     print(f"spread: wrote {SPREAD.as_posix()}: commit it")
-    if count := len(content["metrics"]):
-        deviations = reach(seeds, confidence_of_each(count))
-        print(f"spread: the intervals of {count} metrics reach {deviations:.1f} standard deviations from the mean")
+    if metrics:
+        deviations = reach(seeds, confidence_of_each(len(metrics)))
+        print(f"spread: the intervals of {len(metrics)} metrics reach {deviations:.1f} standard deviations from the mean")
 
 
 def main() -> None:
