@@ -37,8 +37,8 @@ def spread(root: Path, seeds: int) -> None:
     write_json(root / SPREAD, content)
     print(f"spread: wrote {SPREAD.as_posix()}: commit it")
     if metrics:
-        deviations = reach(seeds, confidence_of_each(len(metrics)))
-        print(f"spread: the intervals of {len(metrics)} metrics reach {deviations:.1f} standard deviations from the mean")
+        half = reach(seeds, confidence_of_each(len(metrics)))
+        print(f"spread: the intervals of {len(metrics)} metrics reach {half:.1f} standard deviations from the mean")
 
 
 def main() -> None:
