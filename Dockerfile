@@ -13,7 +13,7 @@ WORKDIR /home/gan/project
 
 # The packages first: they stay in Docker's cache until the lock changes.
 COPY --chown=gan Makefile requirements.txt ./
-COPY --chown=gan tools/__init__.py tools/install.py tools/
+COPY --chown=gan tools/__init__.py tools/install.py tools/venv.py tools/
 RUN make .venv/locked
 
 COPY --chown=gan . .

@@ -138,7 +138,7 @@ COMPILE = $(BIN)/uv pip compile --no-config pyproject.toml --quiet --upgrade --u
 
 # PYTHON is a path, which may hold spaces, or a command with options, as `py -3.12`.
 .venv/locked: requirements.txt
-	if command -v "$(PYTHON)" >/dev/null; then "$(PYTHON)" -m venv .venv; else $(PYTHON) -m venv .venv; fi
+	if command -v "$(PYTHON)" >/dev/null; then "$(PYTHON)" -m tools.venv .venv; else $(PYTHON) -m tools.venv .venv; fi
 	$(BIN)/python -m tools.install requirements.txt
 	touch $@
 

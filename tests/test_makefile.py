@@ -28,7 +28,7 @@ def test_every_recipe_names_its_program_by_path() -> None:
     elsewhere = {program(recipe) for recipe in RECIPES if not program(recipe).startswith(".venv/bin/")}
     assert elsewhere == {"if", "touch"}
     (recipe,) = [recipe for recipe in RECIPES if program(recipe) == "if"]
-    assert '"$(PYTHON)" -m venv .venv' in recipe
+    assert '"$(PYTHON)" -m tools.venv .venv' in recipe
 
 
 def test_make_381_knows_every_feature_that_is_used() -> None:
@@ -91,7 +91,7 @@ def test_python_is_a_path_or_a_command(python: str, tmp_path: Path) -> None:
     command = ["make", "--silent", ".venv/locked", f"PYTHON={tmp_path}/{python}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     options = python.partition(" --")[1] + python.partition(" --")[2]
-    assert done.stdout == f"called with {options.strip()} -m venv .venv\n".replace("with  ", "with ")
+    assert done.stdout == f"called with {options.strip()} -m tools.venv .venv\n".replace("with  ", "with ")
 
 
 @needs_make

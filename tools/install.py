@@ -4,11 +4,15 @@ pip follows the user's index, proxy and certificates, and none of the settings t
 Only the standard library is imported, because nothing else is installed yet.
 """
 
+from __future__ import annotations
+
 import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tools.venv import require_supported
 
 WHERE_FROM = (
     "index-url",
@@ -79,4 +83,5 @@ def environment(listed: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    require_supported("install")
     sys.exit(install(Path(sys.executable), Path(sys.argv[1])))

@@ -32,11 +32,15 @@ def t_quantile(probability: float, degrees: int) -> float:
     return (low + high) / 2
 
 
+def reach(n: int, confidence: float) -> float:
+    """Half the width of the interval below, in standard deviations of its n values."""
+    return t_quantile(confidence, n - 1) * math.sqrt(1 + 1 / n)
+
+
 def prediction_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
     """The interval that holds a further draw from the same normal distribution with this confidence.
 
     values: at least two draws. mean -+ t s sqrt(1 + 1/n) covers the scatter of the new draw and of the mean.
     """
-    n, mean = len(values), statistics.fmean(values)
-    reach = t_quantile(confidence, n - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / n)
-    return mean - reach, mean + reach
+    mean, half = statistics.fmean(values), reach(len(values), confidence) * statistics.stdev(values)
+    return mean - half, mean + half

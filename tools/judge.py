@@ -53,6 +53,11 @@ def measure(entry: dict[str, Any] | None, by: str) -> float | None:
     return entry["ratio"] if by == "ratio" else entry["value"] - entry["floor"]
 
 
+def confidence_of_each(count: int) -> float:
+    """The confidence of each of so many intervals that all together have CONFIDENCE."""
+    return 1 - (1 - CONFIDENCE) / count
+
+
 def summarise(runs: list[Details]) -> dict[str, dict[str, Any]]:
     """Values, mean, standard deviation and prediction interval of each metric that is defined in every run."""
     names = [name for name in runs[0] if all(measure(run.get(name), "difference") is not None for run in runs)]
@@ -60,7 +65,7 @@ def summarise(runs: list[Details]) -> dict[str, dict[str, Any]]:
     for name in names:
         by = "ratio" if all(_is_clear(run[name]) for run in runs) else "difference"
         values = [run[name]["ratio"] if by == "ratio" else run[name]["value"] - run[name]["floor"] for run in runs]
-        low, high = prediction_interval(values, 1 - (1 - CONFIDENCE) / len(names))
+        low, high = prediction_interval(values, confidence_of_each(len(names)))
         summary[name] = {
             "by": by,
             "values": values,

@@ -58,13 +58,15 @@ class Verdict:
     reason: str
 
 
+def read_outs(root: Path) -> dict[str, Out]:
+    """The outs that dvc.lock records in a folder, by path. Raises UserError if it is missing or records none."""
+    return _outs(_read_yaml(root / LOCK))
+
+
 def read_record(root: Path) -> Record:
     """The record of the run in a folder. Raises UserError if dvc.lock is missing or not valid."""
     lock, params = (_read_yaml(root / name) for name in (LOCK, "params.yaml"))
-    locked = {stage: content.get("outs", []) for stage, content in lock.get("stages", {}).items()}
-    outs = {out["path"]: Out(stage, out["md5"], out["size"]) for stage, entries in locked.items() for out in entries}
-    if not outs:
-        raise UserError(f"{LOCK} records no outs; `dvc repro` fills it, then commit it")
+    outs = _outs(lock)
     details = _read_json(root / DETAILS) or {}
     return Record(
         outs=outs,
@@ -72,7 +74,7 @@ def read_record(root: Path) -> Record:
         environment=_read_json(root / ENVIRONMENT),
         metrics=details.get("metrics", {}),
         params=params,
-        stale=[path for path, out in outs.items() if _has_other_bytes(root / path, out)],
+        stale=[path for path, out in outs.items() if has_other_bytes(root / path, out)],
     )
 
 
@@ -183,6 +185,14 @@ def _where(committed: Record, again: Record) -> str:
     return f"in the same environment as far as it is known (not {UNKNOWN})" if unknown else "in the same environment"
 
 
+def _outs(lock: dict[str, Any]) -> dict[str, Out]:
+    locked = {stage: content.get("outs", []) for stage, content in lock.get("stages", {}).items()}
+    outs = {out["path"]: Out(stage, out["md5"], out["size"]) for stage, entries in locked.items() for out in entries}
+    if not outs:
+        raise UserError(f"{LOCK} records no outs; `dvc repro` fills it, then commit it")
+    return outs
+
+
 def _inputs(stages: dict[str, Any], outs: set[str]) -> dict[str, str]:
     inputs = {}
     for stage, content in stages.items():
@@ -194,7 +204,8 @@ def _inputs(stages: dict[str, Any], outs: set[str]) -> dict[str, str]:
     return inputs
 
 
-def _has_other_bytes(path: Path, out: Out) -> bool:
+def has_other_bytes(path: Path, out: Out) -> bool:
+    """Whether there is such a file, and it is not the one that dvc.lock records."""
     return path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out.md5
 
 

@@ -19,6 +19,7 @@ from stages.evaluation.two_sample_details import TwoSampleDetails
 from stages.evaluation.verdict import weakest_class
 from stages.reporting.figures import CAS, JUDGES
 from tools.judge import is_of_other_params
+from tools.marks import inserted
 from tools.tables import markdown
 
 README = Path("README.md")
@@ -61,10 +62,8 @@ def _refuse_unknown(details: Details, usefulness: CasDetails, judged: TwoSampleD
 
 
 def written(text: str, root: Path) -> str:
-    """The README's text with the figures of the run between the two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + figures(root) + END + after
+    """The README's text with the figures of the run between the two marks. Raises UserError if it has not both."""
+    return inserted(README, text, BEGIN, END, figures(root))
 
 
 def _table(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -> str:

@@ -13,14 +13,13 @@ and train_classifier alone.
 import argparse
 import math
 import statistics
-import sys
 from pathlib import Path
 
-from stages.common.errors import UserError
+from tools.failures import errors_in_one_line
 from tools.fresh import interruptible
 from tools.intervals import t_quantile
-from tools.repeat import check_seeds, clone_of_head, run_seed
-from tools.repository import find_project, git
+from tools.repeat import check_changes, check_seeds, clone_of_head, run_seed
+from tools.repository import find_project
 from tools.tables import markdown
 
 CONFIDENCE = 0.95
@@ -81,17 +80,16 @@ def table_of_difference(committed: Values, changed: Values) -> str:
     return markdown(["metric", "committed", "changed", "difference", "from", "to", ""], rows)
 
 
-def seeds(root: Path, count: int, changes: list[str]) -> str:
-    """Run one or two settings and return the tables."""
+def seeds(root: Path, count: int, changes: list[str]) -> None:
+    """Run one or two settings and print each table as soon as it is known. Raises UserError if a run fails."""
     with clone_of_head(root) as clone:
+        check_changes(clone, changes)
         committed = run_seeds(clone, count, [])
-        tables = f"\n{count} seeds of the committed setting\n\n{table_of_setting(committed)}"
+        print(f"\n{count} seeds of the committed setting\n\n{table_of_setting(committed)}", flush=True)
         if changes:
-            git(clone, "checkout", "--quiet", "--force", "HEAD", throw_away=True)
             changed = run_seeds(clone, count, changes)
-            tables += f"\n\n{count} seeds of {' '.join(changes)}\n\n{table_of_setting(changed)}"
-            tables += f"\n\ncomparison\n\n{table_of_difference(committed, changed)}"
-    return tables
+            print(f"\n{count} seeds of {' '.join(changes)}\n\n{table_of_setting(changed)}")
+            print(f"\ncomparison\n\n{table_of_difference(committed, changed)}")
 
 
 def main() -> None:
@@ -100,12 +98,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="number of runs of each setting, at least 2")
     parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="params of a second setting")
     arguments = parser.parse_args()
-    with interruptible():
-        try:
-            check_seeds(arguments.seeds)
-            print(seeds(find_project(Path()), arguments.seeds, arguments.changes))
-        except UserError as error:
-            sys.exit(f"seeds: {error}")
+    with interruptible(), errors_in_one_line("seeds"):
+        check_seeds(arguments.seeds)
+        seeds(find_project(Path()), arguments.seeds, arguments.changes)
 
 
 if __name__ == "__main__":

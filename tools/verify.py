@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.failures import errors_in_one_line
 from tools.fresh import clean_clone, find_commit, interruptible, run_dvc
 from tools.judge import judge, read_spread
 from tools.locked import locked_python
@@ -68,11 +69,8 @@ def main() -> None:
         help="those of the commit, or those installed here",
     )
     options = parser.parse_args()
-    with interruptible():
-        try:
-            passed = verify(find_project(Path()), options.revision, options.packages)
-        except UserError as error:
-            sys.exit(f"verify: {error}")
+    with interruptible(), errors_in_one_line("verify"):
+        passed = verify(find_project(Path()), options.revision, options.packages)
     sys.exit(0 if passed else 1)
 
 

@@ -13,7 +13,7 @@ import pytest
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from tools.judge import comparable_params
-from tools.readme import figures
+from tools.readme import BEGIN, END, figures, written
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +59,14 @@ def test_a_run_without_a_figure_is_refused_in_one_line(stage: str, keys: tuple[s
         entry[keys[-1]] = None
     with pytest.raises(UserError, match=rf"^the run in data/ has no [\w.]+\.{re.escape(keys[-1])}: .*params$"):
         figures(finished)
+
+
+def test_a_damaged_mark_is_refused_and_nothing_after_it_is_lost(finished: Path) -> None:
+    text = f"before\n{BEGIN}old\n{END}after\n"
+    assert written(text, finished) == f"before\n{BEGIN}{figures(finished)}{END}after\n"
+    for damaged in (text.replace(END, "<!-- /figure -->\n"), text.replace(BEGIN, "")):
+        with pytest.raises(UserError, match=r"^README\.md: expected the marks"):
+            written(damaged, finished)
 
 
 def test_a_run_of_one_seed_is_refused_in_one_line(finished: Path) -> None:

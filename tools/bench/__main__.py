@@ -18,6 +18,7 @@ from tools.bench.picture import draw
 from tools.bench.pipeline import is_finished, pipeline_figures
 from tools.bench.report import BEGIN, END, tables
 from tools.bench.task import ROOT
+from tools.failures import errors_in_one_line
 from tools.marks import require_marks, write_between
 
 TRAINING, PIPELINE = "training", "pipeline"
@@ -45,8 +46,24 @@ def write(folder: Path, figures: list[Figure], conditions: str) -> None:
     write_between(folder / PAGE, BEGIN, END, block)
 
 
+def bench(options: argparse.Namespace) -> None:
+    """Measure, print and write. Raises UserError if there is nothing to measure, or no place for the tables."""
+    if options.repeats < 1 or options.steps < 1:
+        raise UserError(f"expected at least 1 repeat and 1 step, found {options.repeats} and {options.steps}")
+    require_marks(options.folder / PAGE, BEGIN, END)
+    figures = measure(options)
+    if not figures:
+        raise UserError("nothing was measured")
+    conditions = (
+        f"Measured on {machine('cpu')}, commit {commit(ROOT)}. Training: medians of {options.repeats} rounds of "
+        f"{options.steps} steps, with the range over the rounds in brackets. Stages, samples and metrics: once."
+    )
+    print(f"{conditions}\n\n{tables(figures)}", flush=True)  # first: the figures are not lost if they cannot be written
+    write(options.folder, figures, conditions)
+
+
 def main() -> None:
-    """Measure, write and print."""
+    """Read the options, and measure."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="rounds (at least 1; use 5 for figures to publish)")
     parser.add_argument("--warm-up", type=int, default=5, help="steps before each measurement")
@@ -55,21 +72,8 @@ def main() -> None:
     parser.add_argument("--only", choices=(TRAINING, PIPELINE), help="half of the measurements")
     parser.add_argument("--large", action="store_true", help="the stage train_gan and a million samples too")
     options = parser.parse_args()
-    try:
-        if options.repeats < 1 or options.steps < 1:
-            raise UserError(f"expected at least 1 repeat and 1 step, found {options.repeats} and {options.steps}")
-        require_marks(options.folder / PAGE, BEGIN, END)
-        figures = measure(options)
-        if not figures:
-            raise UserError("nothing was measured")
-    except UserError as error:
-        sys.exit(f"bench: {error}")
-    conditions = (
-        f"Measured on {machine()}, commit {commit(ROOT)}. Training: medians of {options.repeats} rounds of "
-        f"{options.steps} steps, with the range over the rounds in brackets. Stages, samples and metrics: once."
-    )
-    write(options.folder, figures, conditions)
-    print(f"{conditions}\n\n{tables(figures)}")
+    with errors_in_one_line("bench"):
+        bench(options)
 
 
 if __name__ == "__main__":

@@ -7,25 +7,33 @@ while it runs.
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.record.worker import VARIABLE
+from tools.record.worker import VARIABLE, WENT_WRONG
 
 TIMES = "times.txt"
 
 
 @dataclass(frozen=True)
 class Times:
-    """Of one training: seconds from the start of the process to each snapshot, by its steps, and to the end."""
+    """Of one training: seconds from the start of the process to each snapshot, by its steps, and to the end.
+
+    went_wrong: whether it ended before its time, by numbers that are not finite or as train_gan.on_collapse asks.
+    """
 
     snapshots: dict[int, float]
     end: float
+    went_wrong: bool = False
 
 
 def train(folder: Path, environment: dict[str, str]) -> Times:
-    """Run the stage train_gan in that folder, which has no checkpoints yet. Raises UserError if it fails."""
+    """Run the stage train_gan in that folder, which has no checkpoints yet. Raises UserError if it fails.
+
+    One that goes wrong by itself has not failed: it is an answer.
+    """
     path = folder / TIMES
     path.touch()
     begun = time.time()
@@ -37,12 +45,13 @@ def train(folder: Path, environment: dict[str, str]) -> Times:
         check=False,
     )
     end = time.time() - begun
-    if done.returncode:
+    lines = path.read_text(encoding="ascii").splitlines()
+    went_wrong = WENT_WRONG in lines
+    if done.returncode and not went_wrong:
         raise UserError(f"train_gan failed (exit code {done.returncode}); see its message above")
-    return Times(read_times(path.read_text(encoding="ascii"), begun), end)
+    return Times(read_times([line for line in lines if line != WENT_WRONG], begun), end, went_wrong)
 
 
-def read_times(text: str, begun: float) -> dict[int, float]:
+def read_times(lines: Sequence[str], begun: float) -> dict[int, float]:
     """Seconds since `begun` by the steps of each snapshot, from the lines that the worker wrote."""
-    lines = (line.split() for line in text.splitlines())
-    return {int(steps): float(at) - begun for steps, at in lines}
+    return {int(steps): float(at) - begun for steps, at in map(str.split, lines)}

@@ -20,7 +20,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """One training: its snapshots in order, the floor, seconds to the end, and how many processes trained."""
+    """One training: its snapshots in order, the floor, seconds to the end, and how many processes trained.
+
+    A training that went wrong has no points, and floor is NaN.
+    """
 
     points: Sequence[Point]
     floor: float
@@ -41,7 +44,7 @@ class Curve:
 
     @property
     def last_ratio(self) -> float:
-        """The last snapshot's distance as a multiple of the floor."""
+        """The last snapshot's distance as a multiple of the floor, of a training that has points."""
         return self.points[-1].distance / self.floor
 
 

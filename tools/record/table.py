@@ -8,12 +8,13 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from stages.common.files import write_text
+from stages.common.shown import one_line
 from tools.marks import write_between
 from tools.record.curve import MULTIPLES, Curve, median_seconds
 from tools.tables import markdown
 
 BEGIN, END = "<!-- records -->\n", "<!-- /records -->\n"
-PAGE = "speed.md"
+PAGE, RECORDS = "speed.md", "records.csv"
 LEAST_SEEDS = 3
 NEVER = "never"
 
@@ -38,13 +39,20 @@ def shown_seconds(seconds: float) -> str:
     return NEVER if math.isinf(seconds) else f"{seconds:.1f}"
 
 
+def seed_line(seed: int, curve: Curve) -> str:
+    """What is known as soon as a seed has ended."""
+    times = ", ".join(f"{shown_seconds(curve.seconds_to(multiple))} to {multiple:g}" for multiple in MULTIPLES)
+    return f"seed {seed}: seconds to multiples of the floor: {times}; {curve.end:.1f} in all"
+
+
 def runs_table(curves: Sequence[Curve]) -> str:
     """Each seed's seconds and kimg to the multiples, with the end of the training; below, the medians."""
     rows = []
     for seed, curve in enumerate(curves, start=1):
         points = [curve.reached(multiple) for multiple in MULTIPLES]
         cells = [f"{point.seconds:.1f} ({point.kimg:g} kimg)" if point else NEVER for point in points]
-        rows.append([f"seed {seed}", *cells, f"{curve.end:.1f}", f"{curve.last_ratio:.2f}"])
+        last = f"{curve.last_ratio:.2f}" if curve.points else "-"
+        rows.append([f"seed {seed}", *cells, f"{curve.end:.1f}", last])
     rows.append(["median", *(shown_seconds(median_seconds(curves, multiple)) for multiple in MULTIPLES), "", ""])
     return markdown(["", *(f"s to {multiple:g} times the floor" for multiple in MULTIPLES), "s in all", "last"], rows)
 
@@ -66,10 +74,10 @@ def new_entry(curves: Sequence[Curve], recipe: str, change: str, machine: str, c
 
 def enter(folder: Path, entry: Entry) -> None:
     """Add the record to the folder's records.csv, and write the table into its speed.md."""
-    entries = sorted([*read_entries(folder / "records.csv"), asdict(entry)], key=_fastest_first)
+    entries = sorted([*read_entries(folder / RECORDS), asdict(entry)], key=_fastest_first)
     names = [field.name for field in fields(Entry)]
     lines = [names, *([str(row[name]) for name in names] for row in entries)]
-    write_text(folder / "records.csv", "".join(",".join(map(_quoted, line)) + "\n" for line in lines))
+    write_text(folder / RECORDS, "".join(",".join(map(_quoted, line)) + "\n" for line in lines))
     write_between(folder / PAGE, BEGIN, END, records_table(entries))
 
 
@@ -85,11 +93,18 @@ def records_table(entries: Sequence[dict[str, object]]) -> str:
 
 
 def read_entries(path: Path) -> list[dict[str, object]]:
-    """The rows of records.csv, none if there is no file."""
+    """The rows of records.csv, none if there is no file. Raises UserError if it is damaged."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows: list[dict[str, object]] = list(csv.DictReader(file))
+        for row in rows:
+            Entry(**row)  # type: ignore[arg-type]
+            _fastest_first(row)
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: no table of records ({one_line(error)}); restore it with git") from None
+    return rows
 
 
 def _fastest_first(row: dict[str, object]) -> list[float]:

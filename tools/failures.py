@@ -1,0 +1,25 @@
+"""Errors of a tool that runs for minutes or hours: one line in place of a traceback."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from stages.common.errors import UserError
+from stages.common.failures import failure_of
+
+
+@contextlib.contextmanager
+def errors_in_one_line(tool: str) -> Iterator[None]:
+    """Exit with code 1 and one line for an error of the user or the machine, such as a full disk.
+
+    Unlike runtime.report_errors, it advises nothing about outs and stages: a tool writes none.
+    """
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"{tool}: {error}")
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        sys.exit(f"{tool}: {failure.reason}")
