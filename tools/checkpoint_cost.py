@@ -5,7 +5,6 @@ the committed params has by then, without training, and measures the next few ch
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -57,9 +56,15 @@ def measure(kimg: float, folder: Path) -> list[str]:
         seconds.append(time.monotonic() - begun)
         written.append(size_of(folder / FINISHED) - finished + size_of(folder / f"step_{steps:09}.checkpoint"))
     loop.journal.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES
     in_mib = (size_of(folder / FINISHED) / MIB, median(written[1:]) / MIB)
-    return [f"{kimg:g}", *(f"{size:.1f}" for size in in_mib), f"{median(seconds[1:]):.2f}", f"{peak / MIB:.0f}"]
+    return [f"{kimg:g}", *(f"{size:.1f}" for size in in_mib), f"{median(seconds[1:]):.2f}", f"{peak_bytes() / MIB:.0f}"]
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had."""
+    import resource  # noqa: PLC0415 (Windows has none: its `--help` is there, too)
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES
 
 
 def size_of(path: Path) -> int:

@@ -25,6 +25,8 @@ SHELL = {} if os.name == "nt" else {"SHELL": "/bin/sh"}
 """DVC starts stages with the user's shell, which may be none that takes commands, or follow settings of its own."""
 NAMING_INIT = (("train_gan", "init_from"), ("generate", "generator"), ("inspect", "nets"))
 """Keys that may name a folder of data/init."""
+NOT_RUN = (":!docs", ":!recipes")
+"""For git: without the files that no stage reads."""
 PATIENCE_S = 60
 """How long DVC and a stage may take to end after they were asked to."""
 
@@ -45,6 +47,12 @@ def find_commit(root: Path, revision: str) -> str:
     if not found:
         raise UserError(f"{revision} is neither a commit nor an experiment; `dvc exp list --all` names the experiments")
     return found.pop()
+
+
+def warn_if_not_committed(root: Path, commit: str) -> None:
+    """Say that changes of the working tree are not in the clone, if that commit is checked out."""
+    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain", "--", ".", *NOT_RUN):
+        print("warning: some changes are not committed; what is committed is run", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -116,7 +124,8 @@ def _cache(root: Path) -> str:
 def run_dvc(clone: Path, *arguments: str, python: Path = Path(sys.executable)) -> int:
     """Run a dvc command there with that interpreter, its output passed through. Returns the exit code.
 
-    SIGINT and SIGTERM end dvc and its stage first: both get SIGINT, which dvc awaits the end of its stage after.
+    Signals that end this process, see interruptible, end dvc and its stage first: both get SIGINT, which dvc awaits the
+    end of its stage after.
     """
     with subprocess.Popen(
         [python, "-m", "dvc", *arguments], cwd=clone, env=_environment(clone, python), start_new_session=True
@@ -130,18 +139,31 @@ def run_dvc(clone: Path, *arguments: str, python: Path = Path(sys.executable)) -
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that what is temporary is deleted; exit with 128 + the signal."""
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that what is temporary is deleted.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
+    Exits with 128 + the signal.
+    """
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # `timeout`, and shells whose terminal is closed, send one more
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, interrupt) for number in _ending_signals()}
     try:
         yield
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ending_signals() -> list[int]:
+    """SIGTERM, and SIGHUP of a closed terminal where there is one and it is not ignored, as nohup has it."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, hangup]
 
 
 def _environment(clone: Path, python: Path) -> dict[str, str]:

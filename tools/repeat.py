@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.fresh import clean_clone, find_commit, run_dvc
+from tools.fresh import clean_clone, find_commit, run_dvc, warn_if_not_committed
 from tools.proof import Record, read_record
 from tools.record.recipe import apply
 from tools.repository import git
@@ -18,7 +18,9 @@ LEAST_SEEDS = 2
 @contextlib.contextmanager
 def clone_of_head(root: Path) -> Iterator[Path]:
     """A clean clone of the committed state. It has a user name, because DVC saves experiments as commits."""
-    with clean_clone(root, find_commit(root, "HEAD")) as clone:
+    commit = find_commit(root, "HEAD")
+    warn_if_not_committed(root, commit)
+    with clean_clone(root, commit) as clone:
         git(clone, "config", "user.name", "-", throw_away=True)
         git(clone, "config", "user.email", "-", throw_away=True)
         yield clone

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 from tools.failures import errors_in_one_line
-from tools.fresh import clean_clone, find_commit, interruptible, run_dvc
+from tools.fresh import clean_clone, find_commit, interruptible, run_dvc, warn_if_not_committed
 from tools.judge import judge, read_spread
 from tools.locked import locked_python
 from tools.proof import Record, Verdict, bytes_verdict, environments_table, outs_table, read_record
-from tools.repository import find_project, git
+from tools.repository import find_project
 
 
 def verify(root: Path, revision: str, packages: str) -> bool:
@@ -50,12 +50,6 @@ def metrics_verdict(again: Record, clone: Path) -> Verdict:
     if table:
         print(f"{table}\n")
     return verdict
-
-
-def warn_if_not_committed(root: Path, commit: str) -> None:
-    """Say that changes of the working tree are not verified, if that commit is checked out."""
-    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain", "--", "."):
-        print("verify: warning: some changes are not committed; what is committed is verified", file=sys.stderr)
 
 
 def main() -> None:

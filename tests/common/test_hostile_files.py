@@ -57,7 +57,7 @@ def listen(path: Path) -> None:
 
 
 NO_FILES: dict[str, Callable[[Path], object]] = {
-    "a FIFO": os.mkfifo if hasattr(os, "mkfifo") else Path.mkdir,
+    "a FIFO": getattr(os, "mkfifo", Path.mkdir),
     "a folder": Path.mkdir,
     "a device": lambda path: path.symlink_to("/dev/zero"),
     "a socket": listen,

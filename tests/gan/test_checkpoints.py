@@ -313,6 +313,12 @@ def endless(path: Path) -> None:
         file.truncate(2**40)
 
 
+def fifo(path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no FIFOs among the files of this system")
+    os.mkfifo(path)
+
+
 HOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a number": (text(b"4711"), "4711"),
     "nothing": (lambda _path: None, "unknown"),
@@ -326,7 +332,7 @@ HOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a terabyte": (endless, "unknown"),
     "a link": (link_to(b"1234"), "unknown"),
     "a dangling link": (lambda path: path.symlink_to("nowhere"), "unknown"),
-    "a FIFO": (os.mkfifo, "unknown"),
+    "a FIFO": (fifo, "unknown"),
     "a folder": (Path.mkdir, "unknown"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), "unknown"),
 }

@@ -4,7 +4,6 @@ task.run_task runs this and passes the task as JSON in the environment variable 
 """
 
 import json
-import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +42,8 @@ def work(task: Task, team: Team) -> None:
 
 def write(task: Task, figures: Results) -> None:
     """Write the figures to the task's file, with the peak memory of this process."""
+    import resource  # noqa: PLC0415 (Windows has none, and other modules import this one)
+
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES / MIB
     Path(task.result).write_text(json.dumps(figures | {"peak_mib": peak_mib}), encoding="ascii")
 

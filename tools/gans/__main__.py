@@ -2,7 +2,7 @@
 
 Each run is `dvc exp run` in a clean clone of the committed state. A run that is finished is kept in .gans/, so that a
 series that was stopped goes on where it was; other code, params or another text of the recipe is another run. Rows of
-recipes that were not named stay in the table, each with its commit.
+recipes that were not named stay in the table, each with its commit, until the recipe is deleted.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from stages.common.errors import UserError
 from tools.fresh import interruptible
 from tools.gans.page import BEGIN, END, PAGE, write_page
 from tools.gans.result import Kept, Result
-from tools.gans.run import run_recipe, with_length
+from tools.gans.run import RECIPES, commit_of, run_recipe, with_length
 from tools.marks import require_marks
 from tools.record.recipe import read_recipe
 from tools.repeat import clone_of_head
@@ -25,58 +25,56 @@ DEFAULT = "default"
 
 def recipes(root: Path, named: list[str]) -> dict[str, list[str]]:
     """The settings of the default and of every recipe, or of those that are named; others raise UserError."""
-    paths = {path.stem: path for path in sorted((root / "recipes").glob("*.txt"))}
+    paths = recipe_files(root)
     if unknown := [name for name in named if name not in (DEFAULT, *paths)]:
         raise UserError(f"expected recipes of {', '.join([DEFAULT, *paths])}, found {', '.join(unknown)}")
     return {name: read_recipe(paths[name]) if name in paths else [] for name in named or [DEFAULT, *paths]}
 
 
-def measure(root: Path, options: argparse.Namespace) -> list[str]:
-    """Run what is missing, and write the page after each recipe. Returns why recipes have no row, a line each."""
+def recipe_files(root: Path) -> dict[str, Path]:
+    """The files of all recipes by name."""
+    return {path.stem: path for path in sorted((root / RECIPES).glob("*.txt"))}
+
+
+def measure(root: Path, options: argparse.Namespace) -> dict[str, str]:
+    """Run what is missing, and write the page after each recipe. Returns why recipes failed, by name."""
     kept, chosen = Kept(root, options.kimg, options.cas), recipes(root, options.recipe)
     folder = options.folder or root / "docs"
     require_marks(folder / PAGE, BEGIN, END)
     results: list[Result] = []
     pictures: dict[str, bytes] = {}
-    failed: list[str] = []
+    failed: dict[str, str] = {}
+    existing = (DEFAULT, *recipe_files(root))
     with clone_of_head(root) as clone:
         for name, own in chosen.items():
             try:
-                runs, picture = _over_seeds(kept, clone, name, with_length(own, options.kimg), options)
+                runs, picture = _over_seeds(kept, clone, name, own, options)
             except UserError as error:
                 print(f"gans: {error}", file=sys.stderr, flush=True)
-                failed.append(str(error))
+                failed[name] = str(error)
                 continue
             results += runs
             pictures[name] = picture
-            write_page(folder, results, pictures, conditions(options), failed)
+            write_page(folder, results, pictures, existing, failed)
     if results and failed:  # the last of them, too
-        write_page(folder, results, pictures, conditions(options), failed)
+        write_page(folder, results, pictures, existing, failed)
     return failed
 
 
 def _over_seeds(
-    kept: Kept, clone: Path, name: str, settings: list[str], options: argparse.Namespace
+    kept: Kept, clone: Path, name: str, own: list[str], options: argparse.Namespace
 ) -> tuple[list[Result], bytes]:
     """The results of a recipe with each seed, and the picture of seed 1; what is not kept is run."""
-    results = []
+    results, settings, commit = [], with_length(own, options.kimg), commit_of(clone, name, own)
     for seed in range(1, options.seeds + 1):
         path = kept.path(name, settings, seed)
         if kept.read(path) is None:
             print(f"{name}, seed {seed} of {options.seeds}", file=sys.stderr, flush=True)
-            kept.write(path, *run_recipe(clone, name, settings, seed, options.cas))
+            kept.write(path, *run_recipe(clone, name, settings, seed, options.cas, commit))
         result = kept.read(path)
         assert result is not None
         results.append(result)
     return results, kept.path(name, settings, 1).with_suffix(".png").read_bytes()
-
-
-def conditions(options: argparse.Namespace) -> str:
-    """What all rows have in common."""
-    return (
-        f"A recipe that names no length of its own was last run with {options.kimg:g} kimg. Distance and coverage are "
-        "ratios to the floor, on test images."
-    )
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """The table of all recipes: docs/gans.md, a CSV of every run, and a picture of ten samples each.
 
-The CSV is read again: a series of some recipes leaves the rows of the others as they were.
+The CSV is read again: a series of some recipes leaves the rows of the others as they were, as long as these exist.
 """
 
 import csv
 import io
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stages.common.errors import UserError
@@ -17,7 +17,9 @@ from tools.tables import markdown
 
 BEGIN, END = "<!-- gans -->\n", "<!-- /gans -->\n"
 PAGE = "gans.md"
-RATIOS = ("fd_classifier", "precision", "recall", "coverage")
+CONDITIONS = "Distance and coverage are ratios to the floor, on test images, after the kimg that the row names."
+"""What all rows have in common."""
+RATIOS = ("fd_classifier", "precision", "recall", "coverage", "reverse_kl")
 VALUES = ("gan_test_accuracy", "modes_found", "reverse_kl")
 ENDS = {"value": "", "ratio": "_ratio"}
 """What the columns of a metric end with."""
@@ -132,8 +134,8 @@ def stacks(results: Sequence[Result]) -> str:
     """What the runs on stacked images reached, a line each; empty if there are none."""
     lines = [
         f"{result.recipe}, seed {result.seed}: {modes:g} of {result.num_classes} modes, reverse KL "
-        f"{_text(result.value('reverse_kl'), '{:.3f}')} ({_text(result.ratio('reverse_kl'), '{:.1f}')} times that of "
-        "real stacks)."
+        f"{_text(result.value('reverse_kl'), '{:.3f}')}"
+        f"{_text(result.ratio('reverse_kl'), ' ({:.1f} times that of real stacks)')}."
         for result in results
         if (modes := result.value("modes_found")) is not None
     ]
@@ -141,24 +143,36 @@ def stacks(results: Sequence[Result]) -> str:
 
 
 def write_page(
-    folder: Path, results: Sequence[Result], pictures: dict[str, bytes], conditions: str, failed: Sequence[str] = ()
+    folder: Path,
+    results: Sequence[Result],
+    pictures: Mapping[str, bytes],
+    existing: Collection[str],
+    failed: Mapping[str, str],
 ) -> None:
     """Write the table into gans.md, whose other text stays, gans.csv, and the pictures by the names of recipes.
 
-    Rows of other recipes that gans.csv has stay.
-
-    failed: why recipes have no row, a line each.
+    existing: names of the recipes whose rows in gans.csv stay where there are no new results.
+    failed: why recipes have no new results, by name.
     """
     (folder / "gans").mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         (folder / "gans" / f"{name}.png").write_bytes(picture)
-    measured = {result.recipe for result in results}
-    results = [*(row for row in read_csv(folder / "gans.csv") if row.recipe not in measured), *results]
+    stay = set(existing) - {result.recipe for result in results}
+    results = [*(row for row in read_csv(folder / "gans.csv") if row.recipe in stay), *results]
     write_text(folder / "gans.csv", csv_of(results))
     machines = " and ".join(sorted({result.machine for result in results}))
-    text = f"{conditions} On {machines}.\n\n{table(results)}{stacks(results)}{_missing(failed)}"
-    write_between(folder / PAGE, BEGIN, END, text)
+    failures = _failures(failed, {result.recipe for result in results})
+    write_between(
+        folder / PAGE, BEGIN, END, f"{CONDITIONS} On {machines}.\n\n{table(results)}{stacks(results)}{failures}"
+    )
 
 
-def _missing(failed: Sequence[str]) -> str:
-    return "".join(f"\nNot in the table: {reason}.\n" for reason in failed)
+def _failures(failed: Mapping[str, str], shown: Collection[str]) -> str:
+    """A paragraph for each recipe that failed, in the table or not."""
+    lines = [
+        f"The row of {name} is of an earlier series; in this one it failed: {reason}."
+        if name in shown
+        else f"Not in the table: {reason}."
+        for name, reason in failed.items()
+    ]
+    return "".join(f"\n{line}\n" for line in lines)

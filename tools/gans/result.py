@@ -1,10 +1,12 @@
 """What a run of a recipe gave: read from the files of its stages, kept as JSON so that a stopped series goes on."""
 
+import contextlib
 import csv
 import hashlib
 from pathlib import Path
 from typing import Any
 
+from stages.common.errors import UserError
 from stages.common.files import read_json, write_json
 from stages.common.params import read_params_file
 from stages.common.records import Record, read_record
@@ -112,8 +114,11 @@ class Kept:
         return self.folder / f"{recipe}_{hashlib.sha256(' '.join(settings).encode()).hexdigest()[:8]}_{seed}.json"
 
     def read(self, path: Path) -> Result | None:
-        """The result, if the run was finished."""
-        return read_record(path, Result) if path.exists() else None
+        """The result, if the run was finished; None if its record cannot be read or its picture is gone, too."""
+        if path.with_suffix(".png").is_file():
+            with contextlib.suppress(UserError, OSError):
+                return read_record(path, Result)
+        return None
 
     def write(self, path: Path, result: Result, strip: bytes) -> None:
         """Keep the result, and a picture of its samples beside it."""

@@ -11,11 +11,13 @@ from stages.common.params import read_params_file
 from tools.bench.machine import machine
 from tools.fresh import run_dvc
 from tools.gans.result import Result, read_result
+from tools.record.recipe import read_recipe
 from tools.repository import git
 
 STRIP = 10
 """Samples in a recipe's picture."""
 LENGTH = "train_gan.total_kimg"
+RECIPES = "recipes"
 
 
 def with_length(settings: list[str], kimg: float) -> list[str]:
@@ -24,10 +26,12 @@ def with_length(settings: list[str], kimg: float) -> list[str]:
     return settings if named else [*settings, f"{LENGTH}={kimg:g}"]
 
 
-def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_cas: bool) -> tuple[Result, bytes]:
+def run_recipe(
+    clone: Path, recipe: str, settings: list[str], seed: int, with_cas: bool, commit: str
+) -> tuple[Result, bytes]:
     """The result and a picture of the first samples. Raises UserError if a stage fails.
 
-    clone: of the committed state, in which earlier runs may have left their results.
+    clone: of the committed state, in which earlier runs may have left their results; commit: as of commit_of.
     """
     git(clone, "checkout", "--quiet", "--force", "HEAD", throw_away=True)
     changes = [f"--set-param={change}" for change in (*settings, f"train_gan.seed={seed}")]
@@ -39,7 +43,7 @@ def run_recipe(clone: Path, recipe: str, settings: list[str], seed: int, with_ca
     # Without labels, no classifier can learn from the samples.
     with_cas = with_cas and bool(read_params_file(clone / "params.yaml")["train_gan"]["conditional"])
     _dvc(recipe, clone, "repro", "--quiet", "evaluate", *(["usefulness"] if with_cas else []))
-    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas, (head(clone), machine()))
+    result = read_result(clone, recipe, seed, (seconds, core_seconds), with_cas, (commit, machine()))
     return result, strip(clone / "data" / "generate" / "samples.safetensors")
 
 
@@ -49,9 +53,14 @@ def strip(path: Path) -> bytes:
     return grid_png(samples.images[:STRIP], STRIP)
 
 
-def head(clone: Path) -> str:
-    """The short hash of the commit whose code runs there; params differ from it by the recipe."""
-    return git(clone, "rev-parse", "--short", "HEAD").strip()
+def commit_of(clone: Path, recipe: str, own: list[str]) -> str:
+    """The short hash of the commit whose code and params run there; with a + if the recipe has other settings there.
+
+    own: what the recipe says in the user's folder, committed or not.
+    """
+    path = clone / RECIPES / f"{recipe}.txt"
+    committed = read_recipe(path) if path.exists() else []
+    return git(clone, "rev-parse", "--short", "HEAD").strip() + ("" if committed == own else "+")
 
 
 def _core_seconds() -> float:

@@ -7,8 +7,14 @@ import pytest
 
 from stages.common.errors import UserError
 from tests.tools.gans.test_result import result
-from tools.gans.page import BEGIN, END, csv_of, read_csv, table, write_page
+from tools.gans.page import BEGIN, CONDITIONS, END, csv_of, read_csv, stacks, table, write_page
 from tools.tables import cells
+
+STACKED = result(
+    "stacked",
+    metrics={"modes_found": {"value": 998.0, "ratio": None}, "reverse_kl": {"value": 0.05, "ratio": 2.13}},
+    num_classes=1000,
+)
 
 
 def test_the_nearest_to_the_floor_comes_first_and_seeds_are_one_row() -> None:
@@ -48,13 +54,16 @@ def test_the_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     runs = [
         result(cas=0.99, signs="a b"),
         result(seed=2, distance=None, metrics={"modes_found": {"value": 7.0, "ratio": None}}),
+        STACKED,
     ]
     path = tmp_path / "gans.csv"
     path.write_text(csv_of(runs))
     again = read_csv(path)
     assert csv_of(again) == csv_of(runs)
     assert table(again) == table(runs)
-    assert [type(run.kimg) for run in again] == [float, float]
+    assert stacks(again) == stacks(runs)
+    assert again[2].ratio("reverse_kl") == 2.13
+    assert {type(run.kimg) for run in again} == {float}
     assert read_csv(tmp_path / "none.csv") == []
 
 
@@ -68,8 +77,9 @@ def test_what_is_no_table_is_refused_in_one_line(text: str, tmp_path: Path) -> N
 
 
 def test_rows_of_other_recipes_stay_and_those_of_the_same_are_replaced(tmp_path: Path) -> None:
-    write_page(tmp_path, [result("wgan", distance=9.0), result("hinge", distance=4.0)], {}, "conditions")
-    write_page(tmp_path, [result("hinge", distance=2.0, commit="def5678")], {}, "conditions")
+    names = ("hinge", "wgan")
+    write_page(tmp_path, [result("wgan", distance=9.0), result("hinge", distance=4.0)], {}, names, {})
+    write_page(tmp_path, [result("hinge", distance=2.0, commit="def5678")], {}, names, {})
     header, _, *rows = cells(table(read_csv(tmp_path / "gans.csv")))
     shown = [(row[0].partition("]")[0], row[2], row[header.index("commit")]) for row in rows]
     assert shown == [("[hinge", "2.00", "def5678"), ("[wgan", "9.00", "abc1234")]
@@ -78,9 +88,9 @@ def test_rows_of_other_recipes_stay_and_those_of_the_same_are_replaced(tmp_path:
 def test_the_rest_of_the_page_stays(tmp_path: Path) -> None:
     page = tmp_path / "gans.md"
     page.write_text(f"# Title\n\n{BEGIN}old\n{END}\nafter\n")
-    write_page(tmp_path, [result()], {"hinge": b"png"}, "conditions")
+    write_page(tmp_path, [result()], {"hinge": b"png"}, ["hinge"], {})
     text = page.read_text()
-    assert text.startswith(f"# Title\n\n{BEGIN}conditions On a processor, 2 cores.\n")
+    assert text.startswith(f"# Title\n\n{BEGIN}{CONDITIONS} On a processor, 2 cores.\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
     assert (tmp_path / "gans" / "hinge.png").read_bytes() == b"png"
@@ -88,10 +98,14 @@ def test_the_rest_of_the_page_stays(tmp_path: Path) -> None:
 
 
 def test_modes_of_stacks_and_failed_recipes_have_lines_of_their_own(tmp_path: Path) -> None:
-    metrics = {"modes_found": {"value": 998.0, "ratio": None}, "reverse_kl": {"value": 0.05, "ratio": 2.13}}
-    stacked = result("stacked", metrics=metrics, num_classes=1000)
-    write_page(tmp_path, [stacked, result()], {}, "conditions", ["kmnist: out of reach"])
+    write_page(tmp_path, [STACKED, result()], {}, ["stacked", "hinge"], {"kmnist": "kmnist: out of reach"})
     lines = (tmp_path / "gans.md").read_text().splitlines()
     assert "stacked, seed 1: 998 of 1000 modes, reverse KL 0.050 (2.1 times that of real stacks)." in lines
     assert "Not in the table: kmnist: out of reach." in lines
     assert not any(line.startswith("hinge, seed") for line in lines)
+
+
+def test_a_table_of_an_earlier_version_has_no_ratio_of_stacks(tmp_path: Path) -> None:
+    path = tmp_path / "gans.csv"
+    path.write_text(csv_of([STACKED]).replace("reverse_kl_ratio", "unknown"))
+    assert stacks(read_csv(path)) == "\nstacked, seed 1: 998 of 1000 modes, reverse KL 0.050.\n"

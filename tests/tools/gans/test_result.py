@@ -41,17 +41,6 @@ def test_a_recipe_keeps_its_own_length() -> None:
     assert with_length(["train_gan.total_kimg=512", "a=1"], 128) == ["train_gan.total_kimg=512", "a=1"]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for command in (["init", "-q"], ["config", "user.name", "-"], ["config", "user.email", "-"]):
-        git(tmp_path, *command, throw_away=True)
-    (tmp_path / "stages").mkdir()
-    (tmp_path / "stages" / "code.py").write_text("1\n")
-    (tmp_path / "params.yaml").write_text("a: 1\n")
-    commit(tmp_path)
-    return tmp_path
-
-
 def commit(project: Path) -> None:
     git(project, "add", "-A", throw_away=True)
     git(project, "commit", "-qm", "-", throw_away=True)
@@ -72,6 +61,18 @@ def test_a_finished_run_is_found_again_and_no_other(project: Path) -> None:
         Kept(project, 64.0, with_cas=True).path("hinge", ["train_gan.loss=hinge"], 1),
     ):
         assert kept.read(other) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"recipe": "hinge"}'])
+def test_a_record_that_cannot_be_read_or_has_no_picture_is_none(text: str, project: Path) -> None:
+    kept = Kept(project, 64.0, with_cas=False)
+    path = kept.path("hinge", [], 1)
+    kept.write(path, result(), b"png")
+    path.with_suffix(".png").unlink()
+    assert kept.read(path) is None
+    kept.write(path, result(), b"png")
+    path.write_text(text)
+    assert kept.read(path) is None
 
 
 @pytest.mark.parametrize(("name", "is_kept"), [("stages/code.py", False), ("params.yaml", False), ("README.md", True)])
