@@ -3,18 +3,16 @@
 Pure functions of two records, one of the committed state and one of a new run of all its stages in a clean clone.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from stages.common.errors import UserError
+from stages.common.params import read_params_file
+from tools.dvc_lock import LOCK, Lock, Out, has_other_bytes, read_filled_lock
 from tools.tables import markdown
 
-LOCK = "dvc.lock"
 ENVIRONMENT = "data/train_gan/environment.json"
 DETAILS = "data/evaluate/details.json"
 GENERATOR = "data/train_gan/generator.safetensors"
@@ -23,15 +21,6 @@ DESCRIBED = "generator_sha256"
 FEATURES = "features"
 """The entry of the processor that lists its instructions."""
 UNKNOWN = f"processor.{FEATURES}, which an earlier version did not record"
-
-
-@dataclass(frozen=True)
-class Out:
-    """An out as dvc.lock records it. size: bytes; of a folder, all its files."""
-
-    stage: str
-    md5: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -58,22 +47,17 @@ class Verdict:
     reason: str
 
 
-def read_outs(root: Path) -> dict[str, Out]:
-    """The outs that dvc.lock records in a folder, by path. Raises UserError if it is missing or records none."""
-    return _outs(_read_yaml(root / LOCK))
-
-
 def read_record(root: Path) -> Record:
     """The record of the run in a folder. Raises UserError if dvc.lock is missing or not valid."""
-    lock, params = (_read_yaml(root / name) for name in (LOCK, "params.yaml"))
-    outs = _outs(lock)
+    lock = read_filled_lock(root)
+    outs = lock.every_out()
     details = _read_json(root / DETAILS) or {}
     return Record(
         outs=outs,
-        inputs=_inputs(lock["stages"], set(outs)),
+        inputs=_inputs(lock, set(outs)),
         environment=_read_json(root / ENVIRONMENT),
         metrics=details.get("metrics", {}),
-        params=params,
+        params=read_params_file(root / "params.yaml"),
         stale=[path for path, out in outs.items() if has_other_bytes(root / path, out)],
     )
 
@@ -185,28 +169,14 @@ def _where(committed: Record, again: Record) -> str:
     return f"in the same environment as far as it is known (not {UNKNOWN})" if unknown else "in the same environment"
 
 
-def _outs(lock: dict[str, Any]) -> dict[str, Out]:
-    locked = {stage: content.get("outs", []) for stage, content in lock.get("stages", {}).items()}
-    outs = {out["path"]: Out(stage, out["md5"], out["size"]) for stage, entries in locked.items() for out in entries}
-    if not outs:
-        raise UserError(f"{LOCK} records no outs; `dvc repro` fills it, then commit it")
-    return outs
-
-
-def _inputs(stages: dict[str, Any], outs: set[str]) -> dict[str, str]:
-    inputs = {}
-    for stage, content in stages.items():
-        for dep in content.get("deps", []):
-            if dep["path"] not in outs:
-                inputs[f"{stage}:{dep['path']}"] = dep["md5"]
-        for file, values in content.get("params", {}).items():
-            inputs |= {f"{stage}:{file}: {key}": json.dumps(value, default=str) for key, value in values.items()}
+def _inputs(lock: Lock, outs: set[str]) -> dict[str, str]:
+    """By stage and name: hashes of code and files, and params as JSON; without what the stages themselves wrote."""
+    inputs: dict[str, str] = {}
+    for stage in lock.stages:
+        inputs |= {f"{stage}:{path}": md5 for path, md5 in lock.deps(stage).items() if path not in outs}
+        for key, value in lock.params(stage).items():
+            inputs[f"{stage}:params.yaml: {key}"] = json.dumps(value, default=str)
     return inputs
-
-
-def has_other_bytes(path: Path, out: Out) -> bool:
-    """Whether there is such a file, and it is not the one that dvc.lock records."""
-    return path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != out.md5
 
 
 def _read_json(path: Path) -> Any:
@@ -216,10 +186,3 @@ def _read_json(path: Path) -> Any:
         return None
     except ValueError as error:
         raise UserError(f"{path.name} is not valid JSON ({error})") from None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        raise UserError(f"{path.name} is not committed; run `dvc repro` and commit what it writes") from None

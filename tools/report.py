@@ -28,9 +28,10 @@ from stages.reporting.page import render
 from stages.reporting.pictures import Picture, data_uri, pictures
 from stages.reporting.run import NUMBERS, TRACK, Run, params_of_the_run, read_measured, read_numbers, read_run
 from stages.reporting.training import distance_chart
+from tools.dvc_lock import LOCK, Lock, lock_content
 from tools.fresh import find_commit
-from tools.in_step import Lock, commit_in_step, lock_content, other_params
-from tools.proof import DESCRIBED, ENVIRONMENT, LOCK
+from tools.in_step import commit_in_step, other_params
+from tools.proof import DESCRIBED, ENVIRONMENT
 from tools.repository import find_project, git
 
 OUT = "report.html"
@@ -89,7 +90,7 @@ def commit_of_the_run(root: Path, run: Run) -> str | None:
     recorded = Lock(lock_content(root)).every_out()
     paths = [f"data/{name}" for name in run.sha256 if f"data/{name}" in recorded]
     found = {path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() for path in paths}
-    if any(found[path] != recorded[path] for path in paths) or not commit_in_step(root):
+    if any(found[path] != recorded[path].md5 for path in paths) or not commit_in_step(root):
         return None
     return git(root, "rev-parse", "--short", "HEAD").strip()
 
@@ -143,7 +144,7 @@ def read_other(root: Path, commit: str) -> Other:
 
 def outs_of(lock: Lock) -> dict[str, str]:
     """The MD5 of every out that a dvc.lock records, without the report itself."""
-    return {path: md5 for path, md5 in lock.every_out().items() if not path.startswith("data/report/")}
+    return {path: out.md5 for path, out in lock.every_out().items() if not path.startswith("data/report/")}
 
 
 def other_samples(root: Path, commit: str, own: Picture) -> Picture | None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from stages.common.errors import UserError
+from tools.dvc_lock import Out
 from tools.proof import (
     DESCRIBED,
     ENVIRONMENT,
     GENERATOR,
-    Out,
     Record,
     bytes_verdict,
     changed_inputs,
@@ -190,3 +190,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"dvc\.lock records no outs"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["stages: [", "stages: 3", "stages: {a: {outs: [{path: b}]}}", "\x00"])
+def test_a_broken_lock_is_refused_in_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"^dvc\.lock cannot be read \(.+\); `dvc repro` writes it again$") as raised:
+        read_record(tmp_path)
+    assert "\n" not in str(raised.value)

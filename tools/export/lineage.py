@@ -11,7 +11,8 @@ from stages.common.records import Record, Undefined, read_record
 from stages.evaluation.cas import CasDetails
 from stages.evaluation.details import Details
 from stages.evaluation.two_sample_details import TwoSampleDetails
-from tools.in_step import Lock, lock_content, other_params
+from tools.dvc_lock import Lock, lock_content
+from tools.in_step import other_params
 
 GENERATOR = "generator.safetensors"
 SAMPLES = "data/generate/samples.safetensors"

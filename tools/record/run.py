@@ -16,8 +16,8 @@ from stages.evaluation.curve import CurveDetails, CurveFloor
 from stages.gan import devices
 from stages.gan.launch import processes_to_start
 from stages.train_gan import Params
-from tools import proof
 from tools.clone import user_environment
+from tools.dvc_lock import LOCK, has_other_bytes, read_filled_lock
 from tools.record.clock import Times, train
 from tools.record.curve import Curve, Point
 from tools.record.recipe import apply_for_record
@@ -70,12 +70,12 @@ def device_of(root: Path, settings: list[str]) -> str:
 
 def require_recorded_files(root: Path, is_record: bool) -> None:
     """Refuse for a record, or else report on stderr, digits or a classifier of another run than dvc.lock records."""
-    outs = proof.read_outs(root)
+    outs = read_filled_lock(root).every_out()
     names = [f"data/{name}" for name in FILES]
-    if not (other := [name for name in names if name not in outs or proof.has_other_bytes(root / name, outs[name])]):
+    if not (other := [name for name in names if name not in outs or has_other_bytes(root / name, outs[name])]):
         return
     error = UserError(
-        f"a record is measured on the files that {proof.LOCK} records, found others in {', '.join(other)}; "
+        f"a record is measured on the files that {LOCK} records, found others in {', '.join(other)}; "
         "`dvc checkout` gets those back"
     )
     if is_record:
