@@ -145,11 +145,12 @@ def last_key() -> str:
     ("section", "key", "value", "message"),
     [
         ("evaluate", last_key(), None, rf"check: params.yaml: evaluate.{last_key()}: expected .*, found None"),
-        (
+        pytest.param(
             "train_gan",
             "network",
             "perceptron",
             r"check: params.yaml: train_gan.network: expected one of .*dcgan.*, found 'perceptron'",
+            marks=pytest.mark.slow,
         ),
     ],
 )

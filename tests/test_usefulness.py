@@ -191,7 +191,7 @@ def test_a_single_test_digit_is_refused(upstream: Path) -> None:
         usefulness.run(upstream)
 
 
-@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("cores", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_number_of_cores_changes_no_bit(cores: int, normalized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = (load_image_set(normalized / "normalize" / f"{split}.safetensors") for split in ("train", "test"))
     recipe = Recipe.model_validate(RECIPE | {"epochs": 1, "shift_pixels": 2})

@@ -390,7 +390,10 @@ def test_without_loopback_several_processes_are_refused_at_once(project: Project
     assert project.written() == {}
 
 
-@pytest.mark.parametrize("left_over", [{"TORCHELASTIC_RUN_ID": "x"}, {"RANK": "1", "LOCAL_RANK": "a"}])
+@pytest.mark.parametrize(
+    "left_over",
+    [{"TORCHELASTIC_RUN_ID": "x"}, pytest.param({"RANK": "1", "LOCAL_RANK": "a"}, marks=pytest.mark.slow)],
+)
 def test_variables_that_some_launcher_left_over_do_no_harm(
     left_over: dict[str, str], main: Callable[..., object], project: Project
 ) -> None:

@@ -123,7 +123,7 @@ def test_standard_error_is_the_spread_of_repeated_draws(shift: float, low: float
     assert low < math.sqrt(mean_square) / spread < high
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("shift", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 def test_infinity_is_nearer_to_the_closed_form_than_the_distance(shift: float) -> None:
     """100 draws of 300 candidates; the truth takes the moments of their law in the candidates' place."""
     reference = normal("reference", 1000, F)
