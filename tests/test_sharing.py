@@ -89,6 +89,7 @@ def assert_shared(first: Clone, tmp_path: Path) -> None:
     assert outs(second) == outs(first)
 
 
+@pytest.mark.slow
 def test_a_folder_as_a_remote(first: Clone, tmp_path: Path) -> None:
     first.dvc("remote", "add", "--force", "--default", "storage", str(tmp_path / "storage"))
     assert_shared(first, tmp_path)

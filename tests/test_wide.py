@@ -92,6 +92,7 @@ def started(host: str, projects: dict[str, Project], hosts: Hosts) -> "contextli
 Popen = subprocess.Popen[str]
 
 
+@pytest.mark.slow
 def test_two_hosts_give_the_bytes_of_one_process(
     projects: dict[str, Project], hosts: Hosts, reference: dict[str, bytes]
 ) -> None:

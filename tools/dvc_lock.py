@@ -35,7 +35,7 @@ class Lock:
             for name in self.stages:
                 assert None not in (self.deps(name), self.params(name))
         except (YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{LOCK} cannot be read ({one_line(error)}); `dvc repro` writes it again") from None
+            raise UserError(f"dvc.lock cannot be read ({one_line(error)}); `dvc repro` writes it again") from None
 
     def deps(self, stage: str) -> dict[str, str]:
         """MD5 by path, of a stage; empty if it has not run."""
