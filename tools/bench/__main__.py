@@ -19,6 +19,7 @@ from tools.bench.pipeline import is_finished, pipeline_figures
 from tools.bench.report import BEGIN, END, tables
 from tools.bench.task import ROOT
 from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
 from tools.marks import require_marks, write_between
 
 TRAINING, PIPELINE = "training", "pipeline"
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--only", choices=(TRAINING, PIPELINE), help="half of the measurements")
     parser.add_argument("--large", action="store_true", help="the stage train_gan and a million samples too")
     options = parser.parse_args()
-    with errors_in_one_line("bench"):
+    with interruptible(), errors_in_one_line("bench"):
         bench(options)
 
 

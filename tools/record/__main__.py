@@ -12,6 +12,7 @@ from pathlib import Path
 from stages.common.errors import UserError
 from tools.bench.machine import commit, machine
 from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
 from tools.marks import require_marks
 from tools.record.curve import Curve
 from tools.record.recipe import read_recipe
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--snapshot-kimg", type=float, help="thousands of images between two points of the curve")
     parser.add_argument("--enter", metavar="WHAT_CHANGED", help="add the record to docs/speed.md")
     options = parser.parse_args()
-    with errors_in_one_line("record"):
+    with interruptible(), errors_in_one_line("record"):
         if options.seeds < 1:
             raise UserError(f"expected at least 1 seed, found {options.seeds}")
         record(find_project(Path()), options)

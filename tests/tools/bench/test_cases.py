@@ -1,13 +1,16 @@
 """What is measured of training, in which order, and which figures follow."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stages.common.errors import UserError
+from tests.stage_process import wait_until
 from tools.bench import task as tasks
 from tools.bench.cases import (
     BATCH,
@@ -140,6 +143,21 @@ def test_the_program_writes_table_picture_and_page(tmp_path: Path) -> None:
     for case in all_cases(cores=1, warm_up=0, steps=1):
         if case.group in (BATCH, WIDTH):
             assert f"| {case.name}" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no closed terminals")
+def test_a_closed_terminal_ends_what_it_measures(tmp_path: Path) -> None:
+    """Without writing; nothing that it started runs on."""
+    command = [sys.executable, "-m", "tools.bench", "--repeats=1", "--only=training", f"--folder={tmp_path}"]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as bench:
+        running = psutil.Process(bench.pid)
+        wait_until(running.children)
+        started = running.children(recursive=True)
+        bench.send_signal(signal.SIGHUP)
+        assert bench.wait(timeout=60) == 128 + signal.SIGHUP
+    assert psutil.wait_procs(started, timeout=20)[1] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_figures_of_all_groups() -> None:
