@@ -162,37 +162,37 @@ def digits_of(data: Path, sections: dict[str, Any]) -> Digits | None:
 
 
 def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu: bool) -> Iterator[str]:
-    """A line for each key that needs more memory, disk or time than there is, by a lower bound (of grey images).
+    """A line for each key that needs more memory, disk or time than there is, at least: a folder is taken as grey.
 
     options: of the chosen network; on_cpu: whether it is trained there, in the memory that this looks at.
     """
-    size, training, memory = sections["normalize"].size, sections["train_gan"], machine.memory_limit()
+    stacks, training, memory = sections["normalize"], sections["train_gan"], machine.memory_limit()
+    image_shape = [stacks.stack, stacks.size, stacks.size]
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track", "inspect")}
-    generator, discriminator = net_costs(training, options, size)
+    generator, discriminator = net_costs(training, options, image_shape)
     if generator and discriminator and on_cpu:
         batch = training.batch_size, training.shards, training.packing
         yield from limits.net_problems(generator, discriminator, *batch, memory)
     else:
         num_images["train_gan.batch_size"] = training.batch_size
-    stacks = sections["normalize"]
     if stacks.stack > 1:
-        needed = limits.images_bytes(stacks.num_stacks, stacks.stack, size, size)
+        needed = limits.images_bytes(stacks.num_stacks, *image_shape)
         yield from limits.refuse_above("normalize.num_stacks", stacks.num_stacks, needed, memory, "memory")
     for key, count in num_images.items():
         held = min(count, IMAGES_PER_FILE) if key == "generate.num_images" else count
-        yield from limits.refuse_above(key, count, limits.images_bytes(held, 1, size, size), memory, "memory")
-    yield from disk_problems(sections["generate"].num_images, [1, size, size], limits.free_disk(data))
+        yield from limits.refuse_above(key, count, limits.images_bytes(held, *image_shape), memory, "memory")
+    yield from disk_problems(sections["generate"].num_images, image_shape, limits.free_disk(data))
     state = generator.parameter_bytes if generator else 0
     length = (training.total_kimg, training.snapshot_kimg, training.images_per_step)
     yield from limits.training_problems(*length, state, memory, limits.free_disk(data))
     yield from limits.history_problems(training.total_kimg, training.history_steps, training.images_per_step)
 
 
-def net_costs(training: train_gan.Params, options: StageParams, size: int) -> list[limits.NetCost | None]:
-    """A lower bound of what G and D of those params cost: for grey images of that size, with two classes or none."""
+def net_costs(training: train_gan.Params, options: StageParams, image_shape: list[int]) -> list[limits.NetCost | None]:
+    """A lower bound of what G and D of those params cost: for such images [C, H, W], with two classes or none."""
     architecture = architectures.load(training.network)
     auxiliary = auxiliaries.load(training.auxiliary)(training, 2)
-    arguments = architectures.net_arguments([1, size, size], auxiliary.g_classes, training.z_dim, options)
+    arguments = architectures.net_arguments(image_shape, auxiliary.g_classes, training.z_dim, options)
     d_arguments = architectures.d_arguments(arguments, training.packing, auxiliary.d_classes)
 
     def latents() -> tuple[Tensor, Tensor]:

@@ -12,6 +12,8 @@ import torch
 from ruamel.yaml import YAML
 
 from stages import check
+from stages.checking import limits
+from stages.common import memory as machine
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.datasets import registry
@@ -303,6 +305,17 @@ def test_at_most_eight_figures_are_shown(tmp_path: Path) -> None:
     found = refusal(tmp_path, changed("evaluate.metrics", list(METRICS)[:8]))
     assert "evaluate.metrics" in found
     assert "at most 4 items" in found
+
+
+def test_stacks_take_the_memory_of_their_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice what as many grey images need is room for these, but not for three channels."""
+    count = 100_000
+    memory = round(2 * limits.images_bytes(count, 1, 28, 28))
+    monkeypatch.setattr(machine, "memory_limit", lambda: memory)
+    content = changed("inspect.num_images", count)
+    assert run(tmp_path, content).exists()
+    with pytest.raises(UserError, match=r"inspect\.num_images: .*memory"):
+        run(tmp_path, changed("normalize.stack", 3, content))
 
 
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:
