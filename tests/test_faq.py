@@ -69,8 +69,10 @@ def test_the_figures_are_those_of_the_committed_run() -> None:
         ["git", "show", "HEAD:data/track/track.csv"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     rows = {row["kimg"]: row for row in csv.DictReader(shown.splitlines())}
-    table = re.findall(r"^\| (\d+) \| .* \| ([\d.]+) \| ([\d.]+) % \|$", TEXT, re.MULTILINE)
+    table = re.findall(r"^\| (\d+) \| .* \| ([\d.]+) \(([\d.]+)\) \| ([\d.]+) % \|$", TEXT, re.MULTILINE)
     assert len(table) >= 5
-    for kimg, distance, recognised in table:
+    floor = json.loads((ROOT / "data/track/details.json").read_text(encoding="utf-8"))["floor"]["fd_classifier"]
+    for kimg, distance, ratio, recognised in table:
         assert float(distance) == pytest.approx(float(rows[kimg]["fd_classifier"]), rel=0.01)
+        assert float(ratio) == pytest.approx(float(rows[kimg]["fd_classifier"]) / floor, abs=0.051)
         assert float(recognised) == pytest.approx(100 * float(rows[kimg]["gan_test_accuracy"]), abs=0.05)

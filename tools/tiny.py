@@ -18,7 +18,8 @@ HOW_TO_LOOK = f"""
 To look at the digits of this experiment, whose name DVC has just printed:
   {"source .venv/Scripts/activate" if os.name == "nt" else ". .venv/bin/activate"}
   dvc exp apply <name>       # then open data/report/index.html, or data/generate/samples.png
-  git checkout -- . && dvc checkout --allow-missing      # back to the commit"""
+  git checkout -- . && dvc checkout --allow-missing      # back to the commit
+If `git status` shows changes now, commit them first: going back discards what is not committed."""
 
 
 def tiny_command(page: str) -> list[str]:
