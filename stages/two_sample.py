@@ -23,11 +23,12 @@ from stages.evaluation.image_sets import read_images
 from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 from stages.evaluation.protocol import features_of, intervals, versions
 from stages.evaluation.second_opinion import second_opinion, second_protocol
-from stages.evaluation.sides import Sides, floor_sides, shuffled, sides
+from stages.evaluation.sides import Sides, TooFewOfAClassError, floor_sides, shuffled, sides
 from stages.evaluation.two_sample import LINEAR, VIEWS, judged_by_line, train_all
 from stages.evaluation.two_sample_details import (
     MATCHED,
     UNLABELLED,
+    UNMATCHED,
     TwoSampleDetails,
     TwoSampleProtocol,
     counts,
@@ -57,7 +58,7 @@ def run(params: Params, data: Path) -> None:
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
     least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")
-    on_pixels, on_features = compared(params, images)
+    on_pixels, on_features, matching = compared(params, images)
 
     # Judge them.
     digits = images["train"].select(slice(params.num_train))
@@ -73,7 +74,7 @@ def run(params: Params, data: Path) -> None:
     protocol = TwoSampleProtocol(
         recipe=params.recipe,
         seeds=params.seeds,
-        labels=MATCHED if images["samples"].has_labels else UNLABELLED,
+        labels=matching,
         counts={LINEAR: counts(on_features)} | {view: counts(on_pixels) for view in VIEWS},
         features=features_of(classifier, classifier_path),
         fd_second=second_protocol(network, images["test"], count, len(digits)),
@@ -96,12 +97,26 @@ def why_features_say_nothing(classifier: Classifier, digits: ImageSet, source: P
     return why_no_judgement("the classifier", accuracy, least, "test digits")
 
 
-def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sides], dict[str, Sides]]:
+def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sides], dict[str, Sides], str]:
+    """What judges of pixels and judges of features compare, and how classes are matched; see sides_of.
+
+    Where some class has too few images, as of a thousand modes or of a few images of one's own, none is matched.
+    """
+    if not images["samples"].has_labels:
+        return *sides_of(params, images), UNLABELLED
+    try:
+        return *sides_of(params, images), MATCHED
+    except TooFewOfAClassError:
+        kept = {name: like(images["samples"], each) for name, each in images.items()}
+        return *sides_of(params, {name: unlabelled(each) for name, each in kept.items()}), UNMATCHED
+
+
+def sides_of(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sides], dict[str, Sides]]:
     """What judges of pixels and judges of features compare: the samples, and digits in their place for the floor.
 
     On pixels the real digits to learn from are training digits. On features they are validation digits, for the
-    classifier sees the digits that it was trained on with other eyes. Raises UserError if there are too few images, or
-    fewer to learn from than in one batch.
+    classifier sees the digits that it was trained on with other eyes. Raises TooFewOfAClassError, and UserError if
+    there are fewer to learn from than in one batch.
     """
     samples, limits = images["samples"], (params.num_train, params.num_test)
     train, test, validation = (
@@ -119,8 +134,13 @@ def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sid
 def like(samples: ImageSet, digits: ImageSet) -> ImageSet:
     """The digits of the samples' classes; without labels if these have none."""
     if not samples.has_labels:
-        return replace(digits, labels=torch.full_like(digits.labels, NO_LABEL))
+        return unlabelled(digits)
     return digits.select((digits.labels[:, None] == samples.labels.unique()).any(dim=1))
+
+
+def unlabelled(images: ImageSet) -> ImageSet:
+    """The same images without labels."""
+    return replace(images, labels=torch.full_like(images.labels, NO_LABEL))
 
 
 if __name__ == "__main__":

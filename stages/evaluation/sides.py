@@ -14,6 +14,10 @@ LEAST_IMAGES = 2
 """Of each class and side, to learn from as well as to be tested on."""
 
 
+class TooFewOfAClassError(UserError):
+    """A class has too few images for as many of it on both sides."""
+
+
 @dataclass(frozen=True)
 class Sides:
     """Images to learn from and others to be tested on; of each the digits and the candidates, in equal number."""
@@ -36,7 +40,7 @@ def sides(train: ImageSet, test: ImageSet, candidates: ImageSet, num_train: int,
 
     Every class of the candidates has the same number of images on both sides, so that no judge can go by how frequent
     a class is. num_train, num_test: candidates at most; fewer candidates are divided in that proportion. Candidates
-    without labels, and the digits beside them, are taken as they come. Raises UserError if they are too few.
+    without labels, and the digits beside them, are taken as they come. Raises TooFewOfAClassError.
     """
     if not candidates.has_labels:
         train, test, candidates = (_of_one_class(images) for images in (train, test, candidates))
@@ -45,7 +49,7 @@ def sides(train: ImageSet, test: ImageSet, candidates: ImageSet, num_train: int,
     train_each = min(num_train // len(classes), have * num_train // (num_train + num_test), _least(train, classes))
     test_each = min(num_test // len(classes), have - train_each, _least(test, classes))
     if min(train_each, test_each) < LEAST_IMAGES:
-        raise UserError(
+        raise TooFewOfAClassError(
             f"two_sample: too few images of a class: expected {LEAST_IMAGES} of each side to learn from and "
             f"{LEAST_IMAGES} to be tested on, found classes with {have} candidates, {_least(train, classes)} training "
             f"and {_least(test, classes)} test digits, of which two_sample.num_train and num_test take {num_train} and "

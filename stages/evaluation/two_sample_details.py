@@ -11,6 +11,7 @@ from stages.metrics.resampling import Resampler
 
 MATCHED = "matched: every class has as many images on both sides"
 UNLABELLED = "none: images are taken as they come"
+UNMATCHED = "not matched: of some class there are too few images, so that judges may go by how frequent the classes are"
 FEW = 5000
 """Samples to learn from, below which a figure near 50 % is not trusted: judges may have learned too little."""
 
@@ -37,7 +38,7 @@ class Counts(Record):
 
 
 class TwoSampleProtocol(Record):
-    """What the figures depend on. labels: MATCHED or UNLABELLED; fd_second: None where it is undefined."""
+    """What the figures depend on. labels: MATCHED, UNLABELLED or UNMATCHED; fd_second: None where it is undefined."""
 
     recipe: Recipe
     seeds: list[int]
