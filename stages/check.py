@@ -27,7 +27,8 @@ from stages import (
     two_sample,
 )
 from stages.checking import limits
-from stages.checking.earlier_nets import Digits, digits_to_come, require_network
+from stages.checking.counts import most_images, too_many
+from stages.checking.earlier_nets import Digits, digits_to_come, require_network, require_start
 from stages.checking.workspace import workspace_problems
 from stages.common import memory as machine
 from stages.common.class_names import MOST_CLASSES
@@ -45,10 +46,11 @@ from stages.common.runtime import (
 from stages.common.shards import IMAGES_PER_FILE
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
+from stages.datasets.registry import OWN_IMAGES, Dataset
 from stages.evaluation.inception import load_inception
 from stages.evaluation.registry import STACKS
 from stages.gan import architectures, auxiliaries, devices
-from stages.gan.initial import OWN_RUN, initial_files, read_net
+from stages.gan.initial import OWN_RUN, initial_files
 from stages.generation.stream import disk_problems
 
 SCHEMAS: dict[str, type[StageParams]] = {
@@ -115,29 +117,45 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
 def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: Path, data: Path) -> Iterator[str]:
     """A line for each key whose valid value cannot work beside the others, with these files, or on this machine."""
     yield from contradictions(data, sections)
-    yield from unmet(data, sections)
     choices: list[devices.Choice] = []
     yield from refusals(lambda: choices.append(devices.choose(sections["train_gan"].device)))
     on_cpu = any(choice.kind == "cpu" for choice in choices)
     options = architectures.read_options(content, sections["train_gan"].network, params_file)
+    yield from unmet(data, sections, options)
     training = sections["train_gan"]
     penalised = partial(architectures.require_separate_images, training.network, options, training.penalty_weights)
     yield from refusals(penalised)
     yield from too_large(data, sections, options, on_cpu)
 
 
-def unmet(data: Path, sections: dict[str, Any]) -> Iterator[str]:
-    """A line for each missing or damaged thing that params name: networks to start or to draw from, weights.
-
-    Whether networks to start from fit the params is checked by train_gan.
-    """
-    for path in initial_files(data, sections["train_gan"].init_from):
-        yield from (f"train_gan.init_from: {line}" for line in refusals(partial(read_net, path)))
+def unmet(data: Path, sections: dict[str, Any], options: StageParams) -> Iterator[str]:
+    """A line for each missing, damaged or unfit thing that params name: networks to start or to draw from, weights."""
     network, digits = sections["train_gan"].network, digits_of(data, sections)
+    arguments = arguments_of(sections, options, digits) if digits else None
+    for path in initial_files(data, sections["train_gan"].init_from):
+        expected = arguments and arguments[path.stem]
+        yield from (
+            f"train_gan.init_from: {line}" for line in refusals(partial(require_start, path, network, expected))
+        )
     for key, path in read_files(data, sections):
         yield from (f"{key}: {line}" for line in refusals(partial(require_network, path, network, digits)))
     if sections["evaluate"].protocol == "inception":
         yield from (f"evaluate.protocol: {line}" for line in refusals(load_inception))
+
+
+def arguments_of(sections: dict[str, Any], options: StageParams, digits: Digits) -> dict[str, dict[str, Any]]:
+    """What G and D are built with, by the names of their files; without the images' shape where it is not known yet."""
+    training, made = sections["train_gan"], sections["normalize"]
+    auxiliary = auxiliaries.load(training.auxiliary)(training, len(digits.classes))
+    image_shape = [made.stack, made.size, made.size]
+    of_g = architectures.net_arguments(image_shape, auxiliary.g_classes, training.z_dim, options)
+    both = {
+        "generator": of_g,
+        "discriminator": architectures.d_arguments(of_g, training.packing, auxiliary.d_classes),
+    }
+    if sections["download"].dataset != OWN_IMAGES:
+        return both
+    return {net: {key: value for key, value in of.items() if key != "image_shape"} for net, of in both.items()}
 
 
 def read_files(data: Path, sections: dict[str, Any]) -> Iterator[tuple[str, Path]]:
@@ -150,13 +168,20 @@ def read_files(data: Path, sections: dict[str, Any]) -> Iterator[tuple[str, Path
         yield from ((key, data / origin / f"{net}.safetensors") for net in nets if origin != OWN_RUN)
 
 
-def digits_of(data: Path, sections: dict[str, Any]) -> Digits | None:
-    """The digits that this run will have; None if it cannot make them, which contradictions tell."""
+def dataset_of(data: Path, sections: dict[str, Any]) -> Dataset | None:
+    """The dataset that params name; None if it is a folder that is none, which unknown_labels tells."""
     try:
-        names = download.chosen(sections["download"], data).classes
+        return download.chosen(sections["download"], data)
     except UserError:
         return None
-    made = sections["normalize"]
+
+
+def digits_of(data: Path, sections: dict[str, Any]) -> Digits | None:
+    """The digits that this run will have; None if it cannot make them, which contradictions tell."""
+    dataset, made = dataset_of(data, sections), sections["normalize"]
+    if dataset is None:
+        return None
+    names = dataset.classes
     kept = range(len(names)) if made.classes == "all" else made.classes
     return digits_to_come(names, kept, made.stack, made.size)
 
@@ -228,19 +253,8 @@ def contradictions(data: Path, sections: dict[str, Any]) -> Iterator[str]:
     normalized = sections["normalize"]
     if normalized.stack == 1 and (named := [name for name in sections["evaluate"].metrics if name in STACKS]):
         yield f"evaluate.metrics: expected normalize.stack above 1 for {listed(named)}, found 1"
-    limit = normalized.limit if normalized.stack == 1 else normalized.num_stacks
-    num_samples, judges = sections["generate"].num_images, sections["two_sample"]
-    beside = min(limit, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
-    judged = min(2 * beside, judges.num_train, limit)
-    batches = ("train_classifier", limit), ("baseline", min(limit, num_samples)), ("two_sample", judged)
-    for stage, images in batches:
-        if (batch_size := sections[stage].batch_size) > images:
-            yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
-    compared = min(sections["evaluate"].num_images, sections["generate"].num_images)
-    images_of = {stage: sections[stage].num_images for stage in ("track", "inspect")}
-    for stage, images in {"evaluate": compared, **images_of}.items():
-        if (neighbours := sections[stage].neighbours) >= images:
-            yield f"{stage}.neighbours: expected less than the {images} images compared, found {neighbours}"
+    digits, most = digits_of(data, sections), most_images(dataset_of(data, sections), normalized)
+    yield from too_many(sections, most, len(digits.classes) if digits else 1)
 
 
 def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:

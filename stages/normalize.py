@@ -28,6 +28,8 @@ BACKGROUND = {torch.float32: -1.0, torch.uint8: 0}
 """Of images in [-1, 1], and of levels."""
 EVALUATED_STACKS = 26_000
 """Of validation and of test digits: as many as papers evaluate."""
+VALIDATION_PART = 6
+"""The last sixth of the training files."""
 
 
 def _labels_or_all(value: Any) -> Literal["all"] | tuple[int, ...]:
@@ -212,7 +214,7 @@ def chosen_labels(classes: Literal["all"] | tuple[int, ...], name: str, names: l
 
 def split_off(training: Digits, test: Digits) -> dict[str, Digits]:
     """Train, validation (the last sixth of the training files) and test."""
-    boundary = len(training.labels) - len(training.labels) // 6
+    boundary = len(training.labels) - len(training.labels) // VALIDATION_PART
     return {
         "train": Digits(*(tensor[:boundary] for tensor in training)),
         "validation": Digits(*(tensor[boundary:] for tensor in training)),

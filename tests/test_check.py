@@ -318,6 +318,37 @@ def test_stacks_take_the_memory_of_their_channels(tmp_path: Path, monkeypatch: p
         run(tmp_path, changed("normalize.stack", 3, content))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"evaluate.neighbours": 12_000, "evaluate.num_images": 20_000},
+            "evaluate.neighbours: expected less than the 10000",
+        ),
+        ({"track.neighbours": 15_000, "track.num_images": 20_000}, "track.neighbours: expected less than the 10000"),
+        (
+            {"inspect.neighbours": 15_000, "inspect.num_images": 20_000},
+            "inspect.neighbours: expected less than the 10000",
+        ),
+        (
+            {"download.dataset": "usps", "train_classifier.batch_size": 7000, "two_sample.batch_size": 20},
+            "train_classifier.batch_size: expected at most the 6076 images there are, found 7000",
+        ),
+        (
+            {"train_gan.packing": 4, "train_gan.penalties": {}, "inspect.num_images": 30, "inspect.neighbours": 2},
+            "inspect.num_images: expected at least the 4 images of a class that make a pack of train_gan.packing, "
+            "found 3 of 30",
+        ),
+    ],
+)
+def test_no_more_is_asked_than_the_dataset_has(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    content = COMMITTED
+    for key, value in changes.items():
+        content = changed(key, value, content)
+    (line,) = refusal(tmp_path, content).splitlines()
+    assert message in line
+
+
 def test_labels_to_generate_are_those_that_are_kept(tmp_path: Path) -> None:
     content = changed("normalize.classes", [3, 8])
     assert run(tmp_path, content).exists()

@@ -11,9 +11,9 @@ from stages.checking import limits
 from stages.common import memory
 from stages.common.errors import UserError
 from stages.common.files import write_tensors
-from stages.gan import devices
+from stages.gan import architectures, devices
 from stages.gan.devices import Gpu
-from tests.test_check import changed, refusal, run
+from tests.test_check import COMMITTED, changed, refusal, run
 
 
 def test_nets_to_start_from_must_be_there(tmp_path: Path) -> None:
@@ -45,8 +45,12 @@ def test_a_generator_to_draw_from_must_be_there_and_of_the_chosen_network(tmp_pa
     write_tensors(path, {"w": torch.zeros(1)}, {"network": "perceptron", "arguments": {}})
     with pytest.raises(UserError, match=r"generate\.generator: .*: expected dcgan, .*, found perceptron; set that key"):
         run(tmp_path, content)
-    write_tensors(path, {"w": torch.zeros(1)}, {"network": "dcgan", "arguments": {}})
+    write_tensors(path, {"w": torch.zeros(1)}, {"network": "dcgan", "arguments": {}, "classes": DIGITS})
+    with pytest.raises(UserError, match=r"generate\.generator: .* holds no generator that this code can rebuild"):
+        run(tmp_path, content)
+    save_earlier(tmp_path, [1, 28, 28], DIGITS)
     assert run(tmp_path, content).exists()
+    (path.parent / "discriminator.safetensors").unlink()
     content["inspect"]["nets"] = "init/earlier"
     with pytest.raises(UserError, match=r"inspect\.nets: .*/discriminator\.safetensors is missing"):
         run(tmp_path, content)
@@ -55,12 +59,15 @@ def test_a_generator_to_draw_from_must_be_there_and_of_the_chosen_network(tmp_pa
 DIGITS = [str(digit) for digit in range(10)]
 
 
-def save_earlier(tmp_path: Path, image_shape: Any, classes: Any) -> None:
-    """Files in data/init/earlier that are described as networks for such images; their weights are not looked at."""
-    meta = {"network": "dcgan", "arguments": {"image_shape": image_shape}, "classes": classes}
-    for name in ("generator", "discriminator"):
+def save_earlier(tmp_path: Path, image_shape: list[int], classes: list[str], **changes: Any) -> None:
+    """The networks of a run with such images in data/init/earlier; changes: to what they are built with."""
+    section = COMMITTED["train_gan"]
+    arguments = {"image_shape": image_shape, "num_classes": len(classes), "z_dim": section["z_dim"]}
+    arguments |= COMMITTED["networks"]["dcgan"] | changes
+    players = architectures.build_players("dcgan", arguments, 1)
+    for name, net in zip(("generator", "discriminator"), players, strict=True):
         path = tmp_path / "data" / "init" / "earlier" / f"{name}.safetensors"
-        write_tensors(path, {"w": torch.zeros(1)}, meta)
+        write_tensors(path, net.state_dict(), {"network": "dcgan", "arguments": arguments, "classes": classes})
 
 
 @pytest.mark.parametrize(
@@ -82,10 +89,41 @@ def test_a_generator_of_other_images_is_refused_before_anything_is_drawn(
     save_earlier(tmp_path, image_shape, classes)
     with pytest.raises(UserError) as caught:
         run(tmp_path, content)
-    (line,) = str(caught.value).splitlines()
+    nets = ["generator"] if section == "generate" else ["discriminator", "generator"]
+    lines = str(caught.value).splitlines()
+    assert [net for line, net in zip(lines, nets, strict=True) if f"/{net}.safetensors: " not in line] == []
     assert re.search(
-        rf" {section}\.{key}: .*/generator\.safetensors: {expected}, unlike the digits of this run; ", line
+        rf" {section}\.{key}: .*/generator\.safetensors: {expected}, unlike the digits of this run; ", lines[-1]
     )
+
+
+def test_nets_to_look_into_are_compared_with_the_digits_and_rebuilt(tmp_path: Path) -> None:
+    content = changed("inspect.nets", "init/earlier")
+    save_earlier(tmp_path, [1, 28, 28], DIGITS)
+    assert run(tmp_path, content).exists()
+    folder = tmp_path / "data" / "init" / "earlier"
+    generator = (folder / "generator.safetensors").read_bytes()
+    save_earlier(tmp_path, [1, 32, 32], ["Bag", "Coat"])
+    (folder / "generator.safetensors").write_bytes(generator)
+    with pytest.raises(UserError, match=r"inspect\.nets: .*/discriminator\.safetensors: expected classes"):
+        run(tmp_path, content)
+    meta = {"network": "dcgan", "arguments": {"image_shape": [1, 28, 28]}, "classes": DIGITS}
+    write_tensors(folder / "discriminator.safetensors", {"w": torch.zeros(1)}, meta)
+    with pytest.raises(UserError, match=r"holds no discriminator that this code can rebuild"):
+        run(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [({"z_dim": 3}, "z_dim 3"), ({"width": 8}, "width 8"), ({"num_classes": 0}, "num_classes 0")],
+)
+def test_nets_to_start_from_that_do_not_fit_are_refused(changes: Any, found: str, tmp_path: Path) -> None:
+    content = changed("train_gan.init_from", "earlier")
+    save_earlier(tmp_path, [1, 28, 28], DIGITS)
+    assert run(tmp_path, content).exists()
+    save_earlier(tmp_path, [1, 28, 28], DIGITS, **changes)
+    with pytest.raises(UserError, match=rf"train_gan\.init_from: .*/generator\.safetensors: .*, found {found}; set"):
+        run(tmp_path, content)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +131,7 @@ def test_a_generator_of_other_images_is_refused_before_anything_is_drawn(
     [
         ([1, 28, 28], DIGITS, {}),
         ([1, 32, 32], ["8", "3"], {"size": 32, "classes": [8, 3]}),
-        ([3, 28, 28], [first + second for first in "01" for second in "01"], {"stack": 2, "classes": [0, 1]}),
-        ("28", None, {}),  # no network: generate says why
+        ([2, 28, 28], [first + second for first in "01" for second in "01"], {"stack": 2, "classes": [0, 1]}),
     ],
 )
 def test_a_generator_of_these_images_may_draw(image_shape: Any, classes: Any, changes: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """docs/faq.md: every message that the code can end with has an entry, every sign and kind of failure too."""
 
 import csv
+import json
 import re
 import subprocess
 from pathlib import Path

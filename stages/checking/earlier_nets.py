@@ -1,4 +1,4 @@
-"""Networks of earlier runs that stages only read: refused before anything runs if they are for other images."""
+"""Networks of earlier runs: refused before anything runs if they do not fit the params and the digits to come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.shown import plain
 from stages.datasets.stacks import mode_names
-from stages.gan.initial import read_net
+from stages.gan.initial import read_net, require_described
+from stages.gan.sampler import read_sampler
+from stages.generation.judgements import read_discriminator
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,28 @@ def digits_to_come(names: Sequence[str], kept: Sequence[int], stack: int, size: 
 def require_network(path: Path, network: str, digits: Digits | None) -> None:
     """Raise UserError if the file holds no network of that name, on whose code alone dvc.yaml lets stages depend.
 
-    Likewise for a generator of other images than the digits, if these are known. What D sees may be packs: inspect
-    looks at them.
+    Likewise for one that this code cannot rebuild, or that is for other images than the digits, if these are known.
     """
     meta = read_net(path)[1]
     if (actual := meta["network"]) != network:
         raise UserError(f"{path}: expected {network}, as train_gan.network, found {plain(actual)}; set that key to it")
-    if digits and path.stem == "generator":
+    if path.stem == "generator":
+        read_sampler(path, seed=0)
+    else:
+        read_discriminator(path)
+    if digits:
         _require_digits(path, meta, digits)
+
+
+def require_start(path: Path, network: str, arguments: dict[str, Any] | None) -> None:
+    """Raise UserError if the file holds no network to start from.
+
+    arguments: of the one that train_gan will build, if they are known; an image shape that is left out may be any.
+    """
+    meta = read_net(path)[1]
+    if arguments is not None and isinstance(actual := meta["arguments"], dict):
+        unknown = {key: value for key, value in actual.items() if key == "image_shape" and key not in arguments}
+        require_described(path, meta, network, arguments | unknown)
 
 
 def _require_digits(path: Path, meta: dict[str, Any], digits: Digits) -> None:
@@ -48,8 +64,10 @@ def _require_digits(path: Path, meta: dict[str, Any], digits: Digits) -> None:
     arguments = meta["arguments"]
     shape = arguments.get("image_shape") if isinstance(arguments, dict) else None
     sides = shape[1:] if isinstance(shape, list) else None
+    # What D sees may be packs; if it sees no classes, those of the digits may be others.
+    knows_classes = path.stem == "generator" or (isinstance(arguments, dict) and arguments.get("num_classes"))
     for what, actual, expected in (
-        ("classes", meta.get("classes"), digits.classes),
+        ("classes", meta.get("classes") if knows_classes else None, digits.classes),
         ("height and width", sides, [digits.size] * 2),
     ):
         if actual is not None and actual != expected:

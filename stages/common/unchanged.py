@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pathspec import GitIgnoreSpec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -18,7 +19,9 @@ from stages.common.errors import UserError
 from stages.common.params import PARAMS_FILE, read_params_file
 from stages.common.shown import shown
 
-PIPELINE = Path("dvc.yaml")
+PIPELINE, IGNORED = Path("dvc.yaml"), Path(".dvcignore")
+NEVER_DEPENDENCIES = (".git", ".hg", ".dvc", "__pycache__")
+"""What DVC passes over without being told, and code that Python compiles while a stage runs."""
 Stat = tuple[int, int, int]
 
 
@@ -28,6 +31,7 @@ class Unchanged:
     def __init__(self, stage: str, root: Path = Path()) -> None:
         self.stage, self.root = stage, root
         self._digests: dict[Path, tuple[Stat, str]] = {}
+        self._ignored = _ignored_in(root)
         self._before = self._causes()
 
     def confirm(self) -> None:
@@ -71,11 +75,11 @@ class Unchanged:
         except (OSError, YAMLError, UserError, KeyError, TypeError, ValueError):
             return {}, {}
 
-    @staticmethod
-    def _files(path: Path) -> Iterator[Path]:
+    def _files(self, path: Path) -> Iterator[Path]:
+        """The file, or those in the folder and below that DVC counts."""
         if path.is_dir():
-            names = {file: file.relative_to(path).parts for file in path.rglob("*") if file.is_file()}
-            yield from (file for file, parts in sorted(names.items()) if not any(map(_is_ignored, parts)))
+            names = {file: file.relative_to(self.root).as_posix() for file in path.rglob("*") if file.is_file()}
+            yield from (file for file, name in sorted(names.items()) if not self._ignored.match_file(name))
         elif path.is_file():
             yield path
 
@@ -89,9 +93,14 @@ class Unchanged:
         return self._digests[path][1]
 
 
-def _is_ignored(name: str) -> bool:
-    """Whether a file or folder of that name is not an input: compiled code, and files of desktops and editors."""
-    return name == "__pycache__" or name.startswith(".")
+def _ignored_in(root: Path) -> GitIgnoreSpec:
+    """What DVC passes over in the folders that stages depend on: files of desktops and editors, by .dvcignore."""
+    path = root / IGNORED
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    try:
+        return GitIgnoreSpec.from_lines([*NEVER_DEPENDENCIES, *lines])
+    except ValueError:  # with which DVC, too, stops
+        return GitIgnoreSpec.from_lines(NEVER_DEPENDENCIES)
 
 
 def _content_of(value: object, seen: dict[int, str] | None = None) -> str:

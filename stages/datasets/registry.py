@@ -19,7 +19,8 @@ class Dataset:
 
     sources: tried in this order; classes: the names of labels 0, 1, ...; files: what to fetch, by the names that the
     format knows; format: makes the four IDX files that the pipeline reads from their content; least_accuracy: of the
-    test images, the share in [0, 1] that a classifier must recognise to be a judge of samples.
+    test images, the share in [0, 1] that a classifier must recognise to be a judge of samples; num_images: how many
+    there are to learn from and for tests, where that is known beforehand.
     """
 
     sources: tuple[Source, ...]
@@ -27,6 +28,7 @@ class Dataset:
     files: Mapping[str, File]
     format: Format
     least_accuracy: float = 0.97
+    num_images: tuple[int, int] | None = None
 
 
 def names() -> list[str]:

@@ -66,6 +66,16 @@ def is_of_earlier_run(path: Path) -> bool:
 def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, object]) -> None:
     """Load a file of an earlier run into the network, in place. Raises UserError if it holds a different network."""
     tensors, meta = read_net(path)
+    require_described(path, meta, network, arguments)
+    try:
+        require_fitting(net, tensors)
+    except ValueError as error:
+        raise UserError(f"{path}: expected the tensors of a {network} {path.stem}, found {error}; {REMEDY}") from None
+    net.load_state_dict(tensors)
+
+
+def require_described(path: Path, meta: dict[str, Any], network: str, arguments: dict[str, object]) -> None:
+    """Raise UserError if the file, by its description, holds another network or one that has other arguments."""
     actual, expected = _described(meta["network"], meta["arguments"]), _described(network, arguments)
     if actual != expected:
         keys = _differing(actual, expected)
@@ -73,11 +83,6 @@ def load_net(path: Path, net: nn.Module, network: str, arguments: dict[str, obje
             f"{path}: expected {_listed(expected, keys)}, as params.yaml and the digits say, found "
             f"{_listed(actual, keys)}; set train_gan and networks to these, or train_gan.init_from to others"
         )
-    try:
-        require_fitting(net, tensors)
-    except ValueError as error:
-        raise UserError(f"{path}: expected the tensors of a {network} {path.stem}, found {error}; {REMEDY}") from None
-    net.load_state_dict(tensors)
 
 
 def _described(network: object, arguments: object) -> dict[str, object]:

@@ -57,18 +57,22 @@ class Judge:
         return logits
 
 
-def read_judge(path: Path, digits: ImageSet) -> Judge:
-    """The D of a file. Raises UserError if it holds none, or one for images or classes other than those digits'."""
+def read_discriminator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The D of a file, and its description. Raises UserError if it holds none that this code can rebuild."""
     tensors, meta = read_stored(path)
-    arguments = meta.get("arguments")
     # What an auxiliary objective has added to D has no part in its logits.
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(f"{HEAD}.")}
     try:
-        net = architectures.rebuilt_discriminator(meta.get("network"), arguments, tensors)
+        return architectures.rebuilt_discriminator(meta.get("network"), meta.get("arguments"), tensors), meta
     except ValueError as error:
         reason = f"no discriminator that this code can rebuild ({one_line(error)})"
         raise UserError(f"{path} holds {reason}; {remedy_for(path)}") from None
-    assert isinstance(arguments, dict)
+
+
+def read_judge(path: Path, digits: ImageSet) -> Judge:
+    """The D of a file. Raises UserError if it holds none, or one for images or classes other than those digits'."""
+    net, meta = read_discriminator(path)
+    arguments = meta["arguments"]
     channels, *size = arguments["image_shape"]
     packing = max(1, channels // digits.image_shape[0])
     expected = [packing * digits.image_shape[0], *digits.image_shape[1:]]

@@ -1,6 +1,7 @@
 """Edits of what a stage depends on while it runs: seen by the object itself, and by stages under a real DVC."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +43,7 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir(parents=True)
     for name in ("data/zero/input.txt", "stages/plugins/good.py", "stages/plugins/bad.py", "stages/shared/a.py"):
         (tmp_path / name).write_text("1\n", encoding="utf-8")
+    shutil.copy(Path(__file__).parents[2] / ".dvcignore", tmp_path)
     (tmp_path / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
     (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
     return tmp_path
@@ -74,6 +76,7 @@ def add(name: str) -> Callable[[Path], None]:
         (replace("stages/shared/a.py", "1", "2"), "stages/shared/a.py"),
         (add("stages/shared/b.py"), "stages/shared/b.py"),
         (add("data/init/none/generator"), "data/init/none/generator"),
+        (add("data/init/none/.hidden"), "data/init/none/.hidden"),  # no pattern: DVC counts it
         (lambda root: (root / "stages/shared/a.py").unlink(), "stages/shared/a.py"),
         (replace("params.yaml", "first:", "first: ]"), "params.yaml first"),
     ],
@@ -94,6 +97,10 @@ def test_an_edit_of_a_cause_is_refused_and_named(edit: Callable[[Path], None], n
         replace("stages/plugins/bad.py", "1", "2"),
         add("stages/shared/__pycache__/a.pyc"),
         add("data/init/none/.DS_Store"),
+        add("data/init/none/Thumbs.db"),
+        add("data/init/none/desktop.ini"),
+        add("stages/shared/a.py~"),
+        add("stages/shared/.idea/workspace.xml"),
         lambda root: os.utime(root / "data/zero/input.txt", (1, 1)),
     ],
 )

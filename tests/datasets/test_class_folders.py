@@ -57,6 +57,7 @@ def test_images_are_those_that_torchvision_reads(tmp_path: Path, side: int, chan
     expected = ImageFolder(str(folder))
     levels = np.stack([np.asarray(image) for image, _ in expected])
     assert own.class_folders(folder) == expected.classes
+    assert own.num_images(folder) == (len(train), len(test))
     actual = rows(np.concatenate([train, test]), np.concatenate([train_labels, test_labels]))
     assert actual == rows(levels if channels == 3 else np.ascontiguousarray(levels[..., 0]), np.array(expected.targets))
 

@@ -59,10 +59,12 @@ def test_the_table_of_the_documentation_is_that_of_the_registry() -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     rows = [row for row in rows if row[0] != "`download.dataset`"]
     assert sorted(row[0].strip("`") for row in rows) == registry.names()
-    for name, _, _, num_classes, share, *_ in rows:
+    for name, _, num_images, num_classes, share, *_ in rows:
         if name.strip("`") != registry.OWN_IMAGES:
             dataset = registry.load(name.strip("`"))
             assert int(num_classes) == len(dataset.classes), name
+            assert dataset.num_images is not None, name
+            assert num_images == f"{dataset.num_images[0]:,}, {dataset.num_images[1]:,}", name
             assert share == f"{100 * dataset.least_accuracy:.3g} %", name
 
 

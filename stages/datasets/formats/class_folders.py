@@ -58,6 +58,12 @@ def class_folders(folder: Path) -> list[str]:
         raise UserError(f"{folder}: {error}; rename that folder") from None
 
 
+def num_images(folder: Path) -> tuple[int, int]:
+    """How many images there will be to learn from and for tests. Raises UserError as idx_files, for names alone."""
+    total = sum(len(_images(folder / name)) for name in class_folders(folder))
+    return total - total // TEST_PART, total // TEST_PART
+
+
 def idx_files(folder: Path) -> Mapping[str, bytes]:
     """The images of all classes as the four IDX files, split into train and test.
 

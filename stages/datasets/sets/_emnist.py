@@ -16,8 +16,10 @@ MERGED = (*DIGITS, *CAPITALS, *"abdefghnqrt")
 """Without the small letters that look like their capitals."""
 
 
-def emnist_split(split: str, classes: tuple[str, ...], least_accuracy: float, first_label: int = 0) -> Dataset:
-    """The dataset of one split; first_label: from which its files count."""
+def emnist_split(
+    split: str, classes: tuple[str, ...], num_images: tuple[int, int], least_accuracy: float, first_label: int = 0
+) -> Dataset:
+    """The dataset of one split; num_images: to learn from and for tests; first_label: from which its files count."""
     return Dataset(
         sources=(
             Mirror("https://biometrics.nist.gov/cs_links/EMNIST/"),
@@ -27,4 +29,5 @@ def emnist_split(split: str, classes: tuple[str, ...], least_accuracy: float, fi
         files={ARCHIVE: File(561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")},
         format=emnist(split, first_label),
         least_accuracy=least_accuracy,
+        num_images=num_images,
     )

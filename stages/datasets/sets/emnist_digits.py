@@ -3,4 +3,4 @@
 from stages.datasets.sets._emnist import DIGITS, emnist_split
 
 # As for MNIST, where networks reach more than 99 %.
-DATASET = emnist_split("digits", DIGITS, least_accuracy=0.97)
+DATASET = emnist_split("digits", DIGITS, num_images=(240_000, 40_000), least_accuracy=0.97)

@@ -3,4 +3,4 @@
 from stages.datasets.sets._emnist import DIGITS, emnist_split
 
 # As for MNIST, where networks reach more than 99 %.
-DATASET = emnist_split("mnist", DIGITS, least_accuracy=0.97)
+DATASET = emnist_split("mnist", DIGITS, num_images=(60_000, 10_000), least_accuracy=0.97)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.datasets.formats.class_folders import class_folders, idx_files
+from stages.datasets.formats.class_folders import class_folders, idx_files, num_images
 from stages.datasets.registry import Dataset
 
 
@@ -15,4 +15,5 @@ def dataset(folder: Path) -> Dataset:
         format=lambda _: idx_files(folder),
         # Nothing is known of them: of classes that a small CNN cannot tell apart, its features say little.
         least_accuracy=0.8,
+        num_images=num_images(folder),
     )

@@ -20,4 +20,5 @@ DATASET = Dataset(
         "t10k-labels-idx1-ubyte": File(10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
     },
     format=idx.unchanged,
+    num_images=(60_000, 10_000),
 )

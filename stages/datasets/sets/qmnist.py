@@ -20,4 +20,5 @@ DATASET = Dataset(
         "qmnist-test-labels-idx2-int": File(LABELS_BYTES, published="5b5b05890a5e13444e108efe57b788aa"),
     },
     format=qmnist,
+    num_images=(60_000, 60_000),
 )
