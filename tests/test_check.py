@@ -335,6 +335,10 @@ def test_stacks_take_the_memory_of_their_channels(tmp_path: Path, monkeypatch: p
             "train_classifier.batch_size: expected at most the 6076 images there are, found 7000",
         ),
         (
+            {"two_sample.batch_size": 7000},
+            "two_sample.batch_size: expected at most the 6666 images there are, found 7000",
+        ),
+        (
             {"train_gan.packing": 4, "train_gan.penalties": {}, "inspect.num_images": 30, "inspect.neighbours": 2},
             "inspect.num_images: expected at least the 4 images of a class that make a pack of train_gan.packing, "
             "found 3 of 30",

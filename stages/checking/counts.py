@@ -1,5 +1,6 @@
 """Keys that ask for more images than there will be: of the dataset, of its splits, of samples."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from stages.datasets.registry import Dataset
 from stages.gan.initial import OWN_RUN
 from stages.normalize import EVALUATED_STACKS, VALIDATION_PART
 from stages.normalize import Params as Normalize
+from stages.two_sample import Params as JudgeParams
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,12 @@ class MostImages:
 
 
 def most_images(dataset: Dataset | None, params: Normalize) -> MostImages:
-    """Those that normalize makes; of a dataset whose images nobody has counted, as many as it may ask for."""
+    """Those that normalize makes; of a dataset whose images nobody has counted, without bound."""
     if params.stack > 1:
         evaluated = min(params.num_stacks, EVALUATED_STACKS)
         return MostImages(params.num_stacks, evaluated, evaluated)
     if dataset is None or dataset.num_images is None:
-        return MostImages(params.limit, params.limit, params.limit)
+        return MostImages(params.limit, sys.maxsize, sys.maxsize)
     training, test = dataset.num_images
     validation = training // VALIDATION_PART
     return MostImages(min(params.limit, training - validation), validation, test)
@@ -36,13 +38,11 @@ def too_many(sections: dict[str, Any], most: MostImages, num_classes: int) -> It
 
     num_classes: of the images, of which a pack shows one if D knows them.
     """
-    num_samples, judges = sections["generate"].num_images, sections["two_sample"]
-    beside = min(most.train, judges.num_train, num_samples * judges.num_train // (judges.num_train + judges.num_test))
-    judged = min(2 * beside, judges.num_train, most.train)
+    num_samples = sections["generate"].num_images
     for stage, images in {
         "train_classifier": most.train,
         "baseline": min(most.train, num_samples),
-        "two_sample": judged,
+        "two_sample": _judged(sections["two_sample"], most, num_samples),
     }.items():
         if (batch_size := sections[stage].batch_size) > images:
             yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
@@ -59,3 +59,12 @@ def too_many(sections: dict[str, Any], most: MostImages, num_classes: int) -> It
     if sections["inspect"].nets == OWN_RUN and training.packing > of_a_class:
         expected = f"expected at least the {training.packing} images of a class that make a pack of train_gan.packing"
         yield f"inspect.num_images: {expected}, found {of_a_class} of {inspected}"
+
+
+def _judged(params: JudgeParams, most: MostImages, num_samples: int) -> int:
+    """Of how few images a network of two_sample learns at most: a judge of samples or of the floor, or of digits."""
+    third = most.validation // 3  # stages/evaluation/sides.py
+    part = params.num_train, params.num_train + params.num_test
+    beside = min(most.train, params.num_train, num_samples * part[0] // part[1])
+    floor = min(third, (most.validation - third) * part[0] // part[1])
+    return min(2 * beside, 2 * floor, params.num_train, most.train)
