@@ -10,6 +10,7 @@ from tests.tools.gans.test_result import result
 from tools.gans.page import BEGIN, CONDITIONS, END, csv_of, read_csv, stacks, table, write_page
 from tools.tables import cells
 
+ROOT = Path(__file__).parents[3]
 STACKED = result(
     "stacked",
     metrics={"modes_found": {"value": 998.0, "ratio": None}, "reverse_kl": {"value": 0.05, "ratio": 2.13}},
@@ -109,3 +110,10 @@ def test_a_table_of_an_earlier_version_has_no_ratio_of_stacks(tmp_path: Path) ->
     path = tmp_path / "gans.csv"
     path.write_text(csv_of([STACKED]).replace("reverse_kl_ratio", "unknown"))
     assert stacks(read_csv(path)) == "\nstacked, seed 1: 998 of 1000 modes, reverse KL 0.050.\n"
+
+
+def test_the_page_says_of_how_many_recipes_it_has_rows() -> None:
+    text = (ROOT / "docs/gans.md").read_text(encoding="utf-8")
+    recipes = {path.stem for path in (ROOT / "recipes").glob("*.txt")}
+    rows = {result.recipe for result in read_csv(ROOT / "docs/gans.csv")} & recipes
+    assert f"measured in one way: {len(rows)} of {len(recipes)} so far." in text
