@@ -14,7 +14,7 @@ from stages.common.params import PARAMS_FILE, StageParams, read_params_file
 from stages.common.runtime import run_stage
 from stages.common.shown import shown
 from stages.evaluation.drawing import png_of
-from stages.gan.initial import require_origin
+from stages.gan.initial import OWN_RUN, require_origin
 from stages.gan.losses import LOSSES, Loss
 from stages.gan.sampler import read_sampler
 from stages.generation.judgements import SAMPLES, has_probability, histogram, read_judge, require_of_digits
@@ -44,7 +44,10 @@ class Params(StageParams):
 
 
 def run(params: Params, data: Path, loss: Loss) -> None:
-    """Read both networks, the classifier and real digits; write two tables and two pictures. loss: that trained D."""
+    """Read both networks, the classifier and real digits; write two tables and two pictures.
+
+    loss: that of train_gan. Which one trained the D of another run, its file does not say.
+    """
     paths = [data / "normalize" / f"{split}.safetensors" for split in ("validation", "train")]
     validation, train = (digits.select(slice(params.num_images)).copy() for digits in load_alike(*paths))
     if len(validation) <= params.neighbours:
@@ -63,7 +66,8 @@ def run(params: Params, data: Path, loss: Loss) -> None:
 
     tables, picture = measure(settings(subject, params.cuts, params.pulls), yardstick)
     sets = {SAMPLES: samples(subject, len(validation)), "validation digits": validation, "training digits": train}
-    figure = histogram({name: judge.logits(images) for name, images in sets.items()}, has_probability(loss))
+    as_odds = has_probability(loss) if params.nets == OWN_RUN else None
+    figure = histogram({name: judge.logits(images) for name, images in sets.items()}, as_odds)
     for way, table in tables.items():
         write_csv(data / "inspect" / f"{way}.csv", table)
         print(table.to_string(index=False))

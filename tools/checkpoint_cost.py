@@ -15,6 +15,7 @@ from statistics import median
 import torch
 
 from stages import train_gan
+from stages.common.errors import UserError
 from stages.common.files import pack_tensors
 from stages.common.images import ImageSet
 from stages.common.params import validate_section
@@ -26,6 +27,8 @@ from stages.gan.pictures import real_grid
 from stages.gan.team import Team
 from stages.gan.trainer import FIGURES
 from tools.cost import MAXRSS_BYTES, MIB
+from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
 from tools.profiles import params_with
 from tools.tables import markdown
 
@@ -86,22 +89,27 @@ def advance(loop: Loop, checkpoints: Checkpoints, digits: ImageSet, steps: int) 
     loop.steps_done = steps
 
 
+def measured_alone(kimg: float) -> list[str]:
+    """A row, measured in a process of its own. Raises UserError if that fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tools.checkpoint_cost", "--alone", folder, f"{kimg:g}"]
+        done = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"{kimg:g} kimg failed (exit code {done.returncode}); see its message above")
+    return done.stdout.rstrip("\n").split("\t")
+
+
 def main() -> None:
     """Print the table; each row is measured in a process of its own."""
     parser = argparse.ArgumentParser(prog="python -m tools.checkpoint_cost", description="Cost of a checkpoint")
     parser.add_argument("kimg", nargs="+", type=float, help="lengths of a run so far, in thousands of images")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.alone:
-        with tempfile.TemporaryDirectory() as folder:
-            print("\t".join(measure(arguments.kimg[0], Path(folder))))
-        return
-    rows = []
-    for kimg in arguments.kimg:
-        command = [sys.executable, "-m", "tools.checkpoint_cost", "--alone", f"{kimg:g}"]
-        done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
-        rows.append(done.stdout.rstrip("\n").split("\t"))
-    print(markdown(COLUMNS, rows))
+    with interruptible(), errors_in_one_line("checkpoint_cost"):
+        if arguments.alone:
+            print("\t".join(measure(arguments.kimg[0], arguments.alone)))
+        else:
+            print(markdown(COLUMNS, [measured_alone(kimg) for kimg in arguments.kimg]))
 
 
 if __name__ == "__main__":

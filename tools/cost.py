@@ -18,6 +18,9 @@ from stages.common.cores import available_cores
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from tools.clone import user_environment
+from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
+from tools.process_group import end_group
 from tools.profiles import Changes, combined
 from tools.tables import markdown
 
@@ -49,8 +52,12 @@ def measure(stage: str, root: Path, folder: Path, changes: Changes | None = None
     environment = user_environment(folder) | {"PYTHONPATH": str(root)}
     begun = time.monotonic()
     command = [sys.executable, "-m", f"stages.{stage}"]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _, status, used = os.wait4(process.pid, 0)
+    except BaseException:
+        end_group(process)  # or it would go on to write into a folder that is being deleted
+        raise
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise UserError(f"{stage} failed (exit code {process.returncode}); see its message above")
@@ -67,13 +74,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tools.cost", description="Time and memory of stages")
     parser.add_argument("stages", nargs="+", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
-    costs = {}
-    try:
-        for stage in parser.parse_args().stages:
+    costs, stages = {}, parser.parse_args().stages
+    with interruptible(), errors_in_one_line("cost"):
+        for stage in stages:
             with tempfile.TemporaryDirectory() as folder:
                 costs[stage] = measure(stage, ROOT, Path(folder))
-    except UserError as error:
-        sys.exit(f"cost: {error}")
     print(f"{available_cores()} cores\n\n{report(costs)}")
 
 

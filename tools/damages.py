@@ -40,6 +40,7 @@ from stages.evaluation.embedded import Embedded, beside_training, embed
 from stages.evaluation.registry import METRICS
 from stages.evaluation.scores import Score
 from tools import judged_damages
+from tools.fresh import interruptible
 from tools.tables import markdown
 
 DOCUMENT = Path("docs/damages.md")
@@ -246,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.damages", description="What each metric says of damage")
     parser.add_argument("--other", type=Path, metavar="FOLDER", help=f"where another data set's {OTHER_FILE} is")
     arguments = parser.parse_args()
-    with report_errors("damages"):
+    with interruptible(), report_errors("damages"):
         make_deterministic()
         document = run(load_params("evaluate", Params), Path("data"), arguments.other)
         document += run_judges(load_params("two_sample", two_sample.Params), Path("data"), arguments.other)

@@ -34,7 +34,7 @@ class Lock:
             self.every_out()  # of whatever form, it is read here for the first time
             for name in self.stages:
                 assert None not in (self.deps(name), self.params(name))
-        except (YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (YAMLError, RecursionError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"dvc.lock cannot be read ({one_line(error)}); `dvc repro` writes it again") from None
 
     def deps(self, stage: str) -> dict[str, str]:

@@ -11,10 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
+from tools.process_group import run_in_group
 from tools.repository import clone_repository, git, throw_away_environment
 
 EXPERIMENTS = "refs/exps"
@@ -27,8 +26,6 @@ NAMING_INIT = (("train_gan", "init_from"), ("generate", "generator"), ("inspect"
 """Keys that may name a folder of data/init."""
 NOT_RUN = (":!docs", ":!recipes")
 """For git: without the files that no stage reads."""
-PATIENCE_S = 60
-"""How long DVC and a stage may take to end after they were asked to."""
 
 
 def find_commit(root: Path, revision: str) -> str:
@@ -122,19 +119,8 @@ def _cache(root: Path) -> str:
 
 
 def run_dvc(clone: Path, *arguments: str, python: Path = Path(sys.executable)) -> int:
-    """Run a dvc command there with that interpreter, its output passed through. Returns the exit code.
-
-    Signals that end this process, see interruptible, end dvc and its stage first: both get SIGINT, which dvc awaits the
-    end of its stage after.
-    """
-    with subprocess.Popen(
-        [python, "-m", "dvc", *arguments], cwd=clone, env=_environment(clone, python), start_new_session=True
-    ) as process:
-        try:
-            return process.wait()
-        except BaseException:
-            _end(process)
-            raise
+    """Run a dvc command there with that interpreter, its output passed through. Returns the exit code."""
+    return run_in_group([python, "-m", "dvc", *arguments], clone, _environment(clone, python))
 
 
 @contextlib.contextmanager
@@ -148,7 +134,7 @@ def interruptible() -> Iterator[None]:
         signal.signal(number, signal.SIG_IGN)  # `timeout`, and shells whose terminal is closed, send one more
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, interrupt) for number in _ending_signals()}
+    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
     try:
         yield
     except KeyboardInterrupt:
@@ -158,7 +144,7 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ending_signals() -> list[int]:
+def ending_signals() -> list[int]:
     """SIGTERM, and SIGHUP of a closed terminal where there is one and it is not ignored, as nohup has it."""
     hangup = getattr(signal, "SIGHUP", None)
     if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
@@ -176,22 +162,3 @@ def _environment(clone: Path, python: Path) -> dict[str, str]:
     own = {f"DVC_{name}_DIR": str(beside / name.lower()) for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG")}
     path = f"{python.parent}{os.pathsep}{variables.get('PATH', '')}"
     return throw_away_environment(variables) | own | SHELL | {"DVC_NO_ANALYTICS": "1", "PATH": path}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """All of DVC's process group; the training's workers end with the stage that started them.
-
-    Windows has no such groups: there, DVC and what it started.
-    """
-    if os.name == "nt":
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        process.kill()
-        return
-    for number in (signal.SIGINT, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE_S)
-            return

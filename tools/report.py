@@ -29,7 +29,7 @@ from stages.reporting.pictures import Picture, data_uri, pictures
 from stages.reporting.run import NUMBERS, TRACK, Run, params_of_the_run, read_measured, read_numbers, read_run
 from stages.reporting.training import distance_chart
 from tools.dvc_lock import LOCK, Lock, lock_content
-from tools.fresh import find_commit
+from tools.fresh import find_commit, interruptible
 from tools.in_step import commit_in_step, other_params
 from tools.proof import DESCRIBED, ENVIRONMENT
 from tools.repository import find_project, git
@@ -161,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.report", description=__doc__)
     parser.add_argument("revision", nargs="?", help="a commit, branch or experiment to compare with")
     options = parser.parse_args()
-    with report_errors("report"):
+    with interruptible(), report_errors("report"):
         path = report(find_project(Path()), options.revision)
         print(f"report: open {path.name} in a browser")
 

@@ -5,11 +5,13 @@ The command is read from that page, so that it is written once.
 
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
+from tools.process_group import run_in_group
 from tools.repository import find_project
 
 PAGE = "docs/settings.md"
@@ -33,12 +35,10 @@ def tiny_command(page: str) -> list[str]:
 
 def main() -> None:
     """Run the command with this interpreter's DVC; exit with its code."""
-    try:
+    with interruptible(), errors_in_one_line("try"):
         root = find_project(Path())
         _dvc, *arguments = tiny_command((root / PAGE).read_text(encoding="utf-8"))
-    except UserError as error:
-        sys.exit(f"try: {error}")
-    code = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, check=False).returncode
+        code = run_in_group([sys.executable, "-m", "dvc", *arguments], root)
     if not code:
         print(HOW_TO_LOOK, flush=True)
     sys.exit(code)

@@ -25,6 +25,8 @@ import psutil
 from ruamel.yaml import YAML
 
 from tools.clone import Clone, tiny_clone
+from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
 from tools.kills import Plan, choose, descendants, exists_in, is_stage, wait_until
 from tools.profiles import TRAINING, combined, network_width
 
@@ -282,7 +284,8 @@ def main() -> None:
     if os.name != "posix":
         sys.exit("torture: this needs SIGKILL, which only POSIX systems have")
     numbers = range(arguments.first, arguments.first + arguments.kills)
-    outcomes = torture({number: Plan.draw(arguments.seed, number) for number in numbers})
+    with interruptible(), errors_in_one_line("torture"):
+        outcomes = torture({number: Plan.draw(arguments.seed, number) for number in numbers})
     print(report(outcomes))
     sys.exit(any(outcome.problems for outcome in outcomes))
 

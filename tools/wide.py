@@ -6,7 +6,6 @@ samples are noise, but as many bytes. The table stands in docs/wide.md, where --
 """
 
 import argparse
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from stages.common.files import read_tensors, write_tensors
 from stages.common.initialise import initialise
 from stages.gan import architectures
 from tools.cost import Cost, measure
+from tools.failures import errors_in_one_line
+from tools.fresh import interruptible
 from tools.marks import require_marks, write_between
 from tools.profiles import Changes
 from tools.tables import markdown
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="folder for the temporary files; unset: the system's own")
     parser.add_argument("--enter", action="store_true", help=f"write the table into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
-    try:
+    with interruptible(), errors_in_one_line("wide"):
         if options.scratch and not options.scratch.is_dir():
             raise UserError(f"--scratch: expected a folder that is there, found {options.scratch}")
         if options.enter:
@@ -138,9 +139,7 @@ def main() -> None:
         text = measure_all(options.samples, options.small, options.scratch)
         if options.enter:
             write_between(PAGE, BEGIN, END, text)
-    except UserError as error:
-        sys.exit(f"wide: {error}")
-    print(text)
+        print(text)
 
 
 if __name__ == "__main__":

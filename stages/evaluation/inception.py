@@ -14,12 +14,18 @@ from torch import Tensor, nn
 from stages.common.blocks import in_blocks
 from stages.common.cores import available_cores
 from stages.common.errors import UserError
+from stages.common.files import write_bytes
 from stages.common.images import ImageSet, to_colours, to_levels
-from stages.common.runtime import inception_weights, show_progress
+from stages.common.runtime import inception_weights
+from stages.datasets.sources.base import File, FileError, SourceError
+from stages.datasets.sources.folder import read_regular
+from stages.datasets.sources.mirror import Mirror
 from stages.evaluation.embedded import Embedded
 
 WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of the file that pytorch-fid and torch-fidelity use: weights-inception-2015-12-05-6726825d.pth."""
+MOST_BYTES = 100 << 20
+"""Of that file, at most: what is longer is another one, and is neither downloaded nor hashed."""
 BLOCK_SIZE = 50
 """Images at once: 299 x 299 pixels of 192 channels need room."""
 FEATURES = "2048"
@@ -42,9 +48,7 @@ def load_inception() -> nn.Module:
     path = inception_weights() or _downloaded(URL_INCEPTION_V3)
     if not path.is_file():
         raise UserError(f"GAN_INCEPTION_WEIGHTS: expected a file of weights, found none at {path}")
-    actual = hashlib.sha256(path.read_bytes()).hexdigest()
-    if actual != WEIGHTS_SHA256:
-        raise UserError(f"{path}: expected the weights of SHA-256 {WEIGHTS_SHA256}, found {actual}")
+    _require_weights(path)
     try:
         with _tensors_only():
             return FeatureExtractorInceptionV3("inception", [FEATURES], feature_extractor_weights_path=str(path))
@@ -75,19 +79,48 @@ def embed_again(sets: dict[str, Embedded], features: dict[str, Tensor]) -> dict[
     return {name: replace(each, features=features[name][: len(each.features)]) for name, each in sets.items()}
 
 
+def _require_weights(path: Path) -> None:
+    """Raise UserError if the file is not the one that papers use; its size is looked at before it is read."""
+    try:
+        actual = hashlib.sha256(read_regular(path, MOST_BYTES)).hexdigest()
+    except FileError as error:
+        actual = f"a file that {error}"
+    if actual != WEIGHTS_SHA256:
+        raise UserError(f"{path}: expected the weights of SHA-256 {WEIGHTS_SHA256}, found {actual}")
+
+
 def _downloaded(url: str) -> Path:
-    """The weights in torch's own cache, downloaded if they are not there yet."""
+    """The weights in torch's own cache, downloaded if they are not there yet. Raises UserError if that fails."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=WEIGHTS_SHA256, progress=show_progress())
-        except (OSError, RuntimeError) as error:
+            _write(path, _fetched(url))
+        except OSError as error:
             raise UserError(
-                f"evaluate.protocol inception needs {path.name}, and {url} did not give it ({error}); download it "
-                "elsewhere and name the file in GAN_INCEPTION_WEIGHTS, or set evaluate.protocol to classifier"
+                f"evaluate.protocol inception needs {path.name}, and {path.parent} cannot keep it "
+                f"({error.strerror or error}); name another folder in TORCH_HOME, or the file in GAN_INCEPTION_WEIGHTS"
             ) from None
     return path
+
+
+def _fetched(url: str) -> bytes:
+    """The verified weights from that address, within the bounds of any source of data. Raises UserError."""
+    folder, _, name = url.rpartition("/")
+    try:
+        with Mirror(folder).open(MOST_BYTES) as fetch:
+            return fetch(name, File(MOST_BYTES, WEIGHTS_SHA256))
+    except (FileError, SourceError) as error:
+        raise UserError(
+            f"evaluate.protocol inception needs {name}, and {url} did not give it ({error}); download it "
+            "elsewhere and name the file in GAN_INCEPTION_WEIGHTS, or set evaluate.protocol to classifier"
+        ) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that runs of several projects may write at once: each under a name of its own first."""
+    own = path.with_name(f"{path.name}.{os.getpid()}")
+    write_bytes(own, content)
+    own.replace(path)
 
 
 @contextmanager

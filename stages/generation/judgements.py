@@ -28,6 +28,7 @@ TAIL = 0.002
 """Share of all logits at each end that is counted in the last bin, so that a few do not stretch the axis."""
 PROBABILITIES = (0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.25, 0.75, 0.4, 0.6, 0.45, 0.55)
 """Ticks above the histogram, those first that matter most; one that would come too near to another is left out."""
+UNKNOWN_LOSS = " (no probability: the loss that trained it is not known)"
 TICK_ROOM = 1 / 15
 """Of the axis, between two ticks."""
 
@@ -111,10 +112,11 @@ def has_probability(loss: Loss) -> bool:
     return bool(torch.allclose(loss.discriminator(real, fake), softplus(-real) + softplus(fake)))
 
 
-def histogram(logits: dict[str, Tensor], as_odds: bool) -> Figure:
+def histogram(logits: dict[str, Tensor], as_odds: bool | None) -> Figure:
     """The distributions of D's logits [N] on sets, by the sets' names.
 
-    as_odds: whether they are log-odds, so that probabilities can stand above them.
+    as_odds: whether they are log-odds, so that probabilities can stand above them; None if that is not known, because
+    the loss that trained D is not: the axis says so.
     """
     figure = new_figure(9, 4.5)
     axes = figure.subplots()
@@ -123,9 +125,10 @@ def histogram(logits: dict[str, Tensor], as_odds: bool) -> Figure:
         inside = values.double().clamp(edges[0], edges[-1])
         percent = torch.full_like(inside, 100 / len(inside))
         style = FILLED if name == SAMPLES else OUTLINED
-        label = f"{name}, {mean_of(values, as_odds)}"
+        label = f"{name}, {mean_of(values, bool(as_odds))}"
         axes.hist(inside.numpy(), edges, weights=percent.numpy(), label=label, **style)
-    axes.set(xlabel="D's logit: the higher, the more real", ylabel="percent of the images")
+    remark = UNKNOWN_LOSS if as_odds is None else ""
+    axes.set(xlabel=f"D's logit: the higher, the more real{remark}", ylabel="percent of the images")
     axes.legend()
     if as_odds:
         ticks = probability_ticks(edges[0], edges[-1])

@@ -9,7 +9,13 @@ from torch.testing import assert_close
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
 from stages.common.errors import UserError
+from stages.datasets.sources import base, mirror
 from stages.evaluation import inception
+from tests.datasets.test_hostile_mirrors import CHUNKED, HEAD, MEBIBYTE, bounded_memory, endless
+from tests.web_server import Answer, WebServer, Wire
+
+NAME = "weights.pth"
+CONTENT = bytes(range(256)) * 20
 
 
 class _NoWeightsYetError(Exception):
@@ -94,9 +100,81 @@ def test_nothing_but_its_tensors_is_loaded(
         inception.load_inception()
 
 
+def test_a_file_beyond_any_weights_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / NAME).open("wb") as file:
+        file.truncate(1 << 40)
+    monkeypatch.setenv("GAN_INCEPTION_WEIGHTS", str(tmp_path / NAME))
+    message = "SHA-256 6726825d.*, found a file that has 1099511627776 bytes, more than the 104857600 allowed"
+    with bounded_memory(), pytest.raises(UserError, match=message):
+        inception.load_inception()
+
+
+@pytest.fixture
+def source(web_server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebServer:
+    """The server that torch-fidelity's address names; the right weights are CONTENT, torch's cache is in tmp_path."""
+    monkeypatch.delenv("GAN_INCEPTION_WEIGHTS", raising=False)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(fidelity, "URL_INCEPTION_V3", f"{web_server.url}{NAME}")
+    monkeypatch.setattr(inception, "WEIGHTS_SHA256", hashlib.sha256(CONTENT).hexdigest())
+    monkeypatch.setattr(mirror, "BACKOFF_S", 0.0)
+    monkeypatch.setenv("GAN_PROGRESS", "0")
+    return web_server
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_weights_are_downloaded_once_into_torchs_cache(source: WebServer, tmp_path: Path) -> None:
+    source.answers[NAME] = [CONTENT]
+    for _ in range(2):
+        with pytest.raises(UserError, match="the tensors of the Inception network and nothing else"):
+            inception.load_inception()
+    assert kept(tmp_path) == {f"checkpoints/{NAME}": CONTENT}
+    assert source.asked.count(NAME) == 1
+
+
+HOSTILE: dict[str, tuple[Answer, str]] = {
+    "stalls": (Wire(lambda: [HEAD + b"Content-Length: 5120\r\n\r\nabc", b""], 60), "took longer than 0.4 seconds"),
+    "no HTTP": (Wire(lambda: [b"HTTPX nonsense\r\n\r\n"]), r"cannot be reached \(BadStatusLine\)"),
+    "chunk size": (Wire(lambda: [CHUNKED, b"zz\r\n", CONTENT]), "its answer breaks off"),
+    "too long": (
+        Wire(lambda: [HEAD + b"Content-Length: 200000000\r\n\r\n"]),
+        "its answer has 200000000 bytes, more than the 1310720 that the file can have",
+    ),
+    "without end": (Wire(endless(HEAD + b"\r\n", MEBIBYTE)), "its answer is longer than the file can be"),
+    "another file": (CONTENT[1:], "expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64} in 5119 bytes"),
+}
+
+
+@pytest.mark.parametrize(("answer", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_server_of_weights_is_one_line(
+    answer: Answer, reason: str, source: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In time and within bounded memory, and nothing is kept."""
+    monkeypatch.setattr(base, "SOURCE_TIMEOUT_S", 0.4 if "took" in reason else 60.0)
+    monkeypatch.setattr(inception, "MOST_BYTES", 1 << 18)
+    source.answers = {NAME: [answer], f"{NAME}.gz": [answer]}
+    with bounded_memory(), pytest.raises(UserError, match=rf"weights\.pth did not give it \({reason}") as caught:
+        inception.load_inception()
+    assert len(str(caught.value).splitlines()) == 1
+    assert kept(tmp_path) == {}
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(source: WebServer, tmp_path: Path) -> None:
+    source.answers[NAME] = [CONTENT]
+    (tmp_path / "checkpoints").write_bytes(b"")
+    message = r"needs weights\.pth, and .*checkpoints cannot keep it \(.+\); name another folder in TORCH_HOME"
+    with pytest.raises(UserError, match=message):
+        inception.load_inception()
+
+
 def test_without_weights_and_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GAN_INCEPTION_WEIGHTS", raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(fidelity, "URL_INCEPTION_V3", "http://127.0.0.1:9/weights.pth")
+    monkeypatch.setattr(mirror, "BACKOFF_S", 0.0)
     with pytest.raises(UserError, match=r"weights\.pth did not give it .*name the file in GAN_INCEPTION_WEIGHTS"):
         inception.load_inception()

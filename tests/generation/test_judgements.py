@@ -71,6 +71,14 @@ def test_bars_are_percent_of_each_set_and_hold_those_far_out() -> None:
     assert samples[samples > 0].min() == pytest.approx(25)
 
 
+def test_a_d_of_a_loss_that_is_not_known_shows_logits_and_says_so() -> None:
+    axes = histogram({"samples": LOGITS, "digits": LOGITS + 1}, as_odds=None).axes[0]
+    assert axes.child_axes == []
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert texts == ["samples, mean 0.17", "digits, mean 1.17"]
+    assert axes.get_xlabel().endswith("(no probability: the loss that trained it is not known)")
+
+
 def test_a_d_that_says_the_same_of_all_can_be_drawn() -> None:
     histogram({"samples": torch.zeros(5), "digits": torch.zeros(5)}, as_odds=True).savefig(io.BytesIO(), format="png")
 

@@ -12,6 +12,7 @@ from stages.gan import architectures
 from stages.gan.team import Team
 from stages.train_gan import STAGE, Params, build_loop
 from tools.bench.training import repeated_digits
+from tools.failures import errors_in_one_line
 from tools.profiles import params_with
 
 STEP = 2
@@ -38,7 +39,13 @@ class Count(TorchDispatchMode):
 
 def main() -> None:
     """Print the counts of a step on the CPU."""
-    make_deterministic()
+    with errors_in_one_line("count"):
+        make_deterministic()
+        print(counted())
+
+
+def counted() -> str:
+    """The counts of a step, in words."""
     content = params_with({"train_gan": {"device": "cpu"}})
     params = validate_section(content, STAGE, Params)
     options = architectures.read_options(content, params.network)
@@ -47,7 +54,7 @@ def main() -> None:
         trainer.step(step)
     with Count() as count:
         trainer.step(STEP)
-    print(
+    return (
         f"a step of {params.images_per_step} images: {count.flop / 1e9:.1f} GFLOP in convolutions and products, "
         f"{count.operations:,} operations, {count.views:,} views"
     )

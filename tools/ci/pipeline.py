@@ -13,6 +13,8 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.common.runtime import report_errors
 from tools.ci.gate import refuse_changes
+from tools.fresh import interruptible
+from tools.process_group import run_in_group
 from tools.tiny import PAGE, tiny_command
 
 PROFILES = ("tiny", "full")
@@ -34,7 +36,7 @@ def run(root: Path, profile: str) -> None:
     """Run the pipeline. Raises UserError if it fails, or leaves something to do."""
     arguments = command(profile, (root / PAGE).read_text(encoding="utf-8"))
     dvc = [sys.executable, "-m", "dvc"]
-    if code := subprocess.run([*dvc, *arguments], cwd=root, stdin=subprocess.DEVNULL, check=False).returncode:
+    if code := run_in_group([*dvc, *arguments], root, stdin=subprocess.DEVNULL):
         raise UserError(f"dvc {arguments[0]} ended with {code}: its own message is above")
     refuse_changes(root, strict=True)
     second = subprocess.run(
@@ -51,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.ci.pipeline", description=__doc__)
     parser.add_argument("--profile", choices=PROFILES, default="tiny", help="default: tiny")
     arguments = parser.parse_args()
-    with report_errors("ci-pipeline"):
+    with interruptible(), report_errors("ci-pipeline"):
         run(Path(), arguments.profile)
         print("the pipeline ran, dvc status is {}, and a second dvc repro ran nothing")
 

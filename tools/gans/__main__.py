@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.failures import errors_in_one_line
 from tools.fresh import interruptible
 from tools.gans.page import BEGIN, END, PAGE, write_page
 from tools.gans.result import Kept, Result
@@ -91,16 +92,11 @@ def main() -> None:
     parser.add_argument("--cas", action="store_true", help="measure CAS too, which takes minutes")
     parser.add_argument("--folder", type=Path, help="where to write; default: docs")
     options = parser.parse_args()
-    with interruptible():
-        try:
-            if options.seeds < 1 or not options.kimg > 0:
-                raise UserError(
-                    f"expected at least 1 seed and more than 0 kimg, found {options.seeds}, {options.kimg:g}"
-                )
-            if failed := measure(find_project(Path()), options):
-                sys.exit(f"gans: {len(failed)} of the recipes did not run; see above")
-        except UserError as error:
-            sys.exit(f"gans: {error}")
+    with interruptible(), errors_in_one_line("gans"):
+        if options.seeds < 1 or not options.kimg > 0:
+            raise UserError(f"expected at least 1 seed and more than 0 kimg, found {options.seeds}, {options.kimg:g}")
+        if failed := measure(find_project(Path()), options):
+            sys.exit(f"gans: {len(failed)} of the recipes did not run; see above")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def read_csv(path: Path) -> list[Result]:
     with path.open(encoding="utf-8", newline="") as file:
         try:
             return [_result_of(row) for row in csv.DictReader(file)]
-        except (KeyError, ValueError, TypeError) as error:  # pydantic's errors are ValueErrors
+        except (csv.Error, KeyError, ValueError, TypeError) as error:  # pydantic's errors are ValueErrors
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{path}: no table of runs ({reason}); restore it with git") from None
 

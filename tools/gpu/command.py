@@ -13,6 +13,7 @@ from stages.common.files import write_text
 from stages.common.params import read_params_file
 from stages.common.runtime import data_source, report_errors
 from stages.gan import devices
+from tools.fresh import ending_signals
 from tools.gpu.needs import require_digits
 from tools.gpu.page import write_page
 from tools.gpu.phases import PHASES, Bench, Figures, run_phases
@@ -31,7 +32,8 @@ def main(description: str) -> None:
         if arguments.page:
             write_page(ROOT, arguments.result)
             return
-        signal.signal(signal.SIGTERM, _stop)
+        for number in ending_signals():
+            signal.signal(number, _stop)
         try:
             sys.exit(_run(arguments))
         except KeyboardInterrupt as stop:

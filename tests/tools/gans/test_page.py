@@ -68,7 +68,14 @@ def test_the_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_csv(tmp_path / "none.csv") == []
 
 
-@pytest.mark.parametrize("text", ["recipe,seed\nhinge,1\n", csv_of([result()]).replace("hinge,1,", "hinge,first,")])
+NO_TABLES = {
+    "columns": "recipe,seed\nhinge,1\n",
+    "seed": csv_of([result()]).replace("hinge,1,", "hinge,first,"),
+    "field": f'"{"a" * 200_000}"\n',
+}
+
+
+@pytest.mark.parametrize("text", NO_TABLES.values(), ids=NO_TABLES)
 def test_what_is_no_table_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "gans.csv"
     path.write_text(text)

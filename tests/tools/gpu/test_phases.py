@@ -254,7 +254,13 @@ def of_project(root: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
+"""Of a closed terminal; Windows has none."""
+
+
+@pytest.mark.parametrize(
+    "number", [HANGUP, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT))]
+)
 def test_stopped_it_leaves_what_it_found_and_no_process(
     number: signal.Signals, tmp_path: Path, normalized: Path
 ) -> None:

@@ -1,0 +1,52 @@
+"""Commands that run for long, each in a process group of its own, all of which ends with the program that waits for it.
+
+subprocess.run kills the command alone, at once: what DVC has started would run on, in a folder that is being deleted.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+PATIENCE_S = 60
+"""How long DVC and a stage may take to end after they were asked to."""
+
+
+def run_in_group(
+    command: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None, stdin: int | None = None
+) -> int:
+    """Run a command there, its output passed through. Returns the exit code.
+
+    Signals that end this process, see fresh.interruptible, end the group first: all of it gets SIGINT, after which dvc
+    waits for the end of its stage.
+    """
+    with subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, start_new_session=True) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            end_group(process)
+            raise
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started in a session of its own, and all of its group.
+
+    Workers of a training end with the stage that started them. Windows has no such groups: there, the process and what
+    it started.
+    """
+    if os.name == "nt":
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        process.kill()
+        return
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S)
+            return
