@@ -54,7 +54,7 @@ class Params(Recipe):
 def run(params: Params, data: Path) -> None:
     """Read digits, samples and classifier; write metrics.json and details.json."""
     # Load the images and choose those to compare.
-    images, paths = read_images(data)
+    images, paths = read_images(data, most=params.num_train + params.num_test)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, images["test"], paths["test"])
     least_accuracy = read_least_accuracy(data / "normalize" / "dataset.json")

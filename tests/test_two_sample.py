@@ -16,7 +16,7 @@ from torch import Tensor
 from stages import train_classifier, two_sample
 from stages.classifier.fit import Recipe
 from stages.classifier.judge import trained_judge
-from stages.common import draws
+from stages.common import draws, shards
 from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, ImageSet, load_image_set, save_image_set, to_levels
 from stages.common.params import validate_section
@@ -230,3 +230,20 @@ def test_a_loss_that_is_not_finite_is_named(upstream: Path) -> None:
     broken = ImageSet(torch.full_like(images.images, torch.nan), images.labels, images.classes)
     with pytest.raises(UserError, match=r"^the loss of epoch 1 is not finite; try a lower two_sample\.lr"):
         trained_judge(broken, recipe, 1, Event())
+
+
+def test_of_a_large_file_no_more_samples_are_read_than_are_needed(
+    upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "READ_WHOLE", 100)
+    counts = []
+
+    def compared(params: two_sample.Params, images: dict[str, ImageSet]) -> None:
+        counts.append(len(images["samples"]))
+        raise InterruptedError
+
+    monkeypatch.setattr(two_sample, "compared", compared)
+    for num_train, num_test in ((120, 80), (300, 200)):
+        with pytest.raises(InterruptedError):
+            two_sample.run(params(num_train=num_train, num_test=num_test), upstream)
+    assert counts == [200, 500]

@@ -6,7 +6,6 @@ or experiment whose figures are in Git; its pictures come from DVC's cache, wher
 """
 
 import argparse
-import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,13 @@ from stages.common.shown import listed
 from stages.report import Params
 from stages.reporting.charts import Series
 from stages.reporting.comparison import Comparison, differences, pairs
+from stages.reporting.content import digest_of
 from stages.reporting.figures import Measured
+from stages.reporting.measured import read_measured
 from stages.reporting.page import render
 from stages.reporting.pictures import Picture, data_uri, pictures
-from stages.reporting.run import NUMBERS, TRACK, Run, params_of_the_run, read_measured, read_numbers, read_run
+from stages.reporting.run import NUMBERS, TRACK, Run, params_of_the_run, read_run
+from stages.reporting.tables import read_numbers
 from stages.reporting.training import distance_chart
 from tools.dvc_lock import LOCK, Lock, lock_content
 from tools.fresh import find_commit, interruptible
@@ -89,7 +91,7 @@ def commit_of_the_run(root: Path, run: Run) -> str | None:
     """The commit that holds the run; None if it is not committed, or if code or files are not those of dvc.lock."""
     recorded = Lock(lock_content(root)).every_out()
     paths = [f"data/{name}" for name in run.sha256 if f"data/{name}" in recorded]
-    found = {path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() for path in paths}
+    found = {path: digest_of(root / path, "md5") for path in paths}
     if any(found[path] != recorded[path].md5 for path in paths) or not commit_in_step(root):
         return None
     return git(root, "rev-parse", "--short", "HEAD").strip()

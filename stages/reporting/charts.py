@@ -11,6 +11,12 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 30
 MOST_TICKS = 6
 ROOM = 1.1
 """How far a logarithmic axis goes beyond the values, as a factor."""
+LARGEST = 1e100
+"""What can be drawn: far above what diverges in single precision, and far below where differences overflow."""
+OUTSIDE = "-9,-9"
+"""Where the mark is that has no place in the chart."""
+FLAT = 1e-9
+"""Of its values, the range of a curve that is drawn as a constant, which rounding makes of closer ones."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,14 @@ class Chart:
 
     def axes(self) -> tuple[Axis, Axis]:
         """Of x and y, wide enough for all that is drawn."""
-        known = [value for each in self.series for value in each.values if math.isfinite(value)]
-        known += [self.level[1]] if self.level else []
-        is_log = self.is_log and min(known, default=0) > 0
+        known = [value for each in self.series for value in each.values if is_drawn(value)]
+        known += [self.level[1]] if self.level and is_drawn(self.level[1]) else []
+        is_log = self.is_log and min(known, default=0) >= 1 / LARGEST
         low, high = min(known, default=0), max(known, default=1)
         if is_log:
             low, high = low / ROOM, high * ROOM
-        elif low == high:
-            low, high = low - 1, high + 1
+        elif high - low <= max(FLAT * max(abs(low), abs(high)), 1 / LARGEST):
+            low, high = low - max(1, abs(low) / 2), high + max(1, abs(high) / 2)
         places = [place for each in self.series for place in each.x or self.x]
         horizontal = Axis(min([0.0, *places]), max([1e-9, *places]), LEFT, WIDTH - RIGHT)
         return horizontal, Axis(low, high, HEIGHT - BOTTOM, TOP, is_log)
@@ -77,7 +83,7 @@ class Chart:
         """The chart as an element, with its content in words for those who do not see it."""
         horizontal, vertical = self.axes()
         parts = [*_grid(horizontal, vertical)]
-        if self.level:
+        if self.level and is_drawn(self.level[1]):
             y = vertical.place(self.level[1])
             parts.append(f'<path class="level" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
         parts += [
@@ -86,9 +92,11 @@ class Chart:
         ]
         if self.moving:
             points = [
-                f"{horizontal.place(x)},{vertical.place(y)}" for x, y in zip(self.x, self.series[0].values, strict=True)
+                f"{horizontal.place(x)},{vertical.place(y)}" if is_drawn(y) else OUTSIDE
+                for x, y in zip(self.x, self.series[0].values, strict=True)
             ]
-            parts.append(f'<circle class="mark" r="5" cx="-9" cy="-9" data-points="{" ".join(points)}"/>')
+            cx, cy = OUTSIDE.split(",")
+            parts.append(f'<circle class="mark" r="5" cx="{cx}" cy="{cy}" data-points="{" ".join(points)}"/>')
         return Markup(
             f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.in_words())}">'
             f"{''.join(parts)}</svg>"
@@ -104,17 +112,22 @@ class Chart:
         return f"{self.title}: {'; '.join(parts)}"
 
 
+def is_drawn(value: float) -> bool:
+    """Whether a value has a place in a chart: where it is NaN, infinite or larger, a curve is broken."""
+    return abs(value) <= LARGEST
+
+
 def _first(values: Sequence[float]) -> float:
-    return next((value for value in values if math.isfinite(value)), math.nan)
+    return next((value for value in values if is_drawn(value)), math.nan)
 
 
 def _path(x: Sequence[float], y: Sequence[float], horizontal: Axis, vertical: Axis) -> str:
     """The curve, broken where there is no value."""
     text, is_drawing = "", False
     for at, value in zip(x, y, strict=True):
-        if math.isfinite(value):
+        if is_drawn(value):
             text += f"{'L' if is_drawing else 'M'}{horizontal.place(at):g} {vertical.place(value):g}"
-        is_drawing = math.isfinite(value)
+        is_drawing = is_drawn(value)
     return text
 
 
@@ -135,7 +148,8 @@ def _ticks(low: float, high: float) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten."""
     step = _round_step((high - low) / MOST_TICKS)
     first = math.ceil(low / step - 1e-9)
-    return [round(step * i, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+    digits = max(12, 2 - math.floor(math.log10(step)))
+    return [round(step * i, digits) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _round_step(least: float) -> float:
@@ -149,4 +163,5 @@ def _log_ticks(low: float, high: float) -> list[float]:
         ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
         if len(ticks) <= MOST_TICKS:
             break
+    ticks = ticks[:: max(1, -(-len(ticks) // MOST_TICKS))]  # powers apart, where what diverged spans many of them
     return ticks if len(ticks) > 1 else _ticks(low, high)

@@ -11,6 +11,8 @@ from stages.common.images import ImageSet, to_colours, to_levels
 ROUNDS = 5
 """At most; fewer where there are too few images."""
 IN_ROUND = 20
+OF_EACH_KIND = ROUNDS * IN_ROUND // 2
+"""Images that are shown in all, real ones and as many generated ones."""
 
 
 def quiz(test: ImageSet, samples: ImageSet, seed: int) -> dict[str, Any]:

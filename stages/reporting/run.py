@@ -1,28 +1,27 @@
 """A finished run as the page reads it: what its stages wrote, and nothing else."""
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
 from stages.common.errors import UserError
-from stages.common.files import read_json, remedy, require
-from stages.common.images import ImageSet, load_alike
+from stages.common.files import read_json, remedy, require_equal
+from stages.common.images import ImageSet, load_image_set
 from stages.common.params import PARAMS_FILE
-from stages.common.records import Undefined, read_record
-from stages.common.shown import listed, one_line, shown
-from stages.evaluation.cas import CasDetails
+from stages.common.records import read_record
+from stages.common.shown import shown
 from stages.evaluation.curve import CurveDetails
-from stages.evaluation.details import Details
-from stages.evaluation.two_sample_details import TwoSampleDetails
+from stages.evaluation.image_sets import load_samples
 from stages.gan.initial import read_stored
 from stages.gan.sampler import Sampler, sampler_from
+from stages.reporting.content import Files
 from stages.reporting.figures import Measured
+from stages.reporting.measured import read_measured
+from stages.reporting.quiz import OF_EACH_KIND
+from stages.reporting.tables import read_names, read_numbers
 
 PICTURES = (
     "generate/samples.png",
@@ -35,6 +34,7 @@ PICTURES = (
     "evaluate/nearest.png",
 )
 """Shown as they are."""
+SAMPLES, ANIMATION = "generate/samples.safetensors", "track/training.gif"
 HISTORY, MONITOR, TRACK = "train_gan/history.csv", "train_gan/monitor.csv", "track/track.csv"
 NUMBERS = {
     HISTORY: ("kimg", "g_loss", "d_loss", "fake_logits", "real_logits", "g_grad_norm", "d_grad_norm", "penalty"),
@@ -90,12 +90,16 @@ class Run:
 
 def read_run(data: Path, params: dict[str, Any]) -> Run:
     """Read it all. params: all of params.yaml. Raises UserError if a file is missing or not what its stage writes."""
-    files = _Files(data)
+    files = Files(data)
     origin = _needed(params, "generate", "generator", str)
     generator_path = files.path(f"{origin}/generator.safetensors")
     tensors, meta = read_stored(generator_path)
     sampler = sampler_from(tensors, meta, _needed(params, "generate", "seed", int), str(generator_path))
-    test, samples = load_alike(files.path("normalize/test.safetensors"), files.path("generate/samples.safetensors"))
+    test, samples = _images(files)
+    # Whichever generator the params name, of this run or an earlier one, is shown as the one that drew the samples.
+    samples_path = files.path(SAMPLES)
+    require_equal(samples_path, "image shape", samples.image_shape, meta["arguments"]["image_shape"], generator_path)
+    require_equal(samples_path, "classes", samples.classes, meta["classes"], generator_path)
     return Run(
         dataset=_dataset_name(files.path("normalize/dataset.json")),
         test=test,
@@ -105,26 +109,21 @@ def read_run(data: Path, params: dict[str, Any]) -> Run:
         curve=read_record(files.path("track/details.json"), CurveDetails),
         tables={
             **{name: read_numbers(files.path(name), columns) for name, columns in NUMBERS.items()},
-            **{name: _read_names(files.path(name), columns) for name, columns in NAMES.items()},
+            **{name: read_names(files.path(name), columns) for name, columns in NAMES.items()},
         },
-        pictures={name: files.path(name).read_bytes() for name in PICTURES},
-        animation=files.path("track/training.gif").read_bytes(),
+        pictures={name: files.content(name) for name in PICTURES},
+        animation=files.content(ANIMATION),
         params=params_of_the_run(params),
         versions=_versions(files.path("check/ok.json")),
-        sha256=files.sha256,
+        sha256=files.sha256(),
     )
 
 
-def read_measured(path: Callable[[str], Path]) -> Measured:
-    """What was measured. path: of a file by its name below data/. Raises UserError for anything else."""
-    cas = path("usefulness/details.json")
-    content = read_json(cas)
-    is_undefined = isinstance(content, dict) and set(content) == {"undefined"}
-    return Measured(
-        evaluation=read_record(path("evaluate/details.json"), Details),
-        usefulness=read_record(cas, Undefined) if is_undefined else read_record(cas, CasDetails),
-        two_sample=read_record(path("two_sample/details.json"), TwoSampleDetails),
-    )
+def _images(files: Files) -> tuple[ImageSet, ImageSet]:
+    """The test images and samples, of a large file only the first ones: the page shows few."""
+    test_path, samples_path = files.path("normalize/test.safetensors"), files.path(SAMPLES)
+    test = load_image_set(test_path)
+    return test, load_samples(samples_path, OF_EACH_KIND, test, test_path)
 
 
 def params_of_the_run(params: dict[str, Any]) -> dict[str, Any]:
@@ -135,20 +134,6 @@ def params_of_the_run(params: dict[str, Any]) -> dict[str, Any]:
     network, options = _needed(params, "train_gan", "network", str), params.get("networks")
     options = options if isinstance(options, dict) else {}
     return {**params, "networks": {network: options[network]} if network in options else {}}
-
-
-class _Files:
-    """The files of a run, each hashed when it is asked for."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.sha256: dict[str, str] = {}
-
-    def path(self, name: str) -> Path:
-        """The path of a file by its name below data/. Raises UserError if it is missing."""
-        path = require(self.data / name)
-        self.sha256[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return path
 
 
 def _needed(params: dict[str, Any], section: str, key: str, kind: type) -> Any:
@@ -163,42 +148,6 @@ def _needed(params: dict[str, Any], section: str, key: str, kind: type) -> Any:
             f"`git diff {PARAMS_FILE}` shows what was changed"
         )
     return value
-
-
-def read_numbers(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """A table that a stage wrote. Raises UserError if a column is missing, or holds anything but numbers."""
-    return _read_table(path, columns, _require_numbers)
-
-
-def _read_names(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The same with names, all of which are there."""
-    return _read_table(path, columns, _require_names, dtype=str, keep_default_na=False)
-
-
-def _read_table(
-    path: Path, columns: tuple[str, ...], require_values: Callable[[pd.Series], None], **options: Any
-) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, **options)
-        if missing := [name for name in columns if name not in table]:
-            raise ValueError(f"expected the column {missing[0]}, found {listed([str(name) for name in table])}")
-        for name in columns:
-            require_values(table[name])
-        return table
-    except ValueError as error:  # pandas's parsers raise subclasses of it
-        raise UserError(f"{path} is no table ({one_line(error)}); {remedy(path)}") from None
-
-
-def _require_numbers(column: pd.Series) -> None:
-    if not is_numeric_dtype(column):
-        pd.to_numeric(column)  # says which value is none; without rows, or without any value, there is none
-    if column.name == "kimg" and column.isna().any():
-        raise ValueError("kimg: expected a number in every row")
-
-
-def _require_names(column: pd.Series) -> None:
-    if (column.isna() | (column == "")).any():
-        raise ValueError(f"{column.name}: expected a name in every row")
 
 
 def _dataset_name(path: Path) -> str:

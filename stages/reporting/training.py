@@ -13,7 +13,7 @@ from stages.evaluation.animation import frames_shown
 from stages.reporting.charts import Chart, Series
 from stages.reporting.frames import frames_of
 from stages.reporting.pictures import data_uri
-from stages.reporting.run import HISTORY, MONITOR, TRACK, Run
+from stages.reporting.run import ANIMATION, HISTORY, MONITOR, TRACK, Run
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,14 @@ def drawn(run: Run, curve: Curve) -> Drawn:
 def animation(run: Run) -> list[dict[str, Any]]:
     """The frames in their order: picture, thousands of images shown, distance, and the place in the curve.
 
-    Raises UserError if the animation has not as many frames as the table has moments.
+    Raises UserError if there is no animation in the file, or one that has not as many frames as the table has moments.
     """
     table = run.tables[TRACK]
-    pictures = frames_of(run.animation, run.samples.image_shape)
+    try:
+        pictures = frames_of(run.animation, run.samples.image_shape)
+    except ValueError as error:
+        path = Path("data") / ANIMATION
+        raise UserError(f"{path} is no animation of the training ({error}); {remedy(path)}") from None
     rows = frames_shown(len(table))
     if len(pictures) != len(rows):
         path = Path("data") / TRACK

@@ -20,7 +20,8 @@ from stages.reporting.comparison import differences, judgement, pairs
 from stages.reporting.confusion import SHADES, confusion
 from stages.reporting.figures import Figure, Measured, place
 from stages.reporting.frames import frames_of
-from stages.reporting.run import NUMBERS, read_measured
+from stages.reporting.measured import read_measured
+from stages.reporting.run import NUMBERS
 from stages.reporting.training import CURVES
 from tests.reporting.finished import ROOT
 
