@@ -20,7 +20,7 @@ from stages.common.params import read_params_file
 from tools.clone import user_environment
 from tools.failures import errors_in_one_line
 from tools.fresh import interruptible
-from tools.process_group import end_group
+from tools.process_group import end_group, interruptible_children
 from tools.profiles import Changes, combined
 from tools.tables import markdown
 
@@ -52,7 +52,10 @@ def measure(stage: str, root: Path, folder: Path, changes: Changes | None = None
     environment = user_environment(folder) | {"PYTHONPATH": str(root)}
     begun = time.monotonic()
     command = [sys.executable, "-m", f"stages.{stage}"]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    with interruptible_children():
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
     try:
         _, status, used = os.wait4(process.pid, 0)
     except BaseException:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -24,12 +24,27 @@ def run_in_group(
     Signals that end this process, see fresh.interruptible, end the group first: all of it gets SIGINT, after which dvc
     waits for the end of its stage.
     """
-    with subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, start_new_session=True) as process:
+    with interruptible_children():
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, start_new_session=True)
+    with process:
         try:
             return process.wait()
         except BaseException:
             end_group(process)
             raise
+
+
+@contextlib.contextmanager
+def interruptible_children() -> Iterator[None]:
+    """Let what is started here obey SIGINT, which `&` in a script makes this process and all that it starts ignore."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a handler is not inherited, to ignore is
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

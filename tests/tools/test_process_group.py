@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -73,3 +74,15 @@ def test_a_stage_that_is_measured_ends_with_all_that_it_has_started(folder: Path
 
 def test_the_exit_code_is_that_of_the_command(tmp_path: Path) -> None:
     assert run_in_group([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path) == 3
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.default_int_handler])
+def test_what_is_started_obeys_sigint_though_this_process_ignores_it(handler: Any, tmp_path: Path) -> None:
+    """Otherwise the group, which is asked to end by SIGINT, would not, until it is killed a minute later."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        program = "import signal, sys; sys.exit(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+        assert run_in_group([sys.executable, "-c", program], tmp_path) == 0
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
