@@ -125,6 +125,7 @@ def test_the_chosen_architecture_is_loaded_before_the_key_is_made(
     assert {path.parent for path in broken_off(3)} == {first}
 
 
+@pytest.mark.slow
 def test_a_link_to_the_project_leads_to_the_same_key(normalized: Path, tmp_path: Path) -> None:
     """Where the project is reached by a link, its code counts all the same."""
     project = Project.create(tmp_path / "project", normalized)

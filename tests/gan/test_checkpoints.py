@@ -409,6 +409,7 @@ def test_a_lock_that_is_no_file_is_left_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_file_system_without_room_for_any_checkpoint_changes_nothing(normalized: Path, tmp_path: Path) -> None:
     """A real one of 32 kB, in a mount namespace of the stage's own."""
     small = tmp_path / "small"

@@ -267,7 +267,8 @@ def test_asked_before_the_workers_are_there_it_stops_all_the_same(long: Project)
     assert long.processes() == []
 
 
-@pytest.mark.parametrize("victim", [0, *(pytest.param(worker, marks=pytest.mark.slow) for worker in (1, 2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1, 2])
 def test_sigkill_of_one_ends_all(victim: int, long: Project) -> None:
     """Of the stage, of the worker that writes, of another (above: with toys in the place of these two)."""
     with long.started(GAN_PROCESSES="2") as stage:
@@ -354,7 +355,8 @@ NO_NAME = 'hostname nowhere.invalid && ip link set lo up && exec "$0" "$@"'
 ASK = "import socket\ntry: socket.gethostbyname(socket.gethostname())\nexcept OSError: print('unknown')"
 
 
-@pytest.mark.parametrize("interface", ["ib0", pytest.param("^lo,docker", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("interface", ["ib0", "^lo,docker"])
 def test_the_network_of_a_users_cluster_does_not_matter_to_a_team_on_one_machine(
     interface: str, project: Project
 ) -> None:

@@ -140,6 +140,7 @@ for count in map(int, sys.argv[2:]):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's peak of memory there")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_samples(data: Path) -> None:
     """Images of 40,000 more samples would be 30 MiB as levels and 120 MiB as floats. Peaks vary by some MiB."""
     save_generator(data)

@@ -35,6 +35,7 @@ def test_a_stage_runs_in_another_folder_and_is_measured(project: Path, tmp_path:
     assert 100 < cost.peak_mib < 10_000  # torch alone is some hundreds
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_reported(project: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(UserError, match="track failed"):
