@@ -116,21 +116,24 @@ def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
 
 def unworkable(content: dict[str, Any], sections: dict[str, Any], params_file: Path, data: Path) -> Iterator[str]:
     """A line for each key whose valid value cannot work beside the others, with these files, or on this machine."""
-    yield from contradictions(data, sections)
+    # Of a user's own images, the folders are listed for each of these: once is enough.
+    dataset = dataset_of(data, sections)
+    digits = digits_of(dataset, sections["normalize"]) if dataset else None
+    yield from contradictions(data, sections, dataset, digits)
     choices: list[devices.Choice] = []
     yield from refusals(lambda: choices.append(devices.choose(sections["train_gan"].device)))
     on_cpu = any(choice.kind == "cpu" for choice in choices)
     options = architectures.read_options(content, sections["train_gan"].network, params_file)
-    yield from unmet(data, sections, options)
+    yield from unmet(data, sections, options, digits)
     training = sections["train_gan"]
     penalised = partial(architectures.require_separate_images, training.network, options, training.penalty_weights)
     yield from refusals(penalised)
     yield from too_large(data, sections, options, on_cpu)
 
 
-def unmet(data: Path, sections: dict[str, Any], options: StageParams) -> Iterator[str]:
+def unmet(data: Path, sections: dict[str, Any], options: StageParams, digits: Digits | None) -> Iterator[str]:
     """A line for each missing, damaged or unfit thing that params name: networks to start or to draw from, weights."""
-    network, digits = sections["train_gan"].network, digits_of(data, sections)
+    network = sections["train_gan"].network
     arguments = arguments_of(sections, options, digits) if digits else None
     for path in initial_files(data, sections["train_gan"].init_from):
         expected = arguments and arguments[path.stem]
@@ -176,14 +179,10 @@ def dataset_of(data: Path, sections: dict[str, Any]) -> Dataset | None:
         return None
 
 
-def digits_of(data: Path, sections: dict[str, Any]) -> Digits | None:
+def digits_of(dataset: Dataset, made: normalize.Params) -> Digits | None:
     """The digits that this run will have; None if it cannot make them, which contradictions tell."""
-    dataset, made = dataset_of(data, sections), sections["normalize"]
-    if dataset is None:
-        return None
-    names = dataset.classes
-    kept = range(len(names)) if made.classes == "all" else made.classes
-    return digits_to_come(names, kept, made.stack, made.size)
+    kept = range(len(dataset.classes)) if made.classes == "all" else made.classes
+    return digits_to_come(dataset.classes, kept, made.stack, made.size)
 
 
 def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu: bool) -> Iterator[str]:
@@ -247,14 +246,15 @@ def refusals(attempt: Callable[[], object]) -> list[str]:
     return []
 
 
-def contradictions(data: Path, sections: dict[str, Any]) -> Iterator[str]:
+def contradictions(
+    data: Path, sections: dict[str, Any], dataset: Dataset | None, digits: Digits | None
+) -> Iterator[str]:
     """A line for each key that needs more than a key of another section, or the dataset, provides."""
     yield from unknown_labels(data, sections)
     normalized = sections["normalize"]
     if normalized.stack == 1 and (named := [name for name in sections["evaluate"].metrics if name in STACKS]):
         yield f"evaluate.metrics: expected normalize.stack above 1 for {listed(named)}, found 1"
-    digits, most = digits_of(data, sections), most_images(dataset_of(data, sections), normalized)
-    yield from too_many(sections, most, len(digits.classes) if digits else 1)
+    yield from too_many(sections, most_images(dataset, normalized), len(digits.classes) if digits else 1)
 
 
 def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:

@@ -34,7 +34,7 @@ def params_with(*changes: Changes) -> Changes:
 
 @cache
 def _committed() -> Changes:
-    """Read once: it takes a fifth of a second, and hundreds of tests begin with it."""
+    """Read once, for hundreds of tests begin with it."""
     return read_params_file(PARAMS_FILE)
 
 
