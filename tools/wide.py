@@ -137,9 +137,9 @@ def main() -> None:
         if options.enter:
             require_marks(PAGE, BEGIN, END)
         text = measure_all(options.samples, options.small, options.scratch)
+        print(text, flush=True)  # first: hours of work, which a page that cannot be written must not cost
         if options.enter:
             write_between(PAGE, BEGIN, END, text)
-        print(text)
 
 
 if __name__ == "__main__":
