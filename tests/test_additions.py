@@ -46,6 +46,7 @@ def changed_files(clone: Clone) -> set[str]:
     return {line[3:] for line in listed}
 
 
+@pytest.mark.slow
 def test_make_deps_writes_the_pipeline_alone(clone: Clone) -> None:
     clone.run_checked(sys.executable, "-m", "tools.deps")
     assert changed_files(clone) == {"dvc.yaml"}

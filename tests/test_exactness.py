@@ -105,15 +105,18 @@ class Stop:
 @pytest.mark.parametrize(
     "stops",
     [
-        (Stop(1, signal.SIGINT, "stage"), Stop(2, signal.SIGTERM, "worker")),
+        (Stop(2, signal.SIGTERM, "worker"),),
         # Every process at once is what a service manager asks.
-        pytest.param((Stop(2, signal.SIGINT, "all"), Stop(3, signal.SIGTERM, "stage")), marks=pytest.mark.slow),
+        pytest.param(
+            (Stop(1, signal.SIGINT, "stage"), Stop(2, signal.SIGINT, "all"), Stop(3, signal.SIGTERM, "stage")),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_asked_to_stop_it_says_how_to_go_on_and_goes_on_to_the_same_bytes(
     stops: tuple[Stop, ...], project: Project, reference: dict[str, bytes]
 ) -> None:
-    """Stopped twice, with another number of processes each time, and ended in one."""
+    """Stopped once or several times, with another number of processes each time, and ended in one."""
     kimg = None
     for stop in stops:
         kimg = stopped(project, stop, since=kimg)

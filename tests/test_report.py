@@ -71,6 +71,7 @@ def test_the_page_names_its_files_by_their_sha256(page_file: Path, finished: Pat
         assert digest == hashlib.sha256((finished / name).read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_another_process_in_another_folder_writes_the_same_bytes(page_file: Path, changed: Path) -> None:
     shutil.copy(ROOT / "params.yaml", changed.parent)
     environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LANG": "tr_TR.UTF-8"}

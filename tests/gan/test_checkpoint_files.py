@@ -55,10 +55,9 @@ def bring_a_foreign_one(path: Path) -> None:
         shutil.copy(other.folder / path.name, path)
 
 
-OTHER_DAMAGES = (empty, flip_a_bit_of_the_checksum, write_something_else)
+OTHER_DAMAGES = (empty, flip_a_bit, flip_a_bit_of_the_checksum, write_something_else)
 DAMAGES = [
     truncate,
-    flip_a_bit,
     bring_a_foreign_one,
     *(pytest.param(damage, marks=pytest.mark.slow) for damage in OTHER_DAMAGES),
 ]

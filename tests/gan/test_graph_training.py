@@ -34,7 +34,10 @@ def test_all_files_are_those_of_the_plain_training(train_by: Ways, run_data: Pat
     assert finished(run_data) == undisturbed
 
 
-@pytest.mark.parametrize(("first", "then"), [("plain", "static"), ("static", "plain"), ("static", "static")])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [("plain", "static"), ("static", "plain"), pytest.param("static", "static", marks=pytest.mark.slow)],
+)
 def test_a_checkpoint_of_either_way_is_continued_by_the_other(
     first: str,
     then: str,

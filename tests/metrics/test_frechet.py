@@ -123,7 +123,8 @@ def test_standard_error_is_the_spread_of_repeated_draws(shift: float, low: float
     assert low < math.sqrt(mean_square) / spread < high
 
 
-@pytest.mark.parametrize("shift", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_infinity_is_nearer_to_the_closed_form_than_the_distance(shift: float) -> None:
     """100 draws of 300 candidates; the truth takes the moments of their law in the candidates' place."""
     reference = normal("reference", 1000, F)
@@ -150,6 +151,7 @@ def test_infinity_is_the_line_through_the_distances_of_equal_parts() -> None:
     torch.testing.assert_close(frechet_infinity(reference, candidate, 7).value, expected, rtol=1e-9, atol=0)
 
 
+@pytest.mark.slow
 def test_infinity_is_as_sure_as_its_standard_error_says() -> None:
     estimates = [frechet_infinity(normal(f"x{i}", 200, 4), normal(f"y{i}", 300, 4) + 1, seed=1) for i in range(200)]
     spread = torch.tensor([each.value for each in estimates]).std().item()

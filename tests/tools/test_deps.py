@@ -228,6 +228,7 @@ def changed_stages(root: Path) -> set[str]:
 # --- errors ---
 
 
+@pytest.mark.slow
 def test_a_module_that_cannot_be_imported_is_named_in_one_line(extended: Path, tmp_path: Path) -> None:
     root = tmp_path / "project"
     shutil.copytree(extended, root)

@@ -64,6 +64,7 @@ def test_the_same_lock_and_none_use_this_environment(projects: tuple[Path, Path]
     assert not (root / locked.FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_packages_that_cannot_be_had_are_one_line_and_leave_nothing(
     projects: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,6 +242,7 @@ def test_every_folder_of_nets_that_params_name_comes_along(params: dict[str, Any
     assert initial_names(params) == expected
 
 
+@pytest.mark.slow
 def test_nets_to_start_from_come_from_the_cache_of_the_project(started: Project) -> None:
     assert "data/init/earlier/" not in started.run_checked("git", "ls-files")
     done = started.verify()

@@ -110,6 +110,7 @@ def make(clone: Path) -> Make:
 needs_environment = pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(), reason="make lays .venv")
 
 
+@pytest.mark.slow
 @needs_environment
 def test_a_clone_without_results_is_in_step_until_something_changes(clone: Path, make: Make) -> None:
     assert not (clone / "data/draw.txt").exists()

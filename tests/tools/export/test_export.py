@@ -124,6 +124,7 @@ def test_a_network_that_cannot_be_rebuilt_is_refused_in_one_line(
     assert not (project / "export").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_refused_in_one_line(project: Path) -> None:
     path = project / "data/init/mine/generator.safetensors"
     path.write_bytes(path.read_bytes()[:-1])

@@ -258,9 +258,8 @@ HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
 """Of a closed terminal; Windows has none."""
 
 
-@pytest.mark.parametrize(
-    "number", [HANGUP, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [HANGUP, signal.SIGTERM, signal.SIGINT])
 def test_stopped_it_leaves_what_it_found_and_no_process(
     number: signal.Signals, tmp_path: Path, normalized: Path
 ) -> None:
@@ -298,6 +297,7 @@ def test_the_machine_is_asked_by_another_process(tmp_path: Path, monkeypatch: py
     assert found["environment"]["device"] == "cpu"
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
     project = bench(tmp_path).project("broken")
     (project.root / "params.yaml").write_text("train_gan: {}\n", encoding="utf-8")
