@@ -64,7 +64,7 @@ needs_make = pytest.mark.skipif(not _has_eval(), reason="make is not installed, 
 def test_recipes_get_the_environment_s_python_and_no_setting_of_the_user() -> None:
     names = (
         "PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS PYTEST_ADDOPTS MYPYPATH "
-        "UV_INDEX UV_EXCLUDE_NEWER UV_RESOLUTION BASH_ENV"
+        "UV_INDEX UV_EXCLUDE_NEWER UV_RESOLUTION BASH_ENV PYTHONDONTWRITEBYTECODE"
     )
     seen = environment_of_a_recipe(dict.fromkeys(names.split(), "1") | {"HTTPS_PROXY": "kept"})
     assert not seen.keys() & set(names.split())

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from hashlib import sha256
 
 import pytest
@@ -136,25 +137,29 @@ def test_silent_tls_handshake_ends_at_the_deadline(monkeypatch: pytest.MonkeyPat
         fetch(Mirror(f"https://127.0.0.1:{server.getsockname()[1]}/"))
 
 
+@cache
 def bomb(mebibytes: int) -> bytes:
     """That many MiB of zeros as gzip, made without holding them."""
     packer = zlib.compressobj(wbits=31)
     return b"".join(packer.compress(MEBIBYTE) for _ in range(mebibytes)) + packer.flush()
 
 
-BOMB = bomb(256)
-BOMBS: dict[str, Answer] = {
-    "gzip": BOMB,
-    "gzip in gzip": gzip.compress(BOMB),
-    "members": bomb(1) * 100,
-    "Content-Encoding": Wire(lambda: [HEAD + b"Content-Encoding: gzip\r\n\r\n", BOMB]),
-    "Content-Encoding twice": Wire(lambda: [HEAD + b"Content-Encoding: gzip, gzip\r\n\r\n", gzip.compress(BOMB)]),
-    "Content-Encoding deflate": Wire(lambda: [HEAD + b"Content-Encoding: deflate\r\n\r\n", zlib.compress(MEBIBYTE)]),
+GZIP, DEFLATE = (HEAD + b"Content-Encoding: " + name + b"\r\n\r\n" for name in (b"gzip", b"deflate"))
+TWICE = HEAD + b"Content-Encoding: gzip, gzip\r\n\r\n"
+BOMBS: dict[str, Callable[[], Answer]] = {
+    "gzip": lambda: bomb(256),
+    "gzip in gzip": lambda: gzip.compress(bomb(256)),
+    "members": lambda: bomb(1) * 100,
+    "Content-Encoding": lambda: Wire(lambda: [GZIP, bomb(256)]),
+    "Content-Encoding twice": lambda: Wire(lambda: [TWICE, gzip.compress(bomb(256))]),
+    "Content-Encoding deflate": lambda: Wire(lambda: [DEFLATE, zlib.compress(MEBIBYTE)]),
 }
+"""Made when they are asked for: packing them takes a second in each process that collects tests."""
 
 
-@pytest.mark.parametrize("answer", BOMBS.values(), ids=BOMBS.keys())
-def test_bomb(web_server: WebServer, answer: Answer) -> None:
+@pytest.mark.parametrize("make", BOMBS.values(), ids=BOMBS.keys())
+def test_bomb(web_server: WebServer, make: Callable[[], Answer]) -> None:
+    answer = make()
     with bounded_memory():
         message = refused(web_server, answer)
     assert any(part in message for part in ("holds more than", TOO_LONG, "expected SHA-256"))

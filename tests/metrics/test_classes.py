@@ -1,7 +1,7 @@
 """Metrics of classes on examples counted by hand."""
 
 import pytest
-import scipy.stats
+import scipy  # loads scipy.stats when it is used
 import torch
 
 from stages.metrics.classes import (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-import scipy.stats
+import scipy  # loads scipy.stats when it is used
 import torch
 from torch import Tensor
 

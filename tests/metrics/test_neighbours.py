@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import prdc
 import pytest
 import torch
 from torch import Tensor
@@ -51,6 +50,8 @@ def test_agrees_with_the_definition(n: int, m: int, k: int, ties: bool) -> None:
 @pytest.mark.parametrize("k", [1, 5])
 def test_agrees_with_prdc_in_this_direction_only(name: str, k: int, features: tuple[Tensor, Tensor]) -> None:
     """Exactly, because no distance equals a radius here: prdc takes open balls."""
+    import prdc  # noqa: PLC0415 (with scikit-learn: seconds, which a process that collects tests spares)
+
     reference, candidate = features
     expected = prdc.compute_prdc(reference.numpy(), candidate[:150].numpy(), nearest_k=k)[name]
     actual, swapped = neighbourhoods(reference, candidate[:150], k), neighbourhoods(candidate[:150], reference, k)
