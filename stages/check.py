@@ -193,7 +193,9 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
     stacks, training, memory = sections["normalize"], sections["train_gan"], machine.memory_limit()
     image_shape = [stacks.stack, stacks.size, stacks.size]
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track", "inspect")}
-    generator, discriminator = net_costs(training, options, image_shape)
+    costs: list[limits.NetCost | None] = []
+    yield from refusals(lambda: costs.extend(net_costs(training, options, image_shape)))
+    generator, discriminator = costs or (None, None)
     if generator and discriminator and on_cpu:
         batch = training.batch_size, training.shards, training.packing
         yield from limits.net_problems(generator, discriminator, *batch, memory)
@@ -227,8 +229,11 @@ def net_costs(training: train_gan.Params, options: StageParams, image_shape: lis
 
     with architectures.refused_options(training.network):
         return [
-            limits.net_cost(partial(architecture.Generator, **arguments), latents),
-            limits.net_cost(partial(architecture.Discriminator, **d_arguments), images),
+            limits.net_cost(f"{architectures.SECTION}.{training.network}: its {net}", partial(build, **of), inputs)
+            for net, build, of, inputs in (
+                ("Generator", architecture.Generator, arguments, latents),
+                ("Discriminator", architecture.Discriminator, d_arguments, images),
+            )
         ]
 
 

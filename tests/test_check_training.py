@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from stages.gan import architectures
+from stages.gan.networks import dcgan
 from tests.test_check import MISSING, changed, refusal, run
 
 
@@ -77,6 +79,15 @@ def test_missing_keys_of_a_penalty_are_described(tmp_path: Path) -> None:
 )
 def test_options_of_networks(key: str, value: Any, expected: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, changed(key, value)) == f"params.yaml: {expected}"
+
+
+def test_a_network_of_ones_own_whose_layers_do_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dcgan.Generator, "forward", lambda _self, z, _y: z @ torch.zeros(3, 5))
+    line = refusal(tmp_path, changed("train_gan.z_dim", 8))
+    assert line.startswith("params.yaml: networks.dcgan: its Generator fails on a batch of two: ")
+    assert line.endswith("mat1 and mat2 shapes cannot be multiplied (2x8 and 3x5)")
 
 
 def test_batch_norm_in_d_does_not_go_together_with_a_penalty(tmp_path: Path) -> None:

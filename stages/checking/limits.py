@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.common.errors import UserError
+from stages.common.shown import plain
+
 GIB = 2**30
 MOST_STEPS = 10**9
 """Steps of one training: months, even at 10 ms a step."""
@@ -18,6 +21,8 @@ SNAPSHOTS_IN_MEMORY = 3
 """How often the snapshots must fit into memory: `track` reads the file with all of them, and the tensors in it."""
 SNAPSHOTS_ON_DISK = 3
 """Written once beside the checkpoints, once as the out, and once more where DVC's cache holds copies."""
+MOST_NUMBERS_TRIED = 10**8
+"""Of a net that is tried with real numbers because torch cannot measure it without them."""
 FLOAT_BYTES = 4
 IMAGE_COPIES = 2.25
 """Of images that a stage holds: float32, their levels as uint8, and one float32 copy while they are rounded."""
@@ -71,15 +76,16 @@ class NetCost:
         return self.parameters * FLOAT_BYTES
 
 
-def net_cost(build: "Callable[[], object]", inputs: "Callable[[], tuple[object, ...]]") -> NetCost | None:
+def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> NetCost | None:
     """Measure a net without computing it or holding its weights, on torch's meta device.
 
-    build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which BatchNorm needs. Returns
-    None if the net does something that needs real numbers.
+    name: for messages; build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which
+    BatchNorm needs. Returns None if the net does something that needs real numbers. Raises UserError for one that
+    cannot take such inputs.
     """
     import torch  # noqa: PLC0415 (a second to import, which the pure functions spare)
 
-    outputs = 0
+    numbers = outputs = 0
 
     def count(_module: object, _arguments: object, output: object) -> None:
         nonlocal outputs
@@ -90,13 +96,31 @@ def net_cost(build: "Callable[[], object]", inputs: "Callable[[], tuple[object, 
         try:
             net = build()
             assert isinstance(net, torch.nn.Module)
+            numbers = sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
             for layer in net.modules():
                 layer.register_forward_hook(count)
             net(*inputs())
-        except (RuntimeError, NotImplementedError):
-            return None
-    numbers = [tensor.numel() for tensor in (*net.parameters(), *net.buffers())]
-    return NetCost(sum(numbers), outputs)
+        except RuntimeError:  # of which NotImplementedError is one
+            measured = False
+        else:
+            measured = True
+    if not measured and 0 < numbers <= MOST_NUMBERS_TRIED:
+        _require_forward(name, build, inputs)
+    return NetCost(numbers, outputs) if measured else None
+
+
+def _require_forward(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> None:
+    """Raise UserError with torch's own words if the net fails with real numbers, too."""
+    import torch  # noqa: PLC0415 (see net_cost)
+
+    with torch.no_grad():
+        try:
+            net = build()
+            assert isinstance(net, torch.nn.Module)
+            net(*inputs())
+        except RuntimeError as error:
+            words = plain(" ".join(str(error).split())[:150])
+            raise UserError(f"{name} fails on a batch of two: {words}") from None
 
 
 def training_bytes(generator: NetCost, discriminator: NetCost, batch_size: int, shards: int, packing: int) -> float:

@@ -242,7 +242,7 @@ def test_costs_are_measured_without_memory(case: str) -> None:
     inputs = torch.zeros(2, Z_DIM), torch.zeros(2, 1, 28, 28)
     for kind, net, x in zip(("Generator", "Discriminator"), build(case, [1, 28, 28], 4), inputs, strict=True):
         build_net = partial(getattr(architectures.load(name), kind), **made)
-        cost = net_cost(build_net, partial(inputs_like, x))
+        cost = net_cost("G", build_net, partial(inputs_like, x))
         assert cost is not None
         assert cost.parameters == sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
         assert cost.outputs > 0
