@@ -4,6 +4,7 @@ Every other stage depends on the file that this stage writes. A changed paramete
 nothing else reruns; an upgrade of a library that decides bytes changes it, so that everything computed from it reruns.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -135,10 +136,11 @@ def unmet(data: Path, sections: dict[str, Any], options: StageParams, digits: Di
     """A line for each missing, damaged or unfit thing that params name: networks to start or to draw from, weights."""
     network = sections["train_gan"].network
     arguments = arguments_of(sections, options, digits) if digits else None
+    head = auxiliary_of(sections, digits).head if digits else None
     for path in initial_files(data, sections["train_gan"].init_from):
         expected = arguments and arguments[path.stem]
         yield from (
-            f"train_gan.init_from: {line}" for line in refusals(partial(require_start, path, network, expected))
+            f"train_gan.init_from: {line}" for line in refusals(partial(require_start, path, network, expected, head))
         )
     for key, path in read_files(data, sections):
         yield from (f"{key}: {line}" for line in refusals(partial(require_network, path, network, digits)))
@@ -149,7 +151,7 @@ def unmet(data: Path, sections: dict[str, Any], options: StageParams, digits: Di
 def arguments_of(sections: dict[str, Any], options: StageParams, digits: Digits) -> dict[str, dict[str, Any]]:
     """What G and D are built with, by the names of their files; without the images' shape where it is not known yet."""
     training, made = sections["train_gan"], sections["normalize"]
-    auxiliary = auxiliaries.load(training.auxiliary)(training, len(digits.classes))
+    auxiliary = auxiliary_of(sections, digits)
     image_shape = [made.stack, made.size, made.size]
     of_g = architectures.net_arguments(image_shape, auxiliary.g_classes, training.z_dim, options)
     both = {
@@ -159,6 +161,12 @@ def arguments_of(sections: dict[str, Any], options: StageParams, digits: Digits)
     if sections["download"].dataset != OWN_IMAGES:
         return both
     return {net: {key: value for key, value in of.items() if key != "image_shape"} for net, of in both.items()}
+
+
+def auxiliary_of(sections: dict[str, Any], digits: Digits) -> auxiliaries.Objective:
+    """The auxiliary objective of the training."""
+    training = sections["train_gan"]
+    return auxiliaries.load(training.auxiliary)(training, len(digits.classes))
 
 
 def read_files(data: Path, sections: dict[str, Any]) -> Iterator[tuple[str, Path]]:
@@ -221,20 +229,24 @@ def net_costs(training: train_gan.Params, options: StageParams, image_shape: lis
     arguments = architectures.net_arguments(image_shape, auxiliary.g_classes, training.z_dim, options)
     d_arguments = architectures.d_arguments(arguments, training.packing, auxiliary.d_classes)
 
-    def latents() -> tuple[Tensor, Tensor]:
-        return torch.zeros(2, training.z_dim), torch.zeros(2, dtype=torch.long)
-
-    def images() -> tuple[Tensor, Tensor]:
-        return torch.zeros(2, *d_arguments["image_shape"]), torch.zeros(2, dtype=torch.long)
-
+    part = training.batch_size // training.shards
+    seen_by_g, seen_by_d = ([training.z_dim], part), (d_arguments["image_shape"], part // training.packing)
+    costs = []
     with architectures.refused_options(training.network):
-        return [
-            limits.net_cost(f"{architectures.SECTION}.{training.network}: its {net}", partial(build, **of), inputs)
-            for net, build, of, inputs in (
-                ("Generator", architecture.Generator, arguments, latents),
-                ("Discriminator", architecture.Discriminator, d_arguments, images),
-            )
-        ]
+        for net, build, of, (shape, seen) in (
+            ("Generator", architecture.Generator, arguments, seen_by_g),
+            ("Discriminator", architecture.Discriminator, d_arguments, seen_by_d),
+        ):
+            name = f"{architectures.SECTION}.{training.network}: its {net}"
+            costs.append(limits.net_cost(name, partial(build, **of), partial(net_inputs, shape, 2)))
+            if seen == 1:
+                limits.require_single(name, partial(build, **of), partial(net_inputs, shape, 1))
+    return costs
+
+
+def net_inputs(shape: list[int], rows: int) -> tuple[Tensor, Tensor]:
+    """Latents or images of that shape, and their labels."""
+    return torch.zeros(rows, *shape), torch.zeros(rows, dtype=torch.long)
 
 
 def settings_refused() -> list[str]:
@@ -259,7 +271,21 @@ def contradictions(
     normalized = sections["normalize"]
     if normalized.stack == 1 and (named := [name for name in sections["evaluate"].metrics if name in STACKS]):
         yield f"evaluate.metrics: expected normalize.stack above 1 for {listed(named)}, found 1"
+    if digits and len(digits.classes) == 1:
+        yield "normalize.classes: expected at least two: what the metrics compare is learned by telling classes apart"
+    elif digits and normalized.stack > 1 and sections["train_gan"].conditional:
+        yield from missing_modes(len(digits.classes), normalized.num_stacks)
     yield from too_many(sections, most_images(dataset, normalized), len(digits.classes) if digits else 1)
+
+
+def missing_modes(num_modes: int, num_stacks: int) -> Iterator[str]:
+    """A line if stacks drawn at random leave some mode without a training image, more likely than not."""
+    if num_modes * math.exp(-num_stacks / num_modes) > 0.5:
+        needed = math.ceil(num_modes * math.log(2 * num_modes))
+        yield (
+            f"normalize.num_stacks: {num_stacks} leave some of the {num_modes} modes without an image; expected at "
+            f"least {needed}, or train_gan.conditional false"
+        )
 
 
 def unknown_labels(data: Path, sections: dict[str, Any]) -> Iterator[str]:

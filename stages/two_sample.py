@@ -37,6 +37,9 @@ from stages.evaluation.two_sample_details import (
 )
 from stages.metrics.classes import gan_test_accuracy
 
+LEAST_BATCH = 2
+"""Images in the batch of a judge, which normalises over it."""
+
 
 class Params(Recipe):
     """The section two_sample of params.yaml: the recipe of the judges, and what they see."""
@@ -62,7 +65,8 @@ def run(params: Params, data: Path) -> None:
 
     # Judge them.
     digits = images["train"].select(slice(params.num_train))
-    judged, network = train_all(on_pixels, digits, params.recipe, params.seeds)
+    recipe = recipe_for(params.recipe, on_pixels, len(digits))
+    judged, network = train_all(on_pixels, digits, recipe, params.seeds)
     judged[LINEAR] = {name: judged_by_line(each, classifier, classifier_path) for name, each in on_features.items()}
     metrics = {name: judged_entry(of["samples"], of["floor"], params.seeds[0]) for name, of in judged.items()}
 
@@ -72,7 +76,7 @@ def run(params: Params, data: Path) -> None:
 
     # Write.
     protocol = TwoSampleProtocol(
-        recipe=params.recipe,
+        recipe=recipe,
         seeds=params.seeds,
         labels=matching,
         counts={LINEAR: counts(on_features)} | {view: counts(on_pixels) for view in VIEWS},
@@ -115,8 +119,7 @@ def sides_of(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sid
     """What judges of pixels and judges of features compare: the samples, and digits in their place for the floor.
 
     On pixels the real digits to learn from are training digits. On features they are validation digits, for the
-    classifier sees the digits that it was trained on with other eyes. Raises TooFewOfAClassError, and UserError if
-    there are fewer to learn from than in one batch.
+    classifier sees the digits that it was trained on with other eyes. Raises TooFewOfAClassError.
     """
     samples, limits = images["samples"], (params.num_train, params.num_test)
     train, test, validation = (
@@ -125,10 +128,18 @@ def sides_of(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sid
     floor = floor_sides(like(samples, validation), test, *limits)
     on_pixels = {"samples": sides(train, test, samples, *limits), "floor": floor}
     on_features = {"samples": sides(validation, test, samples, *limits), "floor": floor}
-    fewest = min(params.num_train, len(train), *(2 * len(chosen.train_real) for chosen in on_pixels.values()))
-    if fewest < params.batch_size:
-        raise UserError(f"two_sample.batch_size: expected at most the {fewest} images, found {params.batch_size}")
     return on_pixels, on_features
+
+
+def recipe_for(recipe: Recipe, on_pixels: dict[str, Sides], num_digits: int) -> Recipe:
+    """The recipe with smaller batches, if some network learns from fewer images than one batch of it.
+
+    num_digits: of which the network of the second opinion learns. Raises UserError if some network has a single image.
+    """
+    fewest = min(num_digits, *(2 * len(chosen.train_real) for chosen in on_pixels.values()))
+    if fewest < LEAST_BATCH:
+        raise UserError(f"two_sample: too few images to learn from: expected at least {LEAST_BATCH}, found {fewest}")
+    return recipe.model_copy(update={"batch_size": min(recipe.batch_size, fewest)})
 
 
 def like(samples: ImageSet, digits: ImageSet) -> ImageSet:

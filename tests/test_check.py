@@ -229,8 +229,8 @@ def test_device_that_is_not_there(tmp_path: Path) -> None:
         ("generate.classes", [10, 3, 11], "generate.classes: expected labels 0 to 9, found 10, 11"),
         ("normalize.limit", 9, "train_classifier.batch_size: expected at most the 9 images there are, found "),
         ("generate.num_images", 9, "baseline.batch_size: expected at most the 9 images there are, found "),
-        ("two_sample.num_train", 9, "two_sample.batch_size: expected at most the 9 images there are, found "),
-        ("generate.num_images", 9, "two_sample.batch_size: expected at most the 12 images there are, found "),
+        ("generate.num_images", 1, "two_sample: too few images to learn from: expected at least 2, found 0"),
+        ("normalize.classes", [3], "normalize.classes: expected at least two: what the metrics compare is learned by"),
         ("evaluate.num_images", 3, "evaluate.neighbours: expected less than the 3 images compared, found "),
         ("track.num_images", 3, "track.neighbours: expected less than the 3 images compared, found "),
         ("inspect.num_images", 4, "inspect.neighbours: expected less than the 4 images compared, found "),
@@ -254,6 +254,10 @@ def test_sections_that_contradict_each_other(key: str, value: Any, expected: str
         (
             {"normalize": {"stack": 3, "num_stacks": 9}},
             "train_classifier.batch_size: expected at most the 9 images there are, found ",
+        ),
+        (
+            {"normalize": {"stack": 3, "num_stacks": 7600}},
+            "normalize.num_stacks: 7600 leave some of the 1000 modes without an image; expected at least 7601, or ",
         ),
         (
             {"normalize": {"stack": 2}, "generate": {"classes": [99, 100]}},
@@ -333,10 +337,6 @@ def test_stacks_take_the_memory_of_their_channels(tmp_path: Path, monkeypatch: p
         (
             {"download.dataset": "usps", "train_classifier.batch_size": 7000, "two_sample.batch_size": 20},
             "train_classifier.batch_size: expected at most the 6076 images there are, found 7000",
-        ),
-        (
-            {"two_sample.batch_size": 7000},
-            "two_sample.batch_size: expected at most the 6666 images there are, found 7000",
         ),
         (
             {"train_gan.packing": 4, "train_gan.penalties": {}, "inspect.num_images": 30, "inspect.neighbours": 2},

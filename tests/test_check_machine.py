@@ -10,7 +10,7 @@ import torch
 from stages.checking import limits
 from stages.common import memory
 from stages.common.errors import UserError
-from stages.common.files import write_tensors
+from stages.common.files import read_tensors, write_tensors
 from stages.gan import architectures, devices
 from stages.gan.devices import Gpu
 from tests.test_check import COMMITTED, changed, refusal, run
@@ -123,6 +123,19 @@ def test_nets_to_start_from_that_do_not_fit_are_refused(changes: Any, found: str
     assert run(tmp_path, content).exists()
     save_earlier(tmp_path, [1, 28, 28], DIGITS, **changes)
     with pytest.raises(UserError, match=rf"train_gan\.init_from: .*/generator\.safetensors: .*, found {found}; set"):
+        run(tmp_path, content)
+
+
+@pytest.mark.parametrize("changes", [{"auxiliary": "infogan", "conditional": False}, {"auxiliary": "acgan"}])
+def test_a_discriminator_of_another_auxiliary_is_no_start(changes: Any, tmp_path: Path) -> None:
+    content = changed("train_gan.init_from", "earlier")
+    content["train_gan"] |= {"penalties": {}} | changes
+    of_d = {"num_classes": 0}
+    save_earlier(tmp_path, [1, 28, 28], DIGITS)
+    path = tmp_path / "data" / "init" / "earlier" / "discriminator.safetensors"
+    tensors, meta = read_tensors(path)
+    write_tensors(path, tensors, meta | {"arguments": meta["arguments"] | of_d})
+    with pytest.raises(UserError, match=r"expected a discriminator of a training with this train_gan\.auxiliary"):
         run(tmp_path, content)
 
 

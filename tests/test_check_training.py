@@ -90,6 +90,23 @@ def test_a_network_of_ones_own_whose_layers_do_not_fit_is_refused(
     assert line.endswith("mat1 and mat2 shapes cannot be multiplied (2x8 and 3x5)")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "net"),
+    [("g_normalisation", {"packing": 1, "batch_size": 4}, "Generator"), ("d_normalisation", {"packing": 4}, "Discrim")],
+)
+def test_batch_norm_over_a_single_image_or_pack_is_refused(
+    key: str, value: dict[str, Any], net: str, tmp_path: Path
+) -> None:
+    content = changed("train_gan.network", "mlp")
+    content["train_gan"] |= {"penalties": {}, "shards": 4, "batch_size": 16} | value
+    content["networks"]["mlp"] |= {key: "batch"}
+    line = refusal(tmp_path, content)
+    assert line.startswith(f"params.yaml: networks.mlp: its {net}")
+    assert line.endswith("raise train_gan.batch_size, or lower train_gan.shards or train_gan.packing")
+    content["train_gan"]["batch_size"] = 64
+    assert run(tmp_path, content).exists()
+
+
 def test_batch_norm_in_d_does_not_go_together_with_a_penalty(tmp_path: Path) -> None:
     text = changed("train_gan.network", "dcgan_2015")
     reason = "a penalty is on D's slope at one image, and BatchNorm makes it depend on all images of a part"

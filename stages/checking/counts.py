@@ -9,6 +9,7 @@ from stages.datasets.registry import Dataset
 from stages.gan.initial import OWN_RUN
 from stages.normalize import EVALUATED_STACKS, VALIDATION_PART
 from stages.normalize import Params as Normalize
+from stages.two_sample import LEAST_BATCH
 from stages.two_sample import Params as JudgeParams
 
 
@@ -39,11 +40,9 @@ def too_many(sections: dict[str, Any], most: MostImages, num_classes: int) -> It
     num_classes: of the images, of which a pack shows one if D knows them.
     """
     num_samples = sections["generate"].num_images
-    for stage, images in {
-        "train_classifier": most.train,
-        "baseline": min(most.train, num_samples),
-        "two_sample": _judged(sections["two_sample"], most, num_samples),
-    }.items():
+    if (judged := _judged(sections["two_sample"], most, num_samples)) < LEAST_BATCH:
+        yield f"two_sample: too few images to learn from: expected at least {LEAST_BATCH}, found {judged}"
+    for stage, images in {"train_classifier": most.train, "baseline": min(most.train, num_samples)}.items():
         if (batch_size := sections[stage].batch_size) > images:
             yield f"{stage}.batch_size: expected at most the {images} images there are, found {batch_size}"
     inspected = min(sections["inspect"].num_images, most.validation)

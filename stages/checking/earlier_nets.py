@@ -1,14 +1,19 @@
 """Networks of earlier runs: refused before anything runs if they do not fit the params and the digits to come."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.shown import plain
 from stages.datasets.stacks import mode_names
+from stages.gan.architectures import load
+from stages.gan.auxiliaries import HEAD
 from stages.gan.initial import read_net, require_described
 from stages.gan.sampler import read_sampler
 from stages.generation.judgements import read_discriminator
@@ -48,15 +53,38 @@ def require_network(path: Path, network: str, digits: Digits | None) -> None:
         _require_digits(path, meta, digits)
 
 
-def require_start(path: Path, network: str, arguments: dict[str, Any] | None) -> None:
+def require_start(
+    path: Path, network: str, arguments: dict[str, Any] | None, head: Callable[[int], nn.Module | None] | None
+) -> None:
     """Raise UserError if the file holds no network to start from.
 
     arguments: of the one that train_gan will build, if they are known; an image shape that is left out may be any.
+    head: makes what the auxiliary objective adds to D, for that many features; None where arguments is.
     """
-    meta = read_net(path)[1]
+    tensors, meta = read_net(path)
     if arguments is not None and isinstance(actual := meta["arguments"], dict):
         unknown = {key: value for key, value in actual.items() if key == "image_shape" and key not in arguments}
         require_described(path, meta, network, arguments | unknown)
+        if head and path.stem == "discriminator":
+            _require_head(path, tensors, head(_num_features(network, arguments | unknown)))
+
+
+def _num_features(network: str, arguments: dict[str, Any]) -> int:
+    """Of D, which some network of one's own may not tell."""
+    with torch.device("meta"):
+        return int(getattr(load(network).Discriminator(**arguments), "num_features", 1))
+
+
+def _require_head(path: Path, tensors: dict[str, Tensor], head: nn.Module | None) -> None:
+    """Raise UserError if D has learned beside another auxiliary objective."""
+    state = head.state_dict() if head else {}
+    needed = {f"{HEAD}.{name}": tensor.shape for name, tensor in state.items()}
+    stored = {name: tensor.shape for name, tensor in tensors.items() if name.startswith(f"{HEAD}.")}
+    if needed != stored:
+        raise UserError(
+            f"{path}: expected a discriminator of a training with this train_gan.auxiliary and these codes, found "
+            "another head; set them as in the run that made it"
+        )
 
 
 def _require_digits(path: Path, meta: dict[str, Any], digits: Digits) -> None:

@@ -3,6 +3,7 @@
 Pure functions of a few numbers; bounds are generous: only settings that cannot possibly work are refused.
 """
 
+import contextlib
 import math
 import shutil
 from collections.abc import Callable, Iterator
@@ -107,6 +108,22 @@ def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[
     if not measured and 0 < numbers <= MOST_NUMBERS_TRIED:
         _require_forward(name, build, inputs)
     return NetCost(numbers, outputs) if measured else None
+
+
+def require_single(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> None:
+    """Raise UserError for a net that cannot be trained on a single row, which is all that inputs makes."""
+    import torch  # noqa: PLC0415 (see net_cost)
+
+    with torch.device("meta"), torch.no_grad(), contextlib.suppress(RuntimeError):  # see net_cost
+        try:
+            net = build()
+            assert isinstance(net, torch.nn.Module)
+            net(*inputs())
+        except ValueError:
+            raise UserError(
+                f"{name} normalises over what it sees at once, and a part of the batch holds one; raise "
+                "train_gan.batch_size, or lower train_gan.shards or train_gan.packing"
+            ) from None
 
 
 def _require_forward(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> None:

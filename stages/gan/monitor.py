@@ -76,11 +76,13 @@ class Monitor:
         self.of_real = self._variation(self.real.images)
 
     def _chosen(self, digits: ImageSet) -> ImageSet:
-        """As many of each class, in order, so that packs are of one class; or simply the first ones."""
+        """As many of each class, in order, so that packs are whole and of one class; or simply the first ones."""
         num_classes = len(digits.classes)
         n = max(LEAST_IMAGES, PER_CLASS * min(num_classes, MOST_CLASSES))
         if self.conditional:
-            return digits.select(first_of_each_class(digits.labels, n // num_classes, self.packing)[:n])
+            each = max(n // num_classes, self.packing)
+            chosen = first_of_each_class(digits.labels, each, self.packing)
+            return digits.select(chosen[: n // self.packing * self.packing])
         return digits.select(slice(min(n, len(digits)) // self.packing * self.packing))
 
     def look(self, kimg: float) -> Reading:

@@ -69,6 +69,17 @@ def test_samples_that_are_the_real_images_vary_as_these_do(digits: ImageSet, mon
     assert (reading.spread, reading.nearest, reading.sharpness, reading.weakest_class) == (1.0, 1.0, 1.0, 1.0)
 
 
+def test_packs_of_a_thousand_classes_are_whole_and_of_one_class() -> None:
+    """A few images of each are more than two, which is a thousandth of what a look takes."""
+    labels = torch.arange(4000) % 1000
+    images = torch.zeros(4000, 1, 4, 4)
+    digits = ImageSet(images, labels, [f"{number:03}" for number in range(1000)])
+    watcher = monitor(digits, packing=3, batch_size=12, penalties={})
+    packs = watcher.real.labels.view(-1, 3)
+    assert len(packs) > 600
+    assert packs.eq(packs[:, :1]).all()
+
+
 def test_blurred_samples_are_less_sharp(digits: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     watcher = monitor(digits)
     blurred = nn.functional.avg_pool2d(watcher.real.images, 3, stride=1, padding=1)
