@@ -6,13 +6,10 @@ nothing else reruns; an upgrade of a library that decides bytes changes it, so t
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from stages import (
     baseline,
@@ -27,11 +24,11 @@ from stages import (
     train_gan,
     two_sample,
 )
-from stages.checking import limits
 from stages.checking.counts import most_images, too_many
 from stages.checking.earlier_nets import Digits, digits_to_come, require_network, require_start
+from stages.checking.refusals import refusals
+from stages.checking.sizes import too_large
 from stages.checking.workspace import workspace_problems
-from stages.common import memory as machine
 from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.files import write_json
@@ -44,7 +41,6 @@ from stages.common.runtime import (
     report_errors,
     show_progress,
 )
-from stages.common.shards import IMAGES_PER_FILE
 from stages.common.shown import listed, plain
 from stages.common.unchanged import Unchanged
 from stages.datasets.registry import OWN_IMAGES, Dataset
@@ -52,7 +48,6 @@ from stages.evaluation.inception import load_inception
 from stages.evaluation.registry import STACKS
 from stages.gan import architectures, auxiliaries, devices
 from stages.gan.initial import OWN_RUN, initial_files
-from stages.generation.stream import disk_problems
 
 SCHEMAS: dict[str, type[StageParams]] = {
     "download": download.Params,
@@ -193,74 +188,9 @@ def digits_of(dataset: Dataset, made: normalize.Params) -> Digits | None:
     return digits_to_come(dataset.classes, kept, made.stack, made.size)
 
 
-def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu: bool) -> Iterator[str]:
-    """A line for each key that needs more memory, disk or time than there is, at least: a folder is taken as grey.
-
-    options: of the chosen network; on_cpu: whether it is trained there, in the memory that this looks at.
-    """
-    stacks, training, memory = sections["normalize"], sections["train_gan"], machine.memory_limit()
-    image_shape = [stacks.stack, stacks.size, stacks.size]
-    num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track", "inspect")}
-    costs: list[limits.NetCost | None] = []
-    yield from refusals(lambda: costs.extend(net_costs(training, options, image_shape)))
-    generator, discriminator = costs or (None, None)
-    if generator and discriminator and on_cpu:
-        batch = training.batch_size, training.shards, training.packing
-        yield from limits.net_problems(generator, discriminator, *batch, memory)
-    else:
-        num_images["train_gan.batch_size"] = training.batch_size
-    if stacks.stack > 1:
-        needed = limits.images_bytes(stacks.num_stacks, *image_shape)
-        yield from limits.refuse_above("normalize.num_stacks", stacks.num_stacks, needed, memory, "memory")
-    for key, count in num_images.items():
-        held = min(count, IMAGES_PER_FILE) if key == "generate.num_images" else count
-        yield from limits.refuse_above(key, count, limits.images_bytes(held, *image_shape), memory, "memory")
-    yield from disk_problems(sections["generate"].num_images, image_shape, limits.free_disk(data))
-    state = generator.parameter_bytes if generator else 0
-    length = (training.total_kimg, training.snapshot_kimg, training.images_per_step)
-    yield from limits.training_problems(*length, state, memory, limits.free_disk(data))
-    yield from limits.history_problems(training.total_kimg, training.history_steps, training.images_per_step)
-
-
-def net_costs(training: train_gan.Params, options: StageParams, image_shape: list[int]) -> list[limits.NetCost | None]:
-    """A lower bound of what G and D of those params cost: for such images [C, H, W], with two classes or none."""
-    architecture = architectures.load(training.network)
-    auxiliary = auxiliaries.load(training.auxiliary)(training, 2)
-    arguments = architectures.net_arguments(image_shape, auxiliary.g_classes, training.z_dim, options)
-    d_arguments = architectures.d_arguments(arguments, training.packing, auxiliary.d_classes)
-
-    part = training.batch_size // training.shards
-    seen_by_g, seen_by_d = ([training.z_dim], part), (d_arguments["image_shape"], part // training.packing)
-    costs = []
-    with architectures.refused_options(training.network):
-        for net, build, of, (shape, seen) in (
-            ("Generator", architecture.Generator, arguments, seen_by_g),
-            ("Discriminator", architecture.Discriminator, d_arguments, seen_by_d),
-        ):
-            name = f"{architectures.SECTION}.{training.network}: its {net}"
-            costs.append(limits.net_cost(name, partial(build, **of), partial(net_inputs, shape, 2)))
-            if seen == 1:
-                limits.require_single(name, partial(build, **of), partial(net_inputs, shape, 1))
-    return costs
-
-
-def net_inputs(shape: list[int], rows: int) -> tuple[Tensor, Tensor]:
-    """Latents or images of that shape, and their labels."""
-    return torch.zeros(rows, *shape), torch.zeros(rows, dtype=torch.long)
-
-
 def settings_refused() -> list[str]:
     """A line for each environment variable GAN_... that a later stage would refuse."""
     return [line for read in (processes, checkpoint_kimg, cuda_graph, show_progress) for line in refusals(read)]
-
-
-def refusals(attempt: Callable[[], object]) -> list[str]:
-    """The message of the attempt's UserError, if it raises one."""
-    try:
-        attempt()
-    except UserError as error:
-        return [str(error)]
-    return []
 
 
 def contradictions(
