@@ -56,7 +56,8 @@ def run(params: Params, data: Path, loss: Loss) -> None:
     subject = read_subject(generator, params.seed)
     require_of_digits(generator, "classes", subject.classes, validation.classes)
     require_of_digits(generator, "image shape", subject.image_shape, validation.image_shape)
-    judge = read_judge(data / params.nets / "discriminator.safetensors", validation)
+    of_one_class = subject.sampler.num_classes > 0
+    judge = read_judge(data / params.nets / "discriminator.safetensors", validation, of_one_class)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, validation, paths[0])
     features = finite_features(classifier, validation.images, classifier_path)
