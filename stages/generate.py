@@ -3,6 +3,7 @@
 Always on the CPU: the bytes depend on the generator, not on who has a GPU.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,10 +16,9 @@ from stages.common.params import StageParams
 from stages.common.runtime import run_stage
 from stages.common.shown import listed
 from stages.gan.initial import require_origin
-from stages.gan.sampler import read_sampler
 from stages.generation.registry import PICTURES
 from stages.generation.stream import Drawing, require_disk, write_samples
-from stages.generation.subject import Subject
+from stages.generation.subject import read_subject
 
 CUTS = 0.01, 10.0
 """The least and the largest number at which a distribution of latents can end."""
@@ -61,27 +61,27 @@ class Params(StageParams):
 def run(params: Params, data: Path) -> None:
     """Read the generator; write samples as uint8 with their labels, and the pictures."""
     path, folder = data / params.generator / "generator.safetensors", data / "generate"
-    sampler, classes = read_sampler(path, params.seed)
-    drawn = labels_to_draw(params.classes, classes)
+    whole = read_subject(path, params.seed)
+    drawn = labels_to_draw(params.classes, whole.names_of(whole.labels) if whole.num_codes else whole.classes)
     cut = None if params.cut == "none" else params.cut
-    subject = Subject(sampler, classes, drawn, params.pictured, cut, params.pull)
+    subject = replace(whole, labels=drawn, numbers=params.pictured, cut=cut, pull=params.pull)
     require_disk(folder, params.num_images, subject.image_shape)
     pictures = {name: draw(subject) for name, draw in PICTURES.items()}
     drawing = Drawing(path, params.seed, tuple(drawn), cut, params.pull)
     files = write_samples(folder, params.num_images, drawing, subject)
     for name, png in pictures.items():
         write_bytes(folder / name, png)
-    print(f"{params.num_images} samples of {len(drawn)} classes")
+    print(f"{params.num_images} samples of {len(drawn)} {'codes' if whole.num_codes else 'classes'}")
     if files > 1:
         first = f"{shards.IMAGES_PER_FILE:,} samples"
         print(f"{files} files: evaluate looks at all of them, other stages at the first, {first}")
 
 
-def labels_to_draw(labels_or_all: Literal["all"] | list[int], classes: list[str]) -> list[int]:
-    """The labels to draw round-robin. Raises UserError for one that the generator does not know."""
-    labels = list(range(len(classes))) if labels_or_all == "all" else labels_or_all
-    if unknown := [label for label in labels if label >= len(classes)]:
-        known = f"0 to {len(classes) - 1} ({listed(classes, most=10)})"
+def labels_to_draw(labels_or_all: Literal["all"] | list[int], names: list[str]) -> list[int]:
+    """The labels to draw round-robin, of those with these names. Raises UserError for one that there is not."""
+    labels = list(range(len(names))) if labels_or_all == "all" else labels_or_all
+    if unknown := [label for label in labels if label >= len(names)]:
+        known = f"0 to {len(names) - 1} ({listed(names, most=10)})"
         raise UserError(f"generate.classes: expected labels {known}, found {listed([str(label) for label in unknown])}")
     return labels
 

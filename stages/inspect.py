@@ -16,9 +16,8 @@ from stages.common.shown import shown
 from stages.evaluation.drawing import png_of
 from stages.gan.initial import OWN_RUN, require_origin
 from stages.gan.losses import LOSSES, Loss
-from stages.gan.sampler import read_sampler
 from stages.generation.judgements import SAMPLES, has_probability, histogram, read_judge, require_of_digits
-from stages.generation.subject import Subject
+from stages.generation.subject import Subject, read_subject
 from stages.generation.tradeoff import Yardstick, measure, settings
 
 
@@ -54,11 +53,11 @@ def run(params: Params, data: Path, loss: Loss) -> None:
         compared = f"the {len(validation)} validation digits compared"
         raise UserError(f"inspect.neighbours: expected less than {compared}, found {params.neighbours}")
     generator = data / params.nets / "generator.safetensors"
-    sampler, classes = read_sampler(generator, params.seed)
-    subject = Subject(sampler, classes, list(range(len(classes))), numbers=[])
-    require_of_digits(generator, "classes", classes, validation.classes)
+    subject = read_subject(generator, params.seed)
+    require_of_digits(generator, "classes", subject.classes, validation.classes)
     require_of_digits(generator, "image shape", subject.image_shape, validation.image_shape)
-    judge = read_judge(data / params.nets / "discriminator.safetensors", validation)
+    of_one_class = subject.sampler.num_classes > 0
+    judge = read_judge(data / params.nets / "discriminator.safetensors", validation, of_one_class)
     classifier_path = data / "train_classifier" / "classifier.safetensors"
     classifier = load_classifier(classifier_path, validation, paths[0])
     features = finite_features(classifier, validation.images, classifier_path)

@@ -18,7 +18,9 @@ from stages.common.params import load_params, validate_section
 from stages.common.runtime import report_errors
 from stages.gan import architectures
 from stages.gan.sampler import Sampler, sampler_from
+from stages.generation import subject
 from stages.generation.latents import truncated
+from stages.generation.pictures import arithmetic
 from stages.generation.registry import PICTURES
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +128,26 @@ def test_without_classes_no_label_is_given(data: Path) -> None:
     assert samples.labels.tolist() == [NO_LABEL] * 21
     assert samples.classes == CLASSES
     assert set(written(data)) == FILES
+
+
+def test_codes_are_pulled_as_classes_are_but_get_no_label_and_no_class(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generator of InfoGAN: the same images as one of classes, in the file and beside it."""
+    for module in (subject, arithmetic):
+        monkeypatch.setattr(module, "CANDIDATES", 40)
+    found = {}
+    for codes in (False, True):
+        save_generator(data, **({architectures.CODES: True} if codes else {}))
+        generate.run(params(pull=0.5), data)
+        found[codes] = load_image_set(data / "generate" / "samples.safetensors"), written(data)
+    assert torch.equal(found[True][0].images, found[False][0].images)
+    assert found[True][0].labels.tolist() == [NO_LABEL] * 21
+    assert capsys.readouterr().out == "21 samples of 4 classes\n21 samples of 4 codes\n"
+    same = {name for name, content in found[True][1].items() if content == found[False][1][name]}
+    assert same == {"shards/index.json", "interpolations.png"}  # which has no names
+    with pytest.raises(UserError, match=r"expected labels 0 to 3 \(code 0, code 1, code 2, code 3\), found 4"):
+        generate.run(params(classes=[4]), data)
 
 
 def test_the_picture_of_samples_shows_those_of_the_file(upstream: Path) -> None:

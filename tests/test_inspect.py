@@ -7,16 +7,19 @@ from typing import Any
 import pandas as pd
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from stages import inspect
 from stages.classifier.model import Classifier
 from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
+from stages.common.images import ImageSet
 from stages.common.initialise import initialise
 from stages.common.params import validate_section
 from stages.gan import architectures
 from stages.gan.losses import LOSSES
-from stages.generation import subject
+from stages.generation import judgements, subject
+from stages.generation.judgements import packed
 
 CLASSES = [str(digit) for digit in range(10)]
 ARGUMENTS = {"image_shape": [1, 28, 28], "num_classes": 10, "z_dim": 8, "width": 4}
@@ -92,6 +95,28 @@ def test_nets_of_another_run_whose_loss_is_not_known_get_no_probabilities(upstre
         others.append(written(upstream))
     assert others[0] == others[1]
     assert {name for name, content in others[0].items() if content != own[name]} == {"discriminator.png"}
+
+
+@pytest.mark.parametrize("num_classes", [0, 10])
+def test_d_is_shown_packs_as_the_training_made_them(
+    num_classes: int, upstream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of ACGAN is given no class, but its packs are of one where G is given it."""
+    arguments = ARGUMENTS | {"num_classes": num_classes}
+    of_d = architectures.d_arguments(arguments, packing=2, num_classes=0)
+    nets = architectures.build_players("dcgan", arguments, 1, of_d)
+    for name, net, of_net in zip(("generator", "discriminator"), nets, (arguments, of_d), strict=True):
+        meta = {"network": "dcgan", "arguments": of_net, "classes": CLASSES}
+        write_tensors(upstream / "train_gan" / f"{name}.safetensors", net.state_dict(), meta)
+    shown = []
+
+    def watched(images: ImageSet, packing: int, of_one_class: bool) -> tuple[Tensor, Tensor]:
+        shown.append((packing, of_one_class))
+        return packed(images, packing, of_one_class)
+
+    monkeypatch.setattr(judgements, "packed", watched)
+    inspect.run(params(cuts=[1.0], pulls=[0.0]), upstream, LOSSES["hinge"])
+    assert shown == [(2, num_classes > 0)] * 3
 
 
 def test_nets_of_other_classes_are_refused(upstream: Path) -> None:

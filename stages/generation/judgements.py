@@ -35,11 +35,14 @@ TICK_ROOM = 1 / 15
 
 @dataclass(frozen=True)
 class Judge:
-    """A stored D. packing: how many images of a class it judges at once, as channels; source: its file."""
+    """A stored D. packing: how many images it judges at once, as channels; of_one_class: whether those of a pack are.
+
+    source: its file.
+    """
 
     net: nn.Module
     packing: int
-    is_conditional: bool
+    of_one_class: bool
     source: Path
 
     def logits(self, images: ImageSet) -> Tensor:
@@ -47,7 +50,7 @@ class Judge:
 
         Raises UserError if one is not finite, or if there is no pack.
         """
-        packs, labels = packed(images, self.packing, self.is_conditional)
+        packs, labels = packed(images, self.packing, self.of_one_class)
         if not len(packs):
             few = f"expected packs of {self.packing} images of a class, found too few images for one"
             raise UserError(f"{self.source}: {few}; raise inspect.num_images")
@@ -70,8 +73,12 @@ def read_discriminator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise UserError(f"{path} holds {reason}; {remedy_for(path)}") from None
 
 
-def read_judge(path: Path, digits: ImageSet) -> Judge:
-    """The D of a file. Raises UserError if it holds none, or one for images or classes other than those digits'."""
+def read_judge(path: Path, digits: ImageSet, of_one_class: bool) -> Judge:
+    """The D of a file. Raises UserError if it holds none, or one for images or classes other than those digits'.
+
+    of_one_class: whether its training made packs of one class, as it does where G is given a class: D itself may be
+    given none, as that of ACGAN.
+    """
     net, meta = read_discriminator(path)
     arguments = meta["arguments"]
     channels, *size = arguments["image_shape"]
@@ -81,7 +88,7 @@ def read_judge(path: Path, digits: ImageSet) -> Judge:
     if arguments["num_classes"]:
         require_of_digits(path, "classes", meta.get("classes"), digits.classes)
         require_of_digits(path, "num_classes", arguments["num_classes"], len(digits.classes))
-    return Judge(net.eval(), packing, arguments["num_classes"] > 0, path)
+    return Judge(net.eval(), packing, of_one_class, path)
 
 
 def require_of_digits(path: Path, what: str, actual: object, expected: object) -> None:

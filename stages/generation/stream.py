@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from stages.common.errors import UserError
 from stages.common.images import NO_LABEL, to_levels
 from stages.common.progress import Progress, progress
 from stages.common.workers import in_order, processes_for
-from stages.gan.sampler import read_sampler
-from stages.generation.subject import Subject, round_robin
+from stages.generation.subject import Subject, read_subject, round_robin
 
 MOST_COUNTED = 10**30
 """A larger number of samples needs more than any disk has, and is too long for a float."""
@@ -33,8 +32,8 @@ class Drawing:
 
     def subject(self) -> Subject:
         """The generator with its latents. Raises UserError, which names the file, if it holds none."""
-        sampler, classes = read_sampler(self.generator, self.seed)
-        return Subject(sampler, classes, list(self.labels), [], self.cut, self.pull)
+        whole = read_subject(self.generator, self.seed)
+        return replace(whole, labels=list(self.labels), cut=self.cut, pull=self.pull)
 
     def prepare(self) -> Callable[[range], bytes]:
         """Makes the grey levels uint8 of the samples with these numbers."""

@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 
 from stages.reporting.run import Run
+from stages.reporting.weights import labels_are_codes
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,12 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
 def pictures(run: Run) -> dict[str, Picture]:
     """All of them by the name of the file, without folder and ending."""
     noun = run.noun
+    label, labels = ("code", "codes") if labels_are_codes(run.generator.meta) else ("class", "classes")
     words = {
         "samples": (f"A grid of generated {noun}s.", "The first samples, as they come; nothing was picked."),
         "classes": (
-            f"Generated {noun}s: a latent in each row, a class in each column.",
-            "One latent a row: what the classes share of it is the handwriting.",
+            f"Generated {noun}s: a latent in each row, a {label} in each column.",
+            f"One latent a row: what the {labels} share of it is the handwriting.",
         ),
         "interpolations": (
             f"Rows of generated {noun}s that change step by step from one latent to another.",

@@ -36,8 +36,8 @@ def images_with(corners: Tensor, labels: list[int], num_classes: int = 3) -> Ima
     return ImageSet(images, torch.tensor(labels), [str(label) for label in range(num_classes)])
 
 
-def judge(packing: int = 1, is_conditional: bool = True, net: nn.Module | None = None) -> Judge:
-    return Judge(net or Corner(), packing, is_conditional, Path("D"))
+def judge(packing: int = 1, of_one_class: bool = True, net: nn.Module | None = None) -> Judge:
+    return Judge(net or Corner(), packing, of_one_class, Path("D"))
 
 
 def test_logits_are_those_of_each_image_with_its_own_class() -> None:
@@ -144,12 +144,25 @@ def test_a_stored_d_judges_as_it_did(changes: dict[str, Any], packing: int, tmp_
     path = tmp_path / "train_gan" / "discriminator.safetensors"
     save_discriminator(path, **changes)
     images = images_with(torch.linspace(-1, 1, 6), [0, 0, 0, 1, 1, 1])
-    stored = read_judge(path, images)
-    assert (stored.packing, stored.is_conditional) == (packing, "num_classes" not in changes)
+    stored = read_judge(path, images, "num_classes" not in changes)
+    assert (stored.packing, stored.of_one_class) == (packing, "num_classes" not in changes)
     twin = architectures.load("dcgan").Discriminator(**ARGUMENTS | changes).eval()
     twin.load_state_dict(read_tensors(path)[0])
-    packs, labels = packed(images, packing, stored.is_conditional)
+    packs, labels = packed(images, packing, stored.of_one_class)
     torch.testing.assert_close(stored.logits(images), twin(packs, labels).detach())
+
+
+@pytest.mark.parametrize(("of_one_class", "packs"), [(True, [[0, 2, 4], [1, 3, 5]]), (False, [[0, 1, 2], [3, 4, 5]])])
+def test_a_d_without_classes_judges_packs_as_its_training_made_them(
+    of_one_class: bool, packs: list[list[int]], tmp_path: Path
+) -> None:
+    """The D of ACGAN is given no class, but packs of one: that of its G."""
+    path = tmp_path / "discriminator.safetensors"
+    save_discriminator(path, image_shape=[3, 8, 8], num_classes=0)
+    images = images_with(torch.linspace(-1, 1, 6), [0, 1] * 3)
+    stored = read_judge(path, images, of_one_class)
+    expected = stored.net(images.images[torch.tensor(packs)].squeeze(2), torch.zeros(2, dtype=torch.int64)).detach()
+    torch.testing.assert_close(stored.logits(images), expected)
 
 
 def test_the_head_of_an_auxiliary_objective_has_no_part_in_the_logits(tmp_path: Path) -> None:
@@ -158,7 +171,8 @@ def test_the_head_of_an_auxiliary_objective_has_no_part_in_the_logits(tmp_path: 
     tensors, meta = read_tensors(plain)
     write_tensors(with_head, tensors | {f"{HEAD}.weight": torch.ones(3, 8)}, meta)
     images = images_with(torch.linspace(-1, 1, 6), [0, 0, 0, 1, 1, 1])
-    assert torch.equal(read_judge(with_head, images).logits(images), read_judge(plain, images).logits(images))
+    with_it, without = (read_judge(path, images, of_one_class=True).logits(images) for path in (with_head, plain))
+    assert torch.equal(with_it, without)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +190,7 @@ def test_a_file_for_other_images_is_refused(changes: dict[str, Any], message: st
         tensors, meta = read_tensors(path)
         write_tensors(path, tensors, meta | {"arguments": ARGUMENTS | changes})
     with pytest.raises(UserError, match=message) as caught:
-        read_judge(path, images_with(LOGITS, [0, 1, 2, 0, 1, 2]))
+        read_judge(path, images_with(LOGITS, [0, 1, 2, 0, 1, 2]), of_one_class=True)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -184,4 +198,4 @@ def test_a_file_for_other_images_is_refused(changes: dict[str, Any], message: st
 def test_a_d_of_another_run_is_named_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "init" / "earlier" / "discriminator.safetensors"
     with pytest.raises(UserError, match=r"earlier/discriminator\.safetensors is missing; `dvc pull"):
-        read_judge(path, images_with(LOGITS, [0] * 6))
+        read_judge(path, images_with(LOGITS, [0] * 6), of_one_class=True)

@@ -6,6 +6,7 @@ corner is the class.
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,3 +130,12 @@ def test_without_classes_there_are_no_names_and_no_copies() -> None:
     assert Image.open(io.BytesIO(samples.draw(without))).size == (3 * CELL + 2, 10 * CELL + 2)
     for draw in PICTURES.values():
         assert draw(without)
+
+
+def test_codes_have_a_column_each_and_names_that_are_no_classes() -> None:
+    """As those of InfoGAN, which the sampler counts as no classes."""
+    codes = replace(subject(num_classes=0), num_codes=3)
+    assert np.array_equal(cells(classes.draw(codes), 3), cells(classes.draw(subject()), 3))
+    assert codes.names_of([2, 0]) == ["code 2", "code 0"]
+    assert samples.draw(codes) not in (samples.draw(subject()), samples.draw(subject(num_classes=0)))
+    assert arithmetic.draw(codes) != arithmetic.draw(subject(num_classes=0))

@@ -3,6 +3,7 @@
 import io
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,24 @@ def test_a_pull_turns_latents_to_the_typical_one_of_their_class() -> None:
     cosines = nn.functional.cosine_similarity(turned, images, dim=1)
     assert (cosines > nn.functional.cosine_similarity(z, images, dim=1)).all()
     torch.testing.assert_close(turned.norm(dim=1), z.norm(dim=1), rtol=0.02, atol=0)
+
+
+class Two(nn.Module):
+    """Label 0 has its ink on the left, label 1 on the right, so that other latents are typical of each."""
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        seen = torch.where((torch.arange(64) < 32) == (y == 0)[:, None], z, 0)
+        return (seen / 3).clamp(-1, 1).view(-1, 1, 8, 8)
+
+
+def test_each_code_has_the_typical_latent_that_a_class_would_have() -> None:
+    """The sampler of InfoGAN counts no classes, but its generator reads codes."""
+    plain = Subject(Sampler(Two(), 64, 2, 1, "two"), ["a", "b"], [0, 1], [], pull=0.7)
+    codes = Subject(Sampler(Two(), 64, 0, 1, "two"), ["a", "b"], [0, 1], [], pull=0.7, num_codes=2)
+    z = plain.latents(range(4))
+    assert torch.equal(codes.images(z, [0, 1] * 2), plain.images(z, [0, 1] * 2))
+    unlabelled = replace(codes, num_codes=0, typical={})
+    assert not torch.equal(unlabelled.images(z, [1] * 4), plain.images(z, [1] * 4))
 
 
 def test_an_image_is_pulled_alike_however_many_there_are() -> None:

@@ -107,11 +107,9 @@ class Card:
     def _parts(self) -> Iterator[str]:
         yield f"# {self.name}"
         if self.lineage.picture:
-            yield (
-                "![Samples: a column for each class](samples.png)"
-                if self.interface.num_labels
-                else "![Samples](samples.png)"
-            )
+            label = "code" if self.interface.are_codes else "class"
+            columns = f": a column for each {label}" if self.interface.num_labels else ""
+            yield f"![Samples{columns}](samples.png)"
         yield self._what()
         yield "## How to draw\n\n" + self._usage() + "\n\n" + self._interface_table()
         yield "## Data\n\n" + self._data()
@@ -122,7 +120,7 @@ class Card:
         yield "## Licence\n\n" + self._licence()
 
     def _what(self) -> str:
-        kind = "class-conditional" if self.interface.num_labels and not self.interface.are_codes else "unconditional"
+        kind = "class-conditional" if self.interface.has_classes else "unconditional"
         channels, height, width = self.interface.image_shape
         colours = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
         text = (
@@ -155,7 +153,7 @@ class Card:
             f"onnxruntime's pixels differ from torch's by at most {TOLERANCE:g}, seen on {NUM_CHECKED:,} samples. "
             "The batch may have any size. The file's metadata repeat this table."
         )
-        return f"{markdown(['name', '', 'what'], rows)}\n\n{checked}" + (listed if self.interface.num_labels else "")
+        return f"{markdown(['name', '', 'what'], rows)}\n\n{checked}" + (listed if self.interface.has_classes else "")
 
     def _data(self) -> str:
         dataset = self.lineage.dataset
@@ -196,7 +194,7 @@ class Card:
             "of the same protocol alone, never with FID of papers.",
             copies,
         ]
-        if not self.interface.num_labels or self.interface.are_codes:
+        if not self.interface.has_classes:
             lines.insert(1, "No class can be asked for.")
         if details is None:
             lines[-2:] = ["Nothing is known of its quality."]

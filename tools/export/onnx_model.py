@@ -23,7 +23,7 @@ class Interface:
     """What goes into the model and what comes out of it.
 
     num_labels: how many values y has, 0 if the generator reads none; are_codes: y is a code that the generator learned
-    a meaning of, not one of the classes.
+    a meaning of, not one of the classes; classes: of the images that it learned from, whether it is given them or not.
     """
 
     z_dim: int
@@ -31,6 +31,11 @@ class Interface:
     are_codes: bool
     classes: list[str]
     image_shape: list[int]
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether a class can be asked for."""
+        return self.num_labels > 0 and not self.are_codes
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -50,8 +55,8 @@ class Interface:
         """What the model's file says of itself: texts; lists and mappings as JSON."""
         values = {
             "z_dim": self.z_dim,
-            "num_classes": self.num_labels,
-            "classes": self.classes,
+            "num_codes" if self.are_codes else "num_classes": self.num_labels,
+            **({"classes": self.classes} if self.has_classes else {}),
             "image_shape": self.image_shape,
             "output_range": [-1, 1],
             "network": meta["network"],

@@ -55,7 +55,7 @@ def draw(subject: Subject) -> bytes:
         for trait in TRAITS
         for own, other in pairs
     ]
-    return captioned(torch.cat(rows), len(ABOVE), above=ABOVE, left=left if subject.sampler.num_classes else [])
+    return captioned(torch.cat(rows), len(ABOVE), above=ABOVE, left=left if subject.num_labels else [])
 
 
 def row_of(subject: Subject, ends: tuple[Tensor, Tensor], labels: tuple[int, int], row: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A row for each latent, a column for each class: what the latent decides, whatever the class is."""
+"""A row for each latent, a column for each class or code: what the latent decides, whatever the class is."""
 
 from stages.generation.captions import captioned
 from stages.generation.subject import Subject

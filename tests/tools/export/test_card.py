@@ -214,6 +214,16 @@ def test_an_unconditional_generator_is_shown_without_labels() -> None:
     assert "RGB images of 32 x 32" in card
 
 
+@pytest.mark.parametrize("are_codes", [False, True])
+def test_codes_are_not_called_classes(are_codes: bool) -> None:
+    names = ["coat", "boot"]
+    card = card_of(Lineage(picture=b"PNG"), Interface(64, 2, are_codes, names, [1, 28, 28]))
+    assert ("No class can be asked for" in card) == are_codes
+    assert (f"Classes, in the order of their labels: {', '.join(names)}." in card) == (not are_codes)
+    assert f"![Samples: a column for each {'code' if are_codes else 'class'}](samples.png)" in card
+    assert "y = np.arange(10) % 2\n" in card
+
+
 def test_licences_are_those_of_the_documentation() -> None:
     page = (ROOT / "docs/datasets.md").read_text(encoding="utf-8")
     rows = [

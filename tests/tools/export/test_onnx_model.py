@@ -69,6 +69,8 @@ def test_codes_are_not_called_classes() -> None:
     _, shape, metadata = small("dcgan", 10, **{architectures.CODES: True})
     assert shape.are_codes
     assert "the code that is asked for" in metadata["y"]
+    assert metadata["num_codes"] == "10"
+    assert not {"classes", "num_classes"} & set(metadata)
 
 
 def test_a_model_of_another_generator_is_refused() -> None:
