@@ -131,10 +131,11 @@ def as_script(content: dict[str, Any]) -> Markup:
 def verdict(in_plain_words: str) -> list[tuple[str, str]]:
     """The verdict in words as pieces: `good`, `bad` or `note`, and the words."""
     kinds = {"good: ": "good", "not good: ": "bad", "as far as it can tell, not good: ": "bad", "no judgement: ": "bad"}
+    nothing = ("good: nothing", "not good: nothing")
     pieces = []
     for piece in in_plain_words.split("; "):
         kind = next((kind for start, kind in kinds.items() if piece.startswith(start)), "note")
-        pieces.append(("note" if piece == "not good: nothing" else kind, piece))
+        pieces.append(("note" if piece in nothing else kind, piece))
     return pieces
 
 

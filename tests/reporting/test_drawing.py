@@ -21,6 +21,7 @@ from stages.reporting.confusion import SHADES, confusion
 from stages.reporting.figures import Figure, Measured, place
 from stages.reporting.frames import frames_of
 from stages.reporting.measured import read_measured
+from stages.reporting.page import verdict
 from stages.reporting.run import NUMBERS
 from stages.reporting.training import CURVES
 from tests.reporting.finished import ROOT
@@ -75,6 +76,15 @@ def test_a_chart_of_nothing_or_of_a_constant_is_drawn(values: list[float]) -> No
 def test_a_chart_says_in_words_what_it_shows_and_escapes_names() -> None:
     svg = Chart("Losses", [0, 1], [Series('<"it">', "real", [2, 0.5])], level=("floor", 0.25)).svg()
     assert 'aria-label="Losses: &lt;&#34;it&#34;&gt; from 2 to 0.5; floor 0.25"' in svg
+
+
+# --- the verdict ---
+
+
+def test_nothing_good_and_nothing_bad_are_notes() -> None:
+    line = "good: nothing; not good: distance 9.10 times the floor; weakest class: 5 (2 % recognised)"
+    assert [kind for kind, _ in verdict(line)] == ["note", "bad", "note"]
+    assert [kind for kind, _ in verdict("good: classes even; not good: nothing")] == ["good", "note"]
 
 
 # --- ratios ---
