@@ -1,11 +1,14 @@
 """The workflows of GitHub and GitLab: jobs run targets of the Makefile, and may do little."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from tools.repository import git
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -65,6 +68,19 @@ def test_every_system_and_python_is_tested() -> None:
     assert all(set(job["strategy"]["matrix"]["python"]) == SUPPORTED for job in jobs)
     (matrix,) = read(GITLAB)["tests"]["parallel"]["matrix"]
     assert set(matrix["PYTHON_VERSION"]) == SUPPORTED
+
+
+def test_the_night_verifies_with_the_python_of_the_committed_run() -> None:
+    """With another one, `make verify` judges by metrics: no byte could fail it. (The workspace may hold a run.)"""
+    environment = json.loads(git(ROOT, "show", "HEAD:data/train_gan/environment.json"))
+    version = environment["versions"]["python"]
+    (setup,) = [
+        step
+        for step in read(ROOT / ".github/workflows/pipeline.yml")["jobs"]["verify"]["steps"]
+        if "setup-python" in step.get("uses", "")
+    ]
+    assert setup["with"]["python-version"] == version
+    assert read(GITLAB)["verify"]["image"] == f"python:{version}"
 
 
 def test_what_strangers_write_is_part_of_no_command() -> None:
