@@ -142,7 +142,7 @@ def verdict(in_plain_words: str) -> list[tuple[str, str]]:
 def tiles(run: Run) -> list[Tile]:
     """The figures that say most, those that there are."""
     known = figures.every_figure(run.measured)
-    times = f"{known['fd_classifier'].ratio} {TIMES}"
+    times = f"{figures.number(known['fd_classifier'].entry.ratio)} {TIMES}"
     candidates = [Tile("Distance to real images", times, f"real {run.noun}s 1 {TIMES}")]
     shares = {"gan_test_accuracy": "Recognised as asked", "coverage": "Variety", "cas": "Useful to learn from"}
     for name, title in shares.items():
