@@ -54,6 +54,7 @@ def test_the_page_says_what_the_stages_found(page_file: Path, finished: Path) ->
     details = json.loads((finished / "evaluate" / "details.json").read_text(encoding="utf-8"))
     for piece in details["in_plain_words"].split("; "):
         assert piece in page
+    assert "Of cas, the floor learned from training images; of two_sample, from far fewer images" in page
     for name in ("fd_classifier", "coverage"):
         assert f"{details['metrics'][name]['value']:.3g}"[:4] in page
     for section, values in every_param().items():

@@ -27,6 +27,11 @@ JUDGES = {
     "two_sample_thresholded": "the same where every pixel is black or white",
     "two_sample_features": "the same of a linear judge of the classifier's features",
 }
+OTHER_FLOORS = (
+    "Of cas, the floor learned from training images; of two_sample, from far fewer images than the judges of the "
+    "samples: compare its value with 0.5."
+)
+"""Which floors are not those of validation images in the samples' place."""
 SECOND = "Fréchet distance on another network's features; lower is better"
 MAIN = (
     "fd_classifier",

@@ -75,6 +75,7 @@ def render(run: Run, seed: int, more: Mapping[str, Any] | None = None) -> str:
         pictures=pictures(run),
         measured=run.measured,
         MOST_LOST=MOST_LOST,
+        OTHER_FLOORS=figures.OTHER_FLOORS,
         figures=figures.figures(run.measured),
         others=figures.other_figures(run.measured),
         ticks=list(figures.tick_labels()),

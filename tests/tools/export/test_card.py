@@ -86,6 +86,7 @@ def test_figures_training_and_data_are_those_of_the_run(project: Path) -> None:
     assert details["in_plain_words"] in card
     assert "`cas`" in card
     assert "`two_sample_thresholded`" in card
+    assert "roughly what a perfect generator would score. Of cas, the floor learned from training images; of " in card
     assert '"loss": "non_saturating"' in card
     assert '"device": "cpu"' in card
     assert "from 50,000 training images" in card
