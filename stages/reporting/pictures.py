@@ -39,7 +39,7 @@ def pictures(run: Run) -> dict[str, Picture]:
         ),
         "truncation": (
             f"Rows of generated {noun}s, each with its precision and recall: from latents as drawn to truncated ones.",
-            "Truncated latents give fewer but more typical samples.",
+            "Truncated latents give less varied but more typical samples.",
         ),
         "discriminator": (
             "Histograms of the discriminator's logits.",
