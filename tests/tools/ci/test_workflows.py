@@ -83,6 +83,17 @@ def test_the_night_verifies_with_the_python_of_the_committed_run() -> None:
     assert read(GITLAB)["verify"]["image"] == f"python:{version}"
 
 
+def test_the_night_runs_the_slow_tests_too() -> None:
+    """With the history that they clone; on GitLab, whose image has none, with a browser."""
+    job = read(ROOT / ".github/workflows/pipeline.yml")["jobs"]["every-test"]
+    assert job["if"] == "github.event_name == 'schedule'"
+    assert "make test-all PYTHON=python" in commands(job)
+    job = read(GITLAB)["every test"]
+    assert [rule["if"] for rule in job["rules"]] == ['$CI_PIPELINE_SOURCE == "schedule"']
+    assert job["script"] == ["make test-all"]
+    assert "chromium" in job["before_script"][0]
+
+
 def test_what_strangers_write_is_part_of_no_command() -> None:
     """Names of branches and titles reach a shell as variables alone."""
     for path in WORKFLOWS:
