@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import torch
 
 from stages.common.images import to_levels
 from stages.gan.sampler import Sampler
-from stages.reporting.page import FOLDER
+from stages.reporting.page import FOLDER, render
+from stages.reporting.run import read_run
 from stages.reporting.weights import layers_of
 from tests.reporting.browser import Page
-from tests.reporting.finished import random_generator
+from tests.reporting.finished import every_param, random_generator
 
 LATENTS = 1000
 GENERATE = """
@@ -179,6 +181,27 @@ def test_the_page_s_policy_refuses_what_a_script_might_try_to_load(opened: Page)
 def test_nothing_is_wider_than_the_window(opened: Page, width: int) -> None:
     opened.resize(width, 800)
     assert opened.run("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nor_with_the_longest_name_of_a_class(browser: Page, finished: Path, tmp_path: Path, width: int) -> None:
+    run, name = read_run(finished, every_param()), 100 * "m"
+    classes, path = [name, *run.classes[1:]], "evaluate/confusion.csv"
+    words = f"good: nothing; weakest class: {name} (1 % recognised)"
+    evaluation = run.measured.evaluation.model_copy(update={"in_plain_words": words})
+    run = replace(
+        run,
+        test=replace(run.test, classes=classes),
+        samples=replace(run.samples, classes=classes),
+        tables=run.tables | {path: run.tables[path].replace("0", name)},
+        measured=replace(run.measured, evaluation=evaluation),
+    )
+    (tmp_path / "index.html").write_text(render(run, 1), encoding="utf-8")
+    browser.resize(width, 800)
+    browser.open(tmp_path / "index.html")
+    assert browser.run("document.querySelector('.chip').textContent") == name
+    assert browser.run("document.querySelector('.confusion tbody th').textContent") == name
+    assert browser.run("document.documentElement.scrollWidth") == width
 
 
 def test_light_and_dark_differ_and_both_can_be_read(opened: Page) -> None:
