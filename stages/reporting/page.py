@@ -79,7 +79,6 @@ def render(run: Run, seed: int, more: Mapping[str, Any] | None = None) -> str:
         figures=figures.figures(run.measured),
         others=figures.other_figures(run.measured),
         ticks=list(figures.tick_labels()),
-        axis=figures.axis_lines(),
         distance=training.distance_chart(run),
         curves=training.curves(run),
         frames=frames,

@@ -226,6 +226,39 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def test_a_phone_shows_a_scale_under_every_ratio_and_all_of_each_caption(opened: Page) -> None:
+    """The header with the scale has no room there; a caption stays beside the box that scrolls."""
+    shown = "[...document.querySelectorAll('#figures > table .narrow')].map((each) => each.checkVisibility())"
+    opened.resize(1200, 800)
+    assert set(opened.run(shown)) == {False}
+    opened.resize(360, 800)
+    assert set(opened.run(shown)) == {True}
+    assert opened.run("document.querySelector('.narrow').innerText.split(/\\s+/)") == ["0.25", "1", "4"]
+    assert opened.run("document.getElementById('confusion-caption').getBoundingClientRect().right") <= 360
+
+
+def stops(page: Page) -> list[str]:
+    """The names of the boxes at which the keyboard stops, once the page was laid out again."""
+    page.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
+    return list(page.run("[...document.querySelectorAll('.scroll[tabindex]')].map((each) => each.ariaLabel)"))
+
+
+def test_the_keyboard_stops_at_boxes_that_scroll_and_each_has_a_name_of_its_own(opened: Page) -> None:
+    opened.resize(1400, 800)
+    assert stops(opened) == []
+    opened.resize(360, 800)
+    names = stops(opened)
+    assert {"Confusion matrix", "Files and their hashes", "Histograms of the discriminator's logits."} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_the_keyboard_goes_on_after_the_last_answer(opened: Page) -> None:
+    for _ in range(20):
+        opened.run("document.getElementById('quiz-real').focus()")
+        click(opened, "quiz-real")
+    assert opened.run("document.activeElement.id") == "quiz-again"
+
+
 ROLES = {"button", "link", "slider", "textbox", "spinbutton", "combobox", "radio", "checkbox", "image", "figure", "img"}
 
 

@@ -78,6 +78,14 @@ def test_a_chart_says_in_words_what_it_shows_and_escapes_names() -> None:
     assert 'aria-label="Losses: &lt;&#34;it&#34;&gt; from 2 to 0.5; floor 0.25"' in svg
 
 
+def test_a_logarithmic_axis_is_named_where_there_is_one() -> None:
+    chart = Chart("Norms", [0, 1], [Series("it", "real", [2, 0.5])], is_log=True)
+    assert chart.in_words() == "Norms, on a logarithmic axis: it from 2 to 0.5"
+    without = Chart("Norms", [0, 1], [Series("it", "real", [2, 0])], is_log=True)
+    assert not without.is_drawn_by_logarithm
+    assert "logarithmic" not in without.in_words()
+
+
 # --- the verdict ---
 
 
