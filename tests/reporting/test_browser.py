@@ -214,6 +214,32 @@ def test_light_and_dark_differ_and_both_can_be_read(opened: Page) -> None:
     assert opened.run("getComputedStyle(document.body).backgroundColor") != "rgb(251, 250, 247)"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fields_intervals_and_shaded_numbers_stand_out(opened: Page, scheme: str) -> None:
+    """WCAG 2.2, AA: 3 for what controls and pictures are made of, 4.5 for text."""
+    opened.prefer(color_scheme=scheme)
+    opened.run("document.querySelector('.confusion td.wrong').className = 'wrong shade8'")
+    paper, ink = (style(opened, "body", name) for name in ("backgroundColor", "color"))
+    for field in ("#digit-seed", "#walk-from", ".chip span"):
+        for ground in (paper, style(opened, ".card", "backgroundColor")):
+            assert contrast(style(opened, field, "borderTopColor"), ground) >= 3, field
+    opacity = float(style(opened, ".interval", "opacity"))
+    stroke = style(opened, ".interval", "stroke").replace("rgb(", "rgba(").replace(")", f", {opacity})")
+    assert contrast(over(stroke, paper), paper) >= 3
+    assert contrast(ink, over(style(opened, ".wrong.shade8", "backgroundColor"), paper)) >= 4.5
+
+
+def style(page: Page, selector: str, name: str) -> str:
+    return str(page.run(f"getComputedStyle(document.querySelector('{selector}')).{name}"))
+
+
+def over(colour: str, ground: str) -> str:
+    """A colour with transparency on a ground."""
+    *parts, alpha = (float(part) for part in colour.removeprefix("rgba(").removesuffix(")").split(","))
+    grounds = (float(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(","))
+    return f"rgb({', '.join(str(round(alpha * a + (1 - alpha) * b)) for a, b in zip(parts, grounds, strict=True))})"
+
+
 def contrast(one: str, other: str) -> float:
     """Of two colours as CSS computes them: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio."""
     lights = sorted(luminance(colour) for colour in (one, other))
