@@ -59,12 +59,14 @@ def test_what_the_container_copies_and_makes_exists() -> None:
             assert all((ROOT / source).exists() for source in sources)
     made = [word for name, value in instructions() if name == "RUN" for word in re.findall(r"make (\S+)$", value)]
     assert made == [".venv/locked"]
+    (run,) = [value for name, value in instructions() if name == "RUN" and "make" in value.split()[-2:]]
+    assert run.startswith("PIP_NO_CACHE_DIR=1 ")  # tools/install.py passes it on
     assert set(made) <= TARGETS
 
 
 def test_the_container_gets_the_repository_and_no_environment() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert {".venv", ".dvc/cache", ".dvc/config.local", ".checkpoints"} <= set(lines)
+    assert {"data/generate/shards", ".venv", ".dvc/cache", ".dvc/config.local", ".checkpoints"} <= set(lines)
     assert not {".git", "data", "dvc.lock", "*"} & set(lines)
 
 
