@@ -13,6 +13,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
+from tests.reporting.browser import NAMES
 from tools.repository import clone_repository, git
 
 ROOT = Path(__file__).parents[1]
@@ -83,9 +84,12 @@ def test_the_development_container_sets_up_what_tests_need() -> None:
     version = re.search(r"python:(3\.\d+)", content["image"])
     assert version
     assert PYTHONS.contains(version[1])
-    command = content["postCreateCommand"].split()
-    assert command[0] == "make"
-    assert set(command[1:]) <= TARGETS
+    *before, (program, *made) = [command.split() for command in content["postCreateCommand"].split(" && ")]
+    assert program == "make"
+    assert set(made) <= TARGETS
+    # `make test-all` fails without a browser.
+    (installed,) = [command for command in before if "install" in command]
+    assert set(installed) & set(NAMES)
 
 
 # --- hosts ---
