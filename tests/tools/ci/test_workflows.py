@@ -101,6 +101,14 @@ def test_what_strangers_write_is_part_of_no_command() -> None:
             assert "${{" not in command, command
 
 
+def test_only_the_pipeline_keeps_packages() -> None:
+    """Beside its environment of some 3 GB there is no room for one a Python: each would throw out the others."""
+    steps = [step for path in WORKFLOWS for job in read(path)["jobs"].values() for step in job["steps"]]
+    assert [step for step in steps if "cache" in step.get("with", {})] == []
+    kept = [step["with"]["path"] for step in steps if "actions/cache@" in step.get("uses", "")]
+    assert kept == [".venv", ".dvc/cache"]
+
+
 def test_metrics_are_compared_with_a_base_that_is_there() -> None:
     job = read(ROOT / ".github/workflows/pipeline.yml")["jobs"]["pipeline"]
     (checkout,) = [step for step in job["steps"] if "checkout" in step.get("uses", "")]
