@@ -14,7 +14,8 @@ WORKDIR /home/gan/project
 # The packages first: they stay in Docker's cache until the lock changes.
 COPY --chown=gan Makefile requirements.txt ./
 COPY --chown=gan tools/__init__.py tools/install.py tools/venv.py tools/
-RUN make .venv/locked
+# pip's cache would stay in the layer, with all the packages once more.
+RUN PIP_NO_CACHE_DIR=1 make .venv/locked
 
 COPY --chown=gan . .
 # Copying gives the lock a new time, after which make would install it again.

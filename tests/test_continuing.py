@@ -13,6 +13,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
+from tests.reporting.browser import NAMES
 from tools.repository import clone_repository, git
 
 ROOT = Path(__file__).parents[1]
@@ -59,12 +60,14 @@ def test_what_the_container_copies_and_makes_exists() -> None:
             assert all((ROOT / source).exists() for source in sources)
     made = [word for name, value in instructions() if name == "RUN" for word in re.findall(r"make (\S+)$", value)]
     assert made == [".venv/locked"]
+    (run,) = [value for name, value in instructions() if name == "RUN" and "make" in value.split()[-2:]]
+    assert run.startswith("PIP_NO_CACHE_DIR=1 ")  # tools/install.py passes it on
     assert set(made) <= TARGETS
 
 
 def test_the_container_gets_the_repository_and_no_environment() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert {".venv", ".dvc/cache", ".dvc/config.local", ".checkpoints"} <= set(lines)
+    assert {"data/generate/shards", ".venv", ".dvc/cache", ".dvc/config.local", ".checkpoints"} <= set(lines)
     assert not {".git", "data", "dvc.lock", "*"} & set(lines)
 
 
@@ -81,9 +84,12 @@ def test_the_development_container_sets_up_what_tests_need() -> None:
     version = re.search(r"python:(3\.\d+)", content["image"])
     assert version
     assert PYTHONS.contains(version[1])
-    command = content["postCreateCommand"].split()
-    assert command[0] == "make"
-    assert set(command[1:]) <= TARGETS
+    *before, (program, *made) = [command.split() for command in content["postCreateCommand"].split(" && ")]
+    assert program == "make"
+    assert set(made) <= TARGETS
+    # `make test-all` fails without a browser.
+    (installed,) = [command for command in before if "install" in command]
+    assert set(installed) & set(NAMES)
 
 
 # --- hosts ---

@@ -54,6 +54,7 @@ def test_the_page_says_what_the_stages_found(page_file: Path, finished: Path) ->
     details = json.loads((finished / "evaluate" / "details.json").read_text(encoding="utf-8"))
     for piece in details["in_plain_words"].split("; "):
         assert piece in page
+    assert "Of cas, the floor learned from training images; of two_sample, from far fewer images" in page
     for name in ("fd_classifier", "coverage"):
         assert f"{details['metrics'][name]['value']:.3g}"[:4] in page
     for section, values in every_param().items():
@@ -203,12 +204,16 @@ def test_versions_in_another_form_are_refused_in_one_line(changed: Path) -> None
         page_of(changed)
 
 
-def test_the_generator_of_another_run_is_named(changed: Path) -> None:
+def test_the_generator_of_another_run_is_named(changed: Path, page_file: Path) -> None:
+    """How long it was trained, the params of this run do not say."""
+    assert "thousand images shown</p>" in page_file.read_text(encoding="utf-8")
     (changed / "init" / "mine").mkdir(parents=True)
     shutil.copy(changed / "train_gan" / "generator.safetensors", changed / "init" / "mine")
     params = every_param()
     params["generate"]["generator"] = "init/mine"
-    assert "that of <code>data/init/mine</code>, not the one that this run trained" in page_of(changed, params)
+    page = page_of(changed, params)
+    assert "that of <code>data/init/mine</code>, not the one that this run trained" in page
+    assert "thousand images shown</p>" not in page
 
 
 def with_details(changed: Path, more: dict[str, Any]) -> str:

@@ -70,10 +70,10 @@ def _table(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -
     rows = [[f"`{name}`: {METRICS[name].explanation}", *_row(details.metrics[name])] for name in SHOWN]
     accuracies = usefulness.samples, usefulness.real_digits.accuracy
     spreads = [f"{accuracy.mean:.4f} ± {accuracy.standard_deviation:.4f}" for accuracy in accuracies]
-    rows.append([f"`cas`: {CAS}", *spreads, _ratio(usefulness.metrics["cas"], digits=3)])
+    rows.append([f"`cas`: {CAS}", *spreads, _ratio(usefulness.metrics["cas"])])
     for name, meaning in JUDGES.items():
         entry = judged.metrics[name]
-        rows.append([f"`{name}`: {meaning}", f"{entry.value:.3f}", f"{entry.floor:.3f}", _ratio(entry, digits=2)])
+        rows.append([f"`{name}`: {meaning}", f"{entry.value:.3f}", f"{entry.floor:.3f}", _ratio(entry)])
     return markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
 
 
@@ -81,9 +81,11 @@ def _words(details: Details, usefulness: CasDetails) -> str:
     weakest = weakest_class(details)
     assert weakest is not None
     assert weakest.accuracy is not None
+    tied = [each.name for each in details.classes if each.accuracy == weakest.accuracy]
+    least = f"{tied[0]} is" if len(tied) == 1 else f"{', '.join(tied[:-1])} and {tied[-1]} are"
     return (
         f"In the pipeline's own words: *{details.in_plain_words}*. The classifier itself recognises "
-        f"{100 * details.protocol.features.test_accuracy:.2f} % of the test digits; of the classes, {weakest.name} is "
+        f"{100 * details.protocol.features.test_accuracy:.2f} % of the test digits; of the classes, {least} "
         f"recognised least, {100 * weakest.accuracy:.1f} %. `cas` has the mean and standard deviation of "
         f"{len(usefulness.samples.values)} classifiers."
     )
@@ -97,14 +99,14 @@ def _over_seeds(spread: dict[str, Any]) -> str:
 
 
 def _row(entry: BesideFloor) -> list[str]:
-    return [f"{entry.value:.3g}", f"{entry.floor:.3g}", _ratio(entry, digits=2)]
+    return [f"{entry.value:.3g}", f"{entry.floor:.3g}", _ratio(entry)]
 
 
-def _ratio(entry: BesideFloor, digits: int) -> str:
-    """The ratio to the floor with its interval, whose bounds have that many digits."""
+def _ratio(entry: BesideFloor) -> str:
+    """The ratio to the floor with its interval, to the same digits: with fewer, bounds near 1 may not enclose it."""
     assert entry.ratio_interval is not None
     low, high = entry.ratio_interval
-    return f"{entry.ratio:.3f} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{entry.ratio:.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

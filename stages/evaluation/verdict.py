@@ -37,9 +37,10 @@ def in_plain_words(figures: Figures, no_judgement: str | None = None, remarks: S
 
     no_judgement: why they say nothing of the samples, if they do not. Then the line begins with it, and nothing is
     called good; what is not good still is, for a poor judge may see what is wrong. remarks: what the samples' file
-    says of how they were made, which is never good.
+    says of how they were made, which is never good. Semicolons part the line; one in a remark or in the name of a class
+    becomes a comma.
     """
-    findings = _findings(figures) + [Finding(False, f"in training, {remark}") for remark in remarks]
+    findings = _findings(figures) + [Finding(False, f"in training, {_inside(remark)}") for remark in remarks]
     good, bad = ([finding.words for finding in findings if finding.good is good] for good in (True, False))
     if no_judgement:
         return "; ".join([no_judgement, *([f"as far as it can tell, not good: {_listed(bad)}"] if bad else [])])
@@ -85,7 +86,7 @@ def signs_of_copying(figures: Figures) -> list[str]:
     cells = [] if isinstance(figures.memorisation, Undefined) else figures.memorisation.cells
     for cell in cells:
         if cell.value is not None and _far_below(cell.value, cell.floor, 1.0):
-            signs.append(f"class {cell.name} {cell.value:.1f}")
+            signs.append(f"class {_inside(cell.name)} {cell.value:.1f}")
     if near.value is not None and near.floor is not None:
         usual = max(near.floor, NEAR_PERCENT / 100)
         if near.value > NEAR_TIMES * usual:
@@ -156,7 +157,7 @@ def _copying(figures: Figures) -> Finding | None:
 def _class_distances(figures: Figures) -> Finding | None:
     """Named only where a class is far from its test digits."""
     bound = GOOD_RATIO["distance"]
-    far = [(ratio, each.name) for each in figures.classes if (ratio := each.distance_ratio) is not None]
+    far = [(ratio, _inside(each.name)) for each in figures.classes if (ratio := each.distance_ratio) is not None]
     named = [f"{name} ({ratio:.2f})" for ratio, name in sorted(far, key=lambda pair: -pair[0]) if ratio > bound]
     if not named:
         return None
@@ -175,9 +176,15 @@ def _weakest(figures: Figures) -> list[str]:
     weakest = weakest_class(figures)
     if weakest is None:
         return []
+    name = _inside(weakest.name)
     if weakest.accuracy is None:
-        return [f"weakest class: {weakest.name} (distance {weakest.distance_ratio:.2f} times the floor)"]
-    return [f"weakest class: {weakest.name} ({_percent(weakest.accuracy)} recognised)"]
+        return [f"weakest class: {name} (distance {weakest.distance_ratio:.2f} times the floor)"]
+    return [f"weakest class: {name} ({_percent(weakest.accuracy)} recognised)"]
+
+
+def _inside(text: str) -> str:
+    """Text that may stand within a part of the line, whose parts end at semicolons."""
+    return text.replace(";", ",")
 
 
 def _percent(share: float) -> str:

@@ -65,6 +65,11 @@ class Chart:
     is_log: bool = False
     moving: bool = False
 
+    @property
+    def is_drawn_by_logarithm(self) -> bool:
+        """Whether the axis of y is logarithmic: asked for, and possible with these values."""
+        return self.axes()[1].is_log
+
     def axes(self) -> tuple[Axis, Axis]:
         """Of x and y, wide enough for all that is drawn."""
         known = [value for each in self.series for value in each.values if is_drawn(value)]
@@ -109,7 +114,8 @@ class Chart:
         ]
         if self.level:
             parts.append(f"{self.level[0]} {self.level[1]:.3g}")
-        return f"{self.title}: {'; '.join(parts)}"
+        kind = ", on a logarithmic axis" if self.is_drawn_by_logarithm else ""
+        return f"{self.title}{kind}: {'; '.join(parts)}"
 
 
 def is_drawn(value: float) -> bool:

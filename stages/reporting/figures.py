@@ -16,12 +16,22 @@ from stages.evaluation.two_sample_details import TwoSampleDetails
 LEAST, MOST = 0.25, 4.0
 """Ends of the axis of ratios, which is logarithmic, so that half and twice the floor are as far from it."""
 TICKS = (0.25, 0.5, 1.0, 2.0, 4.0)
+POINT = 'class="point" d="M-4 -6 7 0 -4 6Z"'
+INTERVAL = 'class="interval end" d="M-5 -5 2 0 -5 5"'
+"""Arrows of what lies beyond the axis."""
+LARGE = 1000
+"""From here on figures have no decimals, and no power of ten either."""
 CAS = "test digits recognised by a classifier that saw samples alone, beside one that saw real digits; higher is better"
 JUDGES = {
     "two_sample": "how often a network that learned to tell samples from training digits is right; 0.5 is the best",
     "two_sample_thresholded": "the same where every pixel is black or white",
     "two_sample_features": "the same of a linear judge of the classifier's features",
 }
+OTHER_FLOORS = (
+    "Of cas, the floor learned from training images; of two_sample, from far fewer images than the judges of the "
+    "samples: compare its value with 0.5."
+)
+"""Which floors are not those of validation images in the samples' place."""
 SECOND = "Fréchet distance on another network's features; lower is better"
 MAIN = (
     "fd_classifier",
@@ -59,14 +69,14 @@ class Figure:
     @property
     def ratio(self) -> str:
         """To the floor."""
-        return number(self.entry.ratio)
+        return "–" if self.entry.ratio is None else _ratio(self.entry.ratio)  # noqa: RUF001 (a dash in a table)
 
     @property
     def interval(self) -> str:
         """Of the ratio, 95 %."""
         if self.entry.ratio_interval is None:
             return ""
-        return " to ".join("open" if bound is None else f"{bound:.2f}" for bound in self.entry.ratio_interval)
+        return " to ".join("open" if bound is None else _ratio(bound) for bound in self.entry.ratio_interval)
 
     @property
     def why_undefined(self) -> str:
@@ -74,15 +84,26 @@ class Figure:
         return self.entry.undefined.get("value") or self.entry.undefined.get("ratio", "")
 
     def picture(self) -> Markup:
-        """The ratio as a point and its interval as a line, along the axis of ratios; empty without a ratio."""
+        """The ratio as a point and its interval as a line, along the axis of ratios; empty without a ratio.
+
+        What lies beyond the axis is an arrow at its end: full for the ratio, of lines for the interval.
+        """
         if self.entry.ratio is None:
             return Markup()
-        low, high = self.entry.ratio_interval or (self.entry.ratio, self.entry.ratio)
-        words = f"ratio {self.ratio}" + (f", interval {self.interval}" if self.interval else "")
+        ratio = self.entry.ratio
+        low, high = self.entry.ratio_interval or (ratio, ratio)
+        words = f"ratio {self.ratio}" + ("" if LEAST <= ratio <= MOST else ", beyond the axis")
+        words += f", interval {self.interval}" if self.interval else ""
+        point, arrows = f'<circle class="point" cx="{place(ratio, MOST)}" cy="50%" r="5"/>', ""
+        for end, bound in ((LEAST, low), (MOST, high)):
+            if _is_beyond(ratio, end):
+                point = _arrow(end, POINT)
+            elif _is_beyond(bound, end):
+                arrows += _arrow(end, INTERVAL)
         return Markup(
             f'<svg class="whisker" role="img" aria-label="{words}">{axis_lines()}'
             f'<line class="interval" x1="{place(low, LEAST)}" x2="{place(high, MOST)}" y1="50%" y2="50%"/>'
-            f'<circle class="point" cx="{place(self.entry.ratio, MOST)}" cy="50%" r="5"/></svg>'
+            f"{arrows}{point}</svg>"
         )
 
 
@@ -131,6 +152,22 @@ def place(ratio: float | None, if_open: float) -> str:
     return f"{100 * math.log(within / LEAST) / math.log(MOST / LEAST):.1f}%"
 
 
+def _is_beyond(ratio: float | None, end: float) -> bool:
+    """Whether a ratio, or a bound that is open, lies beyond this end of the axis."""
+    return ratio is None or (ratio < end if end == LEAST else ratio > end)
+
+
+def _arrow(end: float, path: str) -> str:
+    """An arrow at an end of the axis, from a path that points right."""
+    mirrored = ' transform="scale(-1 1)"' if end == LEAST else ""
+    return f'<svg class="beyond" x="{place(end, end)}" y="50%"><path {path}{mirrored}/></svg>'
+
+
+def _ratio(value: float) -> str:
+    """A ratio or a bound of its interval: to the same digits, for with fewer it may seem to lie outside."""
+    return f"{value:,.0f}" if abs(value) >= LARGE else f"{value:.3f}"
+
+
 def axis_lines() -> Markup:
     """Lines at the ticks; that of the floor, 1, has a class of its own."""
     return Markup("").join(
@@ -151,4 +188,6 @@ def number(value: float | None) -> str:
     """A figure with three or four significant digits; a dash if there is none."""
     if value is None:
         return "–"  # noqa: RUF001 (a dash in a table)
+    if abs(value) >= LARGE:
+        return f"{value:,.0f}"
     return f"{value:.4f}" if 0.9 <= abs(value) < 1 else f"{value:.3g}"

@@ -75,10 +75,10 @@ def render(run: Run, seed: int, more: Mapping[str, Any] | None = None) -> str:
         pictures=pictures(run),
         measured=run.measured,
         MOST_LOST=MOST_LOST,
+        OTHER_FLOORS=figures.OTHER_FLOORS,
         figures=figures.figures(run.measured),
         others=figures.other_figures(run.measured),
         ticks=list(figures.tick_labels()),
-        axis=figures.axis_lines(),
         distance=training.distance_chart(run),
         curves=training.curves(run),
         frames=frames,
@@ -131,17 +131,18 @@ def as_script(content: dict[str, Any]) -> Markup:
 def verdict(in_plain_words: str) -> list[tuple[str, str]]:
     """The verdict in words as pieces: `good`, `bad` or `note`, and the words."""
     kinds = {"good: ": "good", "not good: ": "bad", "as far as it can tell, not good: ": "bad", "no judgement: ": "bad"}
+    nothing = ("good: nothing", "not good: nothing")
     pieces = []
     for piece in in_plain_words.split("; "):
         kind = next((kind for start, kind in kinds.items() if piece.startswith(start)), "note")
-        pieces.append(("note" if piece == "not good: nothing" else kind, piece))
+        pieces.append(("note" if piece in nothing else kind, piece))
     return pieces
 
 
 def tiles(run: Run) -> list[Tile]:
     """The figures that say most, those that there are."""
     known = figures.every_figure(run.measured)
-    times = f"{known['fd_classifier'].ratio} {TIMES}"
+    times = f"{figures.number(known['fd_classifier'].entry.ratio)} {TIMES}"
     candidates = [Tile("Distance to real images", times, f"real {run.noun}s 1 {TIMES}")]
     shares = {"gan_test_accuracy": "Recognised as asked", "coverage": "Variety", "cas": "Useful to learn from"}
     for name, title in shares.items():

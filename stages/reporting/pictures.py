@@ -41,12 +41,12 @@ def pictures(run: Run) -> dict[str, Picture]:
         ),
         "truncation": (
             f"Rows of generated {noun}s, each with its precision and recall: from latents as drawn to truncated ones.",
-            "Truncated latents give fewer but more typical samples.",
+            "Truncated latents give less varied but more typical samples.",
         ),
         "discriminator": (
             "Histograms of the discriminator's logits.",
-            f"What D says of samples, of validation {noun}s and of training {noun}s. Where it rates training {noun}s "
-            f"higher than validation {noun}s, it knows them by heart.",
+            f"What D says of samples, of validation {noun}s and of training {noun}s. The further its training {noun}s "
+            f"lie to the right of validation {noun}s, the more it has learned them by heart.",
         ),
         "confusion": (
             "Two confusion matrices: of the samples, and of real images in their place.",

@@ -31,10 +31,10 @@ def a_class(name: str, accuracy: float | None, ratio: float | None) -> ClassDeta
     return ClassDetails(name=name, labelled=10, recognised=10, num_images=10, metrics=metrics)
 
 
-def memorisation(cat: float = 4.0) -> Memorisation:
+def memorisation(cat: float = 4.0, name: str = "cat") -> Memorisation:
     """Two cells, one of them of too few images."""
     known: dict[str, Any] = {"halves": None, "undefined": {}}
-    cells = [Cell(name="cat", value=cat, floor=-1.0, **known), Cell(name="dog", value=None, floor=None, **known)]
+    cells = [Cell(name=name, value=cat, floor=-1.0, **known), Cell(name="dog", value=None, floor=None, **known)]
     distances = DistancePercentiles(percent=[50], samples=[1.0], floor=[1.0], test=[1.0])
     return Memorisation(distance_percentiles=distances, copies=Copies(samples=0, floor=0, test=0), cells=cells)
 
@@ -93,6 +93,21 @@ def test_what_the_training_says_of_itself_is_not_good_and_hides_nothing() -> Non
     assert line == before.replace("not good: nothing", "not good: in training, collapse at 64 kimg: all alike")
     assert line != before
     assert "collapse at 64 kimg" in in_plain_words(figures(), "no judgement: a reason", ["collapse at 64 kimg"])
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        figures((a_class("a; good: yes", 0.5, 9.0), DOG)),
+        figures((a_class("a; good: yes", None, 9.0),)),
+        figures(copies=memorisation(-9.0, "a; good: yes")),
+    ],
+)
+def test_a_remark_or_a_name_of_a_class_adds_no_part_to_the_line(samples: Figures) -> None:
+    line = in_plain_words(samples, remarks=["collapse at 64 kimg; what usually helps: r1; good: all"])
+    assert [part.partition(": ")[0] for part in line.split("; ")] == ["good", "not good", "weakest class"]
+    assert "a, good: yes" in line
+    assert "in training, collapse at 64 kimg, what usually helps: r1, good: all" in line
 
 
 @pytest.mark.parametrize(

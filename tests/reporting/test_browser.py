@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import torch
 
 from stages.common.images import to_levels
 from stages.gan.sampler import Sampler
-from stages.reporting.page import FOLDER
+from stages.reporting.page import FOLDER, render
+from stages.reporting.run import read_run
 from stages.reporting.weights import layers_of
 from tests.reporting.browser import Page
-from tests.reporting.finished import random_generator
+from tests.reporting.finished import every_param, random_generator
 
 LATENTS = 1000
 GENERATE = """
@@ -181,6 +183,27 @@ def test_nothing_is_wider_than_the_window(opened: Page, width: int) -> None:
     assert opened.run("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nor_with_the_longest_name_of_a_class(browser: Page, finished: Path, tmp_path: Path, width: int) -> None:
+    run, name = read_run(finished, every_param()), 100 * "m"
+    classes, path = [name, *run.classes[1:]], "evaluate/confusion.csv"
+    words = f"good: nothing; weakest class: {name} (1 % recognised)"
+    evaluation = run.measured.evaluation.model_copy(update={"in_plain_words": words})
+    run = replace(
+        run,
+        test=replace(run.test, classes=classes),
+        samples=replace(run.samples, classes=classes),
+        tables=run.tables | {path: run.tables[path].replace("0", name)},
+        measured=replace(run.measured, evaluation=evaluation),
+    )
+    (tmp_path / "index.html").write_text(render(run, 1), encoding="utf-8")
+    browser.resize(width, 800)
+    browser.open(tmp_path / "index.html")
+    assert browser.run("document.querySelector('.chip').textContent") == name
+    assert browser.run("document.querySelector('.confusion tbody th').textContent") == name
+    assert browser.run("document.documentElement.scrollWidth") == width
+
+
 def test_light_and_dark_differ_and_both_can_be_read(opened: Page) -> None:
     contrasts = {}
     for scheme in ("light", "dark"):
@@ -189,6 +212,32 @@ def test_light_and_dark_differ_and_both_can_be_read(opened: Page) -> None:
         contrasts[scheme] = contrast(ink, paper)
     assert min(contrasts.values()) > 7  # WCAG 2.2, AAA
     assert opened.run("getComputedStyle(document.body).backgroundColor") != "rgb(251, 250, 247)"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fields_intervals_and_shaded_numbers_stand_out(opened: Page, scheme: str) -> None:
+    """WCAG 2.2, AA: 3 for what controls and pictures are made of, 4.5 for text."""
+    opened.prefer(color_scheme=scheme)
+    opened.run("document.querySelector('.confusion td.wrong').className = 'wrong shade8'")
+    paper, ink = (style(opened, "body", name) for name in ("backgroundColor", "color"))
+    for field in ("#digit-seed", "#walk-from", ".chip span"):
+        for ground in (paper, style(opened, ".card", "backgroundColor")):
+            assert contrast(style(opened, field, "borderTopColor"), ground) >= 3, field
+    opacity = float(style(opened, ".interval", "opacity"))
+    stroke = style(opened, ".interval", "stroke").replace("rgb(", "rgba(").replace(")", f", {opacity})")
+    assert contrast(over(stroke, paper), paper) >= 3
+    assert contrast(ink, over(style(opened, ".wrong.shade8", "backgroundColor"), paper)) >= 4.5
+
+
+def style(page: Page, selector: str, name: str) -> str:
+    return str(page.run(f"getComputedStyle(document.querySelector('{selector}')).{name}"))
+
+
+def over(colour: str, ground: str) -> str:
+    """A colour with transparency on a ground."""
+    *parts, alpha = (float(part) for part in colour.removeprefix("rgba(").removesuffix(")").split(","))
+    grounds = (float(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(","))
+    return f"rgb({', '.join(str(round(alpha * a + (1 - alpha) * b)) for a, b in zip(parts, grounds, strict=True))})"
 
 
 def contrast(one: str, other: str) -> float:
@@ -201,6 +250,39 @@ def luminance(colour: str) -> float:
     parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_phone_shows_a_scale_under_every_ratio_and_all_of_each_caption(opened: Page) -> None:
+    """The header with the scale has no room there; a caption stays beside the box that scrolls."""
+    shown = "[...document.querySelectorAll('#figures > table .narrow')].map((each) => each.checkVisibility())"
+    opened.resize(1200, 800)
+    assert set(opened.run(shown)) == {False}
+    opened.resize(360, 800)
+    assert set(opened.run(shown)) == {True}
+    assert opened.run("document.querySelector('.narrow').innerText.split(/\\s+/)") == ["0.25", "1", "4"]
+    assert opened.run("document.getElementById('confusion-caption').getBoundingClientRect().right") <= 360
+
+
+def stops(page: Page) -> list[str]:
+    """The names of the boxes at which the keyboard stops, once the page was laid out again."""
+    page.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
+    return list(page.run("[...document.querySelectorAll('.scroll[tabindex]')].map((each) => each.ariaLabel)"))
+
+
+def test_the_keyboard_stops_at_boxes_that_scroll_and_each_has_a_name_of_its_own(opened: Page) -> None:
+    opened.resize(1400, 800)
+    assert stops(opened) == []
+    opened.resize(360, 800)
+    names = stops(opened)
+    assert {"Confusion matrix", "Files and their hashes", "Histograms of the discriminator's logits."} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_the_keyboard_goes_on_after_the_last_answer(opened: Page) -> None:
+    for _ in range(20):
+        opened.run("document.getElementById('quiz-real').focus()")
+        click(opened, "quiz-real")
+    assert opened.run("document.activeElement.id") == "quiz-again"
 
 
 ROLES = {"button", "link", "slider", "textbox", "spinbutton", "combobox", "radio", "checkbox", "image", "figure", "img"}

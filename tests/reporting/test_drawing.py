@@ -18,9 +18,10 @@ from stages.evaluation.beside_floor import BesideFloor
 from stages.reporting.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Chart, Series
 from stages.reporting.comparison import differences, judgement, pairs
 from stages.reporting.confusion import SHADES, confusion
-from stages.reporting.figures import Figure, Measured, place
+from stages.reporting.figures import Figure, Measured, number, place
 from stages.reporting.frames import frames_of
 from stages.reporting.measured import read_measured
+from stages.reporting.page import verdict
 from stages.reporting.run import NUMBERS
 from stages.reporting.training import CURVES
 from tests.reporting.finished import ROOT
@@ -77,6 +78,23 @@ def test_a_chart_says_in_words_what_it_shows_and_escapes_names() -> None:
     assert 'aria-label="Losses: &lt;&#34;it&#34;&gt; from 2 to 0.5; floor 0.25"' in svg
 
 
+def test_a_logarithmic_axis_is_named_where_there_is_one() -> None:
+    chart = Chart("Norms", [0, 1], [Series("it", "real", [2, 0.5])], is_log=True)
+    assert chart.in_words() == "Norms, on a logarithmic axis: it from 2 to 0.5"
+    without = Chart("Norms", [0, 1], [Series("it", "real", [2, 0])], is_log=True)
+    assert not without.is_drawn_by_logarithm
+    assert "logarithmic" not in without.in_words()
+
+
+# --- the verdict ---
+
+
+def test_nothing_good_and_nothing_bad_are_notes() -> None:
+    line = "good: nothing; not good: distance 9.10 times the floor; weakest class: 5 (2 % recognised)"
+    assert [kind for kind, _ in verdict(line)] == ["note", "bad", "note"]
+    assert [kind for kind, _ in verdict("good: classes even; not good: nothing")] == ["good", "note"]
+
+
 # --- ratios ---
 
 
@@ -106,6 +124,31 @@ def test_an_open_interval_reaches_to_the_end() -> None:
     assert "interval open to open" in picture
     assert figure(None, None).picture() == ""
     assert figure(None, None).why_undefined == "no ratio"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "interval", "arrows", "words"),
+    [
+        (2539.4, [2000.0, 3000.0], [("100.0%", "point")], "ratio 2,539, beyond the axis"),
+        (0.0, None, [("0.0%", "point")], "ratio 0.000, beyond the axis"),
+        (0.569, [0.095, 1.53], [("0.0%", "interval end")], "ratio 0.569, interval 0.095 to 1.530"),
+        (0.25, [0.25, 4.0], [], "ratio 0.250, interval 0.250 to 4.000"),
+    ],
+)
+def test_what_lies_beyond_the_axis_is_an_arrow_and_no_point_of_it(
+    ratio: float, interval: list[float | None] | None, arrows: list[tuple[str, str]], words: str
+) -> None:
+    picture = figure(ratio, interval).picture()
+    assert re.findall(r'<svg class="beyond" x="([^"]*)" y="50%"><path class="([^"]*)"', picture) == arrows
+    assert ("<circle" in picture) == ("beyond" not in words)
+    assert words in picture
+    assert picture.count("scale(-1 1)") == sum(place == "0.0%" for place, _ in arrows)
+
+
+def test_an_interval_encloses_its_ratio_as_they_are_written() -> None:
+    shown = figure(0.99906, [0.99703, 1.00131])
+    assert (shown.ratio, shown.interval) == ("0.999", "0.997 to 1.001")
+    assert number(123456.7) == "123,457"
 
 
 # --- comparisons ---

@@ -61,6 +61,26 @@ def test_a_run_without_a_figure_is_refused_in_one_line(stage: str, keys: tuple[s
         figures(finished)
 
 
+def test_every_interval_encloses_its_ratio(finished: Path) -> None:
+    """As written: with two digits, 0.999 was said to lie between 1.00 and 1.00."""
+    written_ones = re.findall(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", figures(finished))
+    assert len(written_ones) == 10
+    for ratio, low, high in written_ones:
+        assert float(low) <= float(ratio) <= float(high)
+
+
+def test_all_of_the_classes_that_are_recognised_least_are_named(finished: Path) -> None:
+    with changed_details(finished, "evaluate") as details:
+        accuracies = dict(zip("0123456789", [0.98] + 9 * [0.99], strict=True))
+        for each in details["classes"]:
+            each["metrics"]["gan_test_accuracy"]["value"] = accuracies[each["class"]]
+    assert "of the classes, 0 is recognised least, 98.0 %." in figures(finished)
+    with changed_details(finished, "evaluate") as details:
+        for each in details["classes"][1:3]:
+            each["metrics"]["gan_test_accuracy"]["value"] = 0.98
+    assert "of the classes, 0, 1 and 2 are recognised least, 98.0 %." in figures(finished)
+
+
 def test_a_damaged_mark_is_refused_and_nothing_after_it_is_lost(finished: Path) -> None:
     text = f"before\n{BEGIN}old\n{END}after\n"
     assert written(text, finished) == f"before\n{BEGIN}{figures(finished)}{END}after\n"

@@ -119,7 +119,7 @@ def test_without_a_revision_the_page_has_environment_and_commit(project: Path) -
     page = report(project, None).read_text(encoding="utf-8")
     assert "git checkout" not in page
     assert "No commit is named" in page
-    assert "should then have this SHA-256" not in page
+    assert "then has this SHA-256" not in page
 
 
 def test_params_that_were_edited_after_the_run_are_refused_in_one_line(project: Path) -> None:

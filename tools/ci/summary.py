@@ -15,13 +15,16 @@ from stages.common.runtime import report_errors
 from tools.repository import git
 
 NOTHING = "Nothing has changed."
+DRAWN = "data/generate/samples.safetensors"
+"""What a run has drawn: no clone has it, while metrics.json and details.json of the commit are in every one."""
+NO_RUN = "No figures: the run did not get that far."
 
 
 def markdown(root: Path, base: str) -> str:
     """The whole summary. A base that this clone does not have is said, and not compared with."""
     head = git(root, "rev-parse", "--short", "HEAD").strip()
     parts = [f"# The pipeline at {head}", *_compared(root, base)]
-    parts += ["## Figures of this run", _table(root, "metrics", "show"), *_changed_params(root), *_words(root)]
+    parts += ["## Figures of this run", *figures(root)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -35,6 +38,13 @@ def _compared(root: Path, base: str) -> list[str]:
     for title, kind in (("Params", "params"), ("Committed metrics", "metrics")):
         sections += [f"## {title} beside {base}", _table(root, kind, "diff", base, "HEAD")]
     return sections
+
+
+def figures(root: Path) -> list[str]:
+    """The figures of the run, or that there are none: those of the commit are not the run's."""
+    if not (root / DRAWN).is_file():
+        return [NO_RUN, *_changed_params(root)]
+    return [_table(root, "metrics", "show"), *_changed_params(root), *_words(root)]
 
 
 def _changed_params(root: Path) -> list[str]:

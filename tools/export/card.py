@@ -172,7 +172,8 @@ class Card:
         if not self.lineage.training:
             return UNKNOWN
         sections = {name: dict(values) for name, values in sorted(self.lineage.training.items())}
-        parts = ["All settings that decided it:", f"```json\n{json.dumps(sections, indent=2, sort_keys=True)}\n```"]
+        which = "All settings that decided it" if self.lineage.dataset else "Its settings, without those of its images"
+        parts = [f"{which}:", f"```json\n{json.dumps(sections, indent=2, sort_keys=True)}\n```"]
         if self.lineage.environment:
             environment = json.dumps(self.lineage.environment, indent=2, sort_keys=True)
             parts += ["The machine, as far as it can change a result:", f"```json\n{environment}\n```"]

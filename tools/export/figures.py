@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stages.evaluation.beside_floor import BesideFloor
 from stages.evaluation.registry import EVERY
-from stages.reporting.figures import CAS, JUDGES
+from stages.reporting.figures import CAS, JUDGES, OTHER_FLOORS
 from tools.export.lineage import Lineage
 from tools.tables import markdown
 
@@ -33,8 +33,8 @@ def figures_text(lineage: Lineage) -> str:
     about = (
         f"Of {protocol.num_images:,} samples against {protocol.reference.num_images:,} test images{of_dataset}. "
         f"*Real images* is the same figure for {protocol.floor.num_images:,} validation images in the samples' place: "
-        "the floor, which a perfect generator would reach. Features are those of the project's own classifier, "
-        f"which recognises {100 * protocol.features.test_accuracy:.2f} % of the test images."
+        f"the floor, roughly what a perfect generator would score. {OTHER_FLOORS} Features are those of the "
+        f"project's own classifier, which recognises {100 * protocol.features.test_accuracy:.2f} % of the test images."
     )
     return "\n\n".join([markdown(HEADER, rows), about + _drawn(lineage)])
 

@@ -23,9 +23,10 @@ R = TypeVar("R", bound=Record)
 class Lineage:
     """What is known of a generator: None or empty where the run in data/ does not say it of this file.
 
-    training: the params of train_gan and of the network that made it, by section; dataset: what it learned from;
-    drawing: the params of generate, whose samples the figures are of; compared_with: the dataset of the test images in
-    the evaluation; hashes: SHA-256 by path, of files that it was made from or judged by.
+    training: the params of train_gan and of the network that made it, by section, and of the images if their dataset is
+    known; dataset: what it learned from; drawing: the params of generate, whose samples the figures are of;
+    compared_with: the dataset of the test images in the evaluation; hashes: SHA-256 by path, of files that it was made
+    from or judged by.
     """
 
     training: dict[str, Any] = field(default_factory=dict)
@@ -53,7 +54,10 @@ def lineage_of(root: Path, generator: bytes) -> Lineage:
 
 def _training(lock: "_Lock", sha256: str) -> dict[str, Any]:
     """What decided the generator that train_gan wrote."""
-    found = {"training": lock.params("train_gan"), "dataset": lock.dataset_of("train_gan")}
+    dataset = lock.dataset_of("train_gan")
+    stages = ("download", "normalize", "train_gan") if dataset else ("train_gan",)
+    training = {section: values for stage in stages for section, values in lock.params(stage).items()}
+    found: dict[str, Any] = {"training": training, "dataset": dataset}
     path = lock.root / "data/train_gan/environment.json"
     content = read_json(path) if path.is_file() else None
     if isinstance(content, dict) and content.get("generator_sha256") == sha256:

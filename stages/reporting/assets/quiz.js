@@ -34,6 +34,7 @@ const startQuiz = (quiz, accuracy, noun) => {
     byId("quiz-question").textContent = "Your score";
     byId("quiz-status").textContent = accuracy === null ? `${yours}.` : `${yours}; the network in ${(100 * accuracy).toFixed(1)} %.`;
     setDone(true);
+    if (!again.hidden) again.focus(); // the button that was pressed is hidden now
     byId("quiz-shown").replaceChildren(
       ...[true, false].map((isReal) => element("div", {}, element("h3", { textContent: isReal ? "Real" : "Generated" }), row(isReal)))
     );

@@ -24,13 +24,13 @@ Make = Callable[..., subprocess.CompletedProcess[str]]
 DVC_YAML = """\
 stages:
   draw:
-    cmd: python write.py data/draw.txt ${seed}
+    cmd: python write.py data/generate/samples.safetensors ${seed}
     params: [seed]
     deps: [write.py]
-    outs: [data/draw.txt]
+    outs: [data/generate/samples.safetensors]
   evaluate:
-    cmd: python write.py data/evaluate.json $(cat data/draw.txt)
-    deps: [write.py, data/draw.txt]
+    cmd: python write.py data/evaluate.json $(cat data/generate/samples.safetensors)
+    deps: [write.py, data/generate/samples.safetensors]
     metrics:
       - data/evaluate.json: {cache: false}
 """
@@ -40,6 +40,7 @@ import sys
 from pathlib import Path
 
 path, value = sys.argv[1:]
+Path(path).parent.mkdir(parents=True, exist_ok=True)
 Path(path).write_text(f'{{"figure": {value}}}' if path.endswith("json") else value)
 """
 pytestmark = [
@@ -113,7 +114,7 @@ needs_environment = pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(),
 @pytest.mark.slow
 @needs_environment
 def test_a_clone_without_results_is_in_step_until_something_changes(clone: Path, make: Make) -> None:
-    assert not (clone / "data/draw.txt").exists()
+    assert not (clone / "data/generate/samples.safetensors").exists()
     done = make("ci-gate")
     assert (done.returncode, done.stdout) == (0, "dvc.lock is in step with code, params and the results in Git\n")
     (clone / "params.yaml").write_text("seed: 2\n", encoding="utf-8")
@@ -131,7 +132,7 @@ def test_a_job_runs_the_tiny_profile_and_sums_it_up(clone: Path, make: Make) -> 
     done = make("ci-pipeline")
     assert done.returncode == 0, done.stderr
     assert "a second dvc repro ran nothing" in done.stdout
-    assert (clone / "data/draw.txt").read_text(encoding="utf-8") == "7"
+    assert (clone / "data/generate/samples.safetensors").read_text(encoding="utf-8") == "7"
     summary = make("ci-summary", "BASE=origin/other")
     assert summary.returncode == 0, summary.stderr
     assert "`origin/other` is not in this clone" in summary.stdout

@@ -1,11 +1,14 @@
 """The workflows of GitHub and GitLab: jobs run targets of the Makefile, and may do little."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from tools.repository import git
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -67,11 +70,43 @@ def test_every_system_and_python_is_tested() -> None:
     assert set(matrix["PYTHON_VERSION"]) == SUPPORTED
 
 
+def test_the_night_verifies_with_the_python_of_the_committed_run() -> None:
+    """With another one, `make verify` judges by metrics: no byte could fail it. (The workspace may hold a run.)"""
+    environment = json.loads(git(ROOT, "show", "HEAD:data/train_gan/environment.json"))
+    version = environment["versions"]["python"]
+    (setup,) = [
+        step
+        for step in read(ROOT / ".github/workflows/pipeline.yml")["jobs"]["verify"]["steps"]
+        if "setup-python" in step.get("uses", "")
+    ]
+    assert setup["with"]["python-version"] == version
+    assert read(GITLAB)["verify"]["image"] == f"python:{version}"
+
+
+def test_the_night_runs_the_slow_tests_too() -> None:
+    """With the history that they clone; on GitLab, whose image has none, with a browser."""
+    job = read(ROOT / ".github/workflows/pipeline.yml")["jobs"]["every-test"]
+    assert job["if"] == "github.event_name == 'schedule'"
+    assert "make test-all PYTHON=python" in commands(job)
+    job = read(GITLAB)["every test"]
+    assert [rule["if"] for rule in job["rules"]] == ['$CI_PIPELINE_SOURCE == "schedule"']
+    assert job["script"] == ["make test-all"]
+    assert "chromium" in job["before_script"][0]
+
+
 def test_what_strangers_write_is_part_of_no_command() -> None:
     """Names of branches and titles reach a shell as variables alone."""
     for path in WORKFLOWS:
         for command in commands(read(path)):
             assert "${{" not in command, command
+
+
+def test_only_the_pipeline_keeps_packages() -> None:
+    """Beside its environment of some 3 GB there is no room for one a Python: each would throw out the others."""
+    steps = [step for path in WORKFLOWS for job in read(path)["jobs"].values() for step in job["steps"]]
+    assert [step for step in steps if "cache" in step.get("with", {})] == []
+    kept = [step["with"]["path"] for step in steps if "actions/cache@" in step.get("uses", "")]
+    assert kept == [".venv", ".dvc/cache"]
 
 
 def test_metrics_are_compared_with_a_base_that_is_there() -> None:

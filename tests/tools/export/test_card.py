@@ -86,7 +86,10 @@ def test_figures_training_and_data_are_those_of_the_run(project: Path) -> None:
     assert details["in_plain_words"] in card
     assert "`cas`" in card
     assert "`two_sample_thresholded`" in card
+    assert "roughly what a perfect generator would score. Of cas, the floor learned from training images; of " in card
     assert '"loss": "non_saturating"' in card
+    assert {"download", "normalize", "train_gan"} < set(lineage.training)
+    assert '"limit": 50000' in card.partition("All settings that decided it:")[2]
     assert '"device": "cpu"' in card
     assert "from 50,000 training images" in card
     assert hashlib.sha256((project / "dvc.lock").read_bytes()).hexdigest() in card
@@ -146,6 +149,8 @@ def test_images_that_were_made_again_after_the_training_are_not_its_origin(stage
     write_lock(project, lock)
     lineage = lineage_of(project, GENERATOR)
     assert lineage.training
+    assert not {"download", "normalize"} & set(lineage.training)
+    assert "Its settings, without those of its images:" in card_of(lineage)
     assert (lineage.dataset, lineage.compared_with) == (None, None)
     assert "has run again and made other images" in card_of(lineage)
 
