@@ -23,6 +23,11 @@ ifeq ($(shell id -un >/dev/null 2>&1 && echo named),)
 export LOGNAME := user$(shell id -u)
 endif
 
+# What the targets take stands on make's command line: an environment may have a SCRATCH or SEED of its own.
+ARGUMENTS = BASE CAS ENTER FIRST FOLDER GENERATOR KILLS KIMG LARGE PACKAGES PROCESSES PROFILE RECIPE RECIPES REHEARSE REPEATS REV SAMPLES \
+	SCRATCH SEED SEEDS SET SMALL SNAPSHOT_KIMG STAGES
+$(foreach name,$(ARGUMENTS),$(if $(findstring environment,$(origin $(name))),$(eval $(name) :=)))
+
 PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

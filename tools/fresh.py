@@ -48,7 +48,8 @@ def find_commit(root: Path, revision: str) -> str:
 
 def warn_if_not_committed(root: Path, commit: str) -> None:
     """Say that changes of the working tree are not in the clone, if that commit is checked out."""
-    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain", "--", ".", *NOT_RUN):
+    changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", ".", *NOT_RUN)
+    if changed and git(root, "rev-parse", "HEAD").strip() == commit:
         print("warning: some changes are not committed; what is committed is run", file=sys.stderr, flush=True)
 
 

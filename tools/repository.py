@@ -98,6 +98,8 @@ def main() -> None:
     try:
         git(Path(), "rev-parse", "--git-dir")
     except UserError as error:
+        if "not a git repository" not in str(error):
+            sys.exit(str(error))
         command = [sys.executable, "-m", "dvc", "config", "core.no_scm"]
         if "true" not in subprocess.run(command, capture_output=True, text=True, check=False).stdout.lower():
             sys.exit(f"{error}; `dvc config core.no_scm true` lets DVC run without one; make verify needs one")

@@ -148,3 +148,18 @@ def test_a_folder_without_git_is_told_what_to_do(tmp_path: Path) -> None:
     assert "`dvc config core.no_scm true`" in line
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     assert run_main(tmp_path).returncode == 0
+
+
+def test_what_else_git_says_of_a_folder_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a project of another owner: DVC needs the repository that is there."""
+    (tmp_path / "git").write_text(
+        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '$PWD'\" >&2\nexit 128\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    done = run_main(tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "dubious ownership" in line
+    assert "no_scm" not in line
