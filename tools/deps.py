@@ -28,6 +28,7 @@ from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.params import read_params_file
 from stages.common.runtime import report_errors
+from tools.arguments import take_no_arguments
 
 ROOT = Path(__file__).parents[1]
 CODE = "stages"
@@ -174,6 +175,7 @@ def _relative(file: str, root: Path) -> str:
 
 def main() -> None:
     """Update dvc.yaml."""
+    take_no_arguments("tools.deps", __doc__)
     path = ROOT / "dvc.yaml"
     with report_errors("deps"):
         before = path.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.arguments import take_no_arguments
 from tools.failures import errors_in_one_line
 from tools.fresh import interruptible
 from tools.process_group import run_in_group
@@ -35,6 +36,7 @@ def tiny_command(page: str) -> list[str]:
 
 def main() -> None:
     """Run the command with this interpreter's DVC; exit with its code."""
+    take_no_arguments("tools.tiny", __doc__)
     with interruptible(), errors_in_one_line("try"):
         root = find_project(Path())
         _dvc, *arguments = tiny_command((root / PAGE).read_text(encoding="utf-8"))

@@ -282,6 +282,8 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the plans (default: 1)")
     arguments = parser.parse_args()
+    if arguments.kills < 1:
+        parser.error(f"--kills: expected at least 1, found {arguments.kills}")
     if os.name != "posix":
         sys.exit("torture: this needs SIGKILL, which only POSIX systems have")
     numbers = range(arguments.first, arguments.first + arguments.kills)
