@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from tools.process_group import run_in_group
+from tools.python_output import output_of_dvc
 from tools.repository import clone_repository, git, throw_away_environment
 
 EXPERIMENTS = "refs/exps"
@@ -114,8 +114,9 @@ def _bring(root: Path, clone: Path, folder: Path) -> None:
 
 def _cache(root: Path) -> str:
     """The folder of the project's cache, which has the layout of a remote."""
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    done = output_of_dvc(root, "cache", "dir")
+    done.check_returncode()
+    return done.stdout.strip()
 
 
 def run_dvc(clone: Path, *arguments: str, python: Path = Path(sys.executable)) -> int:

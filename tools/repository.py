@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.python_output import output_of_dvc
 
 THROW_AWAY = Path(__file__).with_name("throw_away.gitconfig")
 """What git follows in a repository that a tool or a test makes, in place of the configuration of user and system."""
@@ -98,8 +99,7 @@ def main() -> None:
     try:
         git(Path(), "rev-parse", "--git-dir")
     except UserError as error:
-        command = [sys.executable, "-m", "dvc", "config", "core.no_scm"]
-        if "true" not in subprocess.run(command, capture_output=True, text=True, check=False).stdout.lower():
+        if "true" not in output_of_dvc(Path(), "config", "core.no_scm").stdout.lower():
             sys.exit(f"{error}; `dvc config core.no_scm true` lets DVC run without one; make verify needs one")
 
 
