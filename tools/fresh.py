@@ -16,7 +16,7 @@ from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from tools.process_group import run_in_group
 from tools.python_output import output_of_dvc
-from tools.repository import clone_repository, git, throw_away_environment
+from tools.repository import clone_repository, git, require_objects, throw_away_environment
 
 EXPERIMENTS = "refs/exps"
 """Where DVC keeps experiments: refs/exps/<2 digits>/<38 digits of the commit it began from>/<name>."""
@@ -62,6 +62,7 @@ def clean_clone(root: Path, commit: str) -> Iterator[Path]:
 
     What no stage makes, such as nets that its training starts from, comes along: see bring_inputs.
     """
+    require_objects(root, "--no-walk", commit)
     with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
         clone = clone_repository(root, Path(folder) / "clone")
         # A clone leaves the experiments behind.

@@ -94,6 +94,24 @@ def clone_repository(project: Path, folder: Path) -> Path:
     return folder / within
 
 
+def require_objects(project: Path, *revisions: str) -> None:
+    """Raise UserError if this is a partial clone that lacks files of these revisions, in the words of git rev-list.
+
+    Git gets them from the remote when it needs them, but not for a clone of the clone, and DVC never does.
+    """
+    try:
+        partial = git(project, "config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$").splitlines()
+    except UserError:  # there is none
+        return
+    found = git(project, "rev-list", "--objects", "--missing=print", *revisions).splitlines()
+    if missing := sum(line.startswith("?") for line in found):
+        remote = partial[0].removeprefix("remote.").removesuffix(".promisor")
+        raise UserError(
+            f"{project} is a partial clone, without {missing} of the files that are needed; "
+            f"`git fetch --refetch --no-filter {remote}` gets them all"
+        )
+
+
 def main() -> None:
     """Exit with one line if DVC will find no repository."""
     try:
