@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stages.common.errors import UserError
 from stages.common.failures import failure_of
+from stages.common.streams import keep_printing
 
 
 @contextlib.contextmanager
@@ -14,6 +15,7 @@ def errors_in_one_line(tool: str) -> Iterator[None]:
 
     Unlike runtime.report_errors, it advises nothing about outs and stages: a tool writes none.
     """
+    keep_printing()
     try:
         yield
     except UserError as error:

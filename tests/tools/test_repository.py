@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
-from tools.repository import clone_repository, find_project, git
+from tools.repository import clone_repository, find_project, git, require_objects
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = """
@@ -84,6 +84,24 @@ def test_a_clone_and_commits_in_it_follow_no_user(larger: Path, tmp_path: Path) 
     git(clone, "add", "--all", throw_away=True)
     git(clone, "commit", "--quiet", "--message", "New", throw_away=True)
     assert git(clone, "log", "--format=%an", "-1", throw_away=True) == "-\n"
+
+
+def test_a_partial_clone_that_lacks_files_says_how_to_get_them(larger: Path, tmp_path: Path) -> None:
+    git(larger, "config", "uploadpack.allowFilter", "true", throw_away=True)
+    git(larger, "config", "uploadpack.allowAnySHA1InWant", "true", throw_away=True)
+    (larger / "lines.csv").write_text("newer\n", encoding="utf-8")
+    git(larger, "commit", "--quiet", "--all", "--message", "Newer", throw_away=True)
+    clone, source = tmp_path / "partial", larger.parent.as_uri()
+    git(tmp_path, "clone", "--quiet", "--filter=blob:none", source, str(clone), throw_away=True)
+    require_objects(larger, "HEAD")  # no partial clone
+    require_objects(clone, "--no-walk", "HEAD")  # what is checked out is there
+    command = "git fetch --refetch --no-filter origin"
+    message = rf"is a partial clone, without 1 of the files that are needed; `{command}` gets them all$"
+    for revisions in (("--no-walk", "HEAD~1"), ("HEAD",)):
+        with pytest.raises(UserError, match=message):
+            require_objects(clone, *revisions)
+    git(clone, *command.split()[1:], throw_away=True)
+    require_objects(clone, "HEAD")
 
 
 @pytest.mark.usefixtures("hostile")
