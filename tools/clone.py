@@ -13,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tools.fresh import OF_PYTHON, SHELL
-from tools.python_output import UTF_8
+from tools.process_group import UTF_8
 from tools.repository import clone_repository, git, throw_away_environment
 
 ROOT = Path(__file__).parents[1]

@@ -26,8 +26,8 @@ from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.params import read_params_file
 from stages.common.runtime import report_errors
-from tools.arguments import take_no_arguments
-from tools.python_output import output_of_python
+from tools.failures import take_no_arguments
+from tools.process_group import output_of_python
 
 ROOT = Path(__file__).parents[1]
 CODE = "stages"

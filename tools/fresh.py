@@ -14,8 +14,7 @@ from configobj import ConfigObj  # type: ignore[import-untyped]
 
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
-from tools.process_group import run_in_group
-from tools.python_output import output_of_dvc
+from tools.process_group import output_of_dvc, run_in_group
 from tools.repository import clone_repository, git, require_objects, throw_away_environment
 
 EXPERIMENTS = "refs/exps"

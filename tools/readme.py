@@ -18,7 +18,7 @@ from stages.evaluation.registry import METRICS
 from stages.evaluation.two_sample_details import TwoSampleDetails
 from stages.evaluation.verdict import weakest_class
 from stages.reporting.figures import CAS, JUDGES
-from tools.arguments import take_no_arguments
+from tools.failures import take_no_arguments
 from tools.judge import is_of_other_params
 from tools.marks import inserted
 from tools.tables import markdown

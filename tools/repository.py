@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.python_output import output_of_dvc
+from tools.process_group import output_of_dvc
 
 THROW_AWAY = Path(__file__).with_name("throw_away.gitconfig")
 """What git follows in a repository that a tool or a test makes, in place of the configuration of user and system."""

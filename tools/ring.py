@@ -25,7 +25,7 @@ from stages.gan.losses import LOSSES
 from stages.gan.settings import Settings
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
-from tools.arguments import take_no_arguments
+from tools.failures import take_no_arguments
 
 PICTURE = Path("docs/ring.gif")
 MODES, DEVIATION = 8, 0.07

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.arguments import take_no_arguments
-from tools.failures import errors_in_one_line
+from tools.failures import errors_in_one_line, take_no_arguments
 from tools.fresh import interruptible
 from tools.process_group import run_in_group
 from tools.repository import find_project, require_objects

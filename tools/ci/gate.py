@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from stages.common.errors import UserError
 from stages.common.runtime import report_errors
-from tools.python_output import output_of_dvc
+from tools.process_group import output_of_dvc
 
 KINDS = ("outs", "metrics", "plots")
 MISSING = ("deleted", "not in cache")

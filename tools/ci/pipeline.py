@@ -14,8 +14,7 @@ from stages.common.errors import UserError
 from stages.common.runtime import report_errors
 from tools.ci.gate import refuse_changes
 from tools.fresh import interruptible
-from tools.process_group import run_in_group
-from tools.python_output import output_of_dvc
+from tools.process_group import output_of_dvc, run_in_group
 from tools.tiny import PAGE, tiny_command
 
 PROFILES = ("tiny", "full")

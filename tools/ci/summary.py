@@ -10,7 +10,7 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.common.files import read_json
 from stages.common.runtime import report_errors
-from tools.python_output import output_of_dvc
+from tools.process_group import output_of_dvc
 from tools.repository import git
 
 NOTHING = "Nothing has changed."

@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.runtime import report_errors
-from tools.arguments import take_no_arguments
+from tools.failures import take_no_arguments
 from tools.fresh import interruptible
 
 FOLDER = Path(__file__).parent

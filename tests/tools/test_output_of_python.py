@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.python_output import output_of_python
+from tools.process_group import output_of_python
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "ascii"])
