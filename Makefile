@@ -10,6 +10,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHO
 unexport PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONCASEOK PYTHONDEBUG PYTHONVERBOSE PYTHONBREAKPOINT PYTHONPROFILEIMPORTTIME
 # Without it each of the many processes would compile all code again.
 unexport PYTHONDONTWRITEBYTECODE
+# Of the stage of some other pipeline that make was started by: to DVC it would be the project.
+unexport DVC_ROOT DVC_STAGE
 unexport BASH_ENV ENV PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD MYPYPATH MYPY_CONFIG_FILE_DIR RUFF_CONFIG
 unexport UV_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_CONSTRAINT UV_OVERRIDE UV_BUILD_CONSTRAINT UV_EXCLUDE UV_EXCLUDE_NEWER
 unexport UV_RESOLUTION UV_PRERELEASE UV_FORK_STRATEGY UV_INDEX_STRATEGY UV_TORCH_BACKEND UV_NO_BINARY UV_ONLY_BINARY
@@ -22,6 +24,11 @@ export SHELL
 ifeq ($(shell id -un >/dev/null 2>&1 && echo named),)
 export LOGNAME := user$(shell id -u)
 endif
+
+# What the targets take stands on make's command line: an environment may have a SCRATCH or SEED of its own.
+ARGUMENTS = BASE CAS ENTER FIRST FOLDER GENERATOR KILLS KIMG LARGE PACKAGES PROCESSES PROFILE RECIPE RECIPES REHEARSE REPEATS REV SAMPLES \
+	SCRATCH SEED SEEDS SET SMALL SNAPSHOT_KIMG STAGES
+$(foreach name,$(ARGUMENTS),$(if $(findstring environment,$(origin $(name))),$(eval $(name) :=)))
 
 PYTEST = $(BIN)/python -m pytest
 # In the order of tests/conftest.py, which begins with the longest files: otherwise one of them runs alone at the end.

@@ -4,8 +4,10 @@ Every other stage depends on the file that this stage writes. A changed paramete
 nothing else reruns; an upgrade of a library that decides bytes changes it, so that everything computed from it reruns.
 """
 
+import importlib.metadata
 import math
 import re
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -91,7 +93,10 @@ def run(params_file: Path, lock: Path, data: Path) -> None:
     problems += [*settings_refused(), *workspace_problems(data)]
     if problems:
         raise UserError("\n".join(sorted(problems)))
-    write_json(data / "check" / "ok.json", {"schema": "ok", **locked_versions(lock)})
+    locked = locked_versions(lock)
+    for line in other_versions(locked, lock):
+        print(line, file=sys.stderr, flush=True)
+    write_json(data / "check" / "ok.json", {"schema": "ok", **locked})
 
 
 def refused_options(content: dict[str, Any], params_file: Path) -> list[str]:
@@ -248,6 +253,16 @@ def locked_versions(lock: Path) -> dict[str, str]:
             raise UserError(f"{lock}: expected one line {name}==..., found {len(pins)}; `make lock` writes the lock")
         versions[name] = pins[0]
     return versions
+
+
+def other_versions(locked: dict[str, str], lock: Path) -> Iterator[str]:
+    """A line for each of these libraries of which another version is installed; builds such as +cpu are the same."""
+    for name, pinned in locked.items():
+        if (installed := importlib.metadata.version(name).partition("+")[0]) != pinned:
+            yield (
+                f"check: {name} {installed} is installed and {lock} has {pinned}: other bytes may come out; `make "
+                ".venv/locked` installs what is locked"
+            )
 
 
 if __name__ == "__main__":

@@ -81,6 +81,14 @@ def test_ok_says_the_locked_versions_and_not_the_params(tmp_path: Path) -> None:
     assert run(tmp_path, COMMITTED, LOCK.replace("9.9.9", "9.9.10")).read_bytes() != first
 
 
+def test_another_version_than_the_locked_one_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check.run(ROOT / "params.yaml", ROOT / "requirements.txt", tmp_path / "locked")
+    assert capsys.readouterr().err == ""
+    run(tmp_path, COMMITTED)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(r"check: torch \d+\.\d+\.\d+ is installed and .*requirements\.txt has 9\.9\.9: other bytes", line)
+
+
 @pytest.mark.parametrize("stage", check.SCHEMAS)
 def test_unknown_and_missing_keys_of_every_section(stage: str, tmp_path: Path) -> None:
     unknown = refusal(tmp_path, changed(f"{stage}.colour", 1))

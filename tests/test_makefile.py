@@ -99,3 +99,19 @@ def test_python_is_a_path_or_a_command(python: str, tmp_path: Path) -> None:
 def test_a_user_id_without_a_name_gets_one() -> None:
     assert "LOGNAME" not in environment_of_a_recipe({})
     assert environment_of_a_recipe({}, user=54321)["LOGNAME"] == "user54321"
+
+
+@needs_make
+def test_what_targets_take_is_given_on_the_command_line_alone() -> None:
+    """Clusters have a SCRATCH, and CI systems a REV or PROFILE, that mean something else."""
+    arguments = re.search(r"^ARGUMENTS = (.*)$", TEXT, re.MULTILINE)
+    assert arguments
+    names, own = arguments[1].split(), {"BIN", "COMPILE", "PARALLEL", "PYTEST", "PYTHON"}
+    assert set(re.findall(r"\$\(([A-Z_]+)\)", "\n".join(RECIPES))) <= {*names, *own}
+    make = ["make", "--no-print-directory", "--dry-run", "--file", str(ROOT / "Makefile"), "torture", "verify", "wide"]
+    environment = {"PATH": os.environ["PATH"]} | dict.fromkeys(names, "12345")
+    shown = [
+        subprocess.run([*make, *given], cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+        for given in ([], ["SEED=12345"])
+    ]
+    assert [text.count("12345") for text in shown] == [0, 1]

@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tools.fresh import OF_PYTHON, SHELL
+from tools.process_group import UTF_8
 from tools.repository import clone_repository, git, throw_away_environment
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,13 @@ class Clone:
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever that is."""
         return subprocess.run(
-            command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False
+            command,
+            cwd=self.root,
+            env=self.environment | variables,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
 
     def run_checked(self, *command: str, **variables: str) -> str:
@@ -88,7 +95,7 @@ def user_environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     dvc = {"DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_GLOBAL_CONFIG_DIR": str(folder / "global")}
-    return throw_away_environment(kept) | dvc | SHELL | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+    return throw_away_environment(kept) | dvc | SHELL | UTF_8 | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def _copy_changes(root: Path) -> None:

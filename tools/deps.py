@@ -13,8 +13,6 @@ Everything else in dvc.yaml stays as it is, comments and order included.
 """
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -28,6 +26,8 @@ from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.params import read_params_file
 from stages.common.runtime import report_errors
+from tools.failures import take_no_arguments
+from tools.process_group import output_of_python
 
 ROOT = Path(__file__).parents[1]
 CODE = "stages"
@@ -84,8 +84,7 @@ def imported_files(root: Path, modules: list[str]) -> dict[str, set[str]]:
 
     Raises UserError, naming the module, if one cannot be imported.
     """
-    command = [sys.executable, "-c", _PRINT_IMPORTS, *modules]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    result = output_of_python(root, "-c", _PRINT_IMPORTS, *modules)
     if result.returncode:
         raise UserError(result.stderr.strip().splitlines()[-1])
     imports: dict[str, list[str]] = json.loads(result.stdout.splitlines()[-1])
@@ -174,6 +173,7 @@ def _relative(file: str, root: Path) -> str:
 
 def main() -> None:
     """Update dvc.yaml."""
+    take_no_arguments("tools.deps", __doc__)
     path = ROOT / "dvc.yaml"
     with report_errors("deps"):
         before = path.read_text(encoding="utf-8")

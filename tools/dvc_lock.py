@@ -12,6 +12,8 @@ from stages.common.errors import UserError
 from stages.common.shown import one_line
 
 LOCK = "dvc.lock"
+REMEDY = "`git checkout dvc.lock` brings back the committed one, then `dvc repro`"
+"""For a file that is no lock: DVC refuses it, too, and does not write it anew."""
 NETWORK = "train_gan"
 """The stage that records the options of the chosen network beside its own section."""
 
@@ -35,7 +37,7 @@ class Lock:
             for name in self.stages:
                 assert None not in (self.deps(name), self.params(name))
         except (YAMLError, RecursionError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"dvc.lock cannot be read ({one_line(error)}); `dvc repro` writes it again") from None
+            raise UserError(f"dvc.lock cannot be read ({one_line(error)}); {REMEDY}") from None
 
     def deps(self, stage: str) -> dict[str, str]:
         """MD5 by path, of a stage; empty if it has not run."""
@@ -69,9 +71,13 @@ class Lock:
 
 
 def lock_content(root: Path) -> bytes:
-    """Of the project's dvc.lock; empty if there is none."""
+    """Of the project's dvc.lock; empty if there is none. Raises UserError if it is an empty file."""
     path = root / LOCK
-    return path.read_bytes() if path.is_file() else b""
+    if not path.is_file():
+        return b""
+    if not (content := path.read_bytes()).strip():
+        raise UserError(f"dvc.lock cannot be read (it is empty); {REMEDY}")
+    return content
 
 
 def read_filled_lock(root: Path) -> Lock:

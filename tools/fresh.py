@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,10 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from configobj import ConfigObj  # type: ignore[import-untyped]
+
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
-from tools.process_group import run_in_group
-from tools.repository import clone_repository, git, throw_away_environment
+from tools.process_group import output_of_dvc, run_in_group
+from tools.repository import clone_repository, git, require_objects, throw_away_environment
 
 EXPERIMENTS = "refs/exps"
 """Where DVC keeps experiments: refs/exps/<2 digits>/<38 digits of the commit it began from>/<name>."""
@@ -24,6 +25,8 @@ SHELL = {} if os.name == "nt" else {"SHELL": "/bin/sh"}
 """DVC starts stages with the user's shell, which may be none that takes commands, or follow settings of its own."""
 NAMING_INIT = (("train_gan", "init_from"), ("generate", "generator"), ("inspect", "nets"))
 """Keys that may name a folder of data/init."""
+REMOTE = "project"
+"""The name that DVC knows the project's cache by, in a clone."""
 NOT_RUN = (":!docs", ":!recipes")
 """For git: without the files that no stage reads."""
 
@@ -48,7 +51,8 @@ def find_commit(root: Path, revision: str) -> str:
 
 def warn_if_not_committed(root: Path, commit: str) -> None:
     """Say that changes of the working tree are not in the clone, if that commit is checked out."""
-    if git(root, "rev-parse", "HEAD").strip() == commit and git(root, "status", "--porcelain", "--", ".", *NOT_RUN):
+    changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", ".", *NOT_RUN)
+    if changed and git(root, "rev-parse", "HEAD").strip() == commit:
         print("warning: some changes are not committed; what is committed is run", file=sys.stderr, flush=True)
 
 
@@ -58,6 +62,7 @@ def clean_clone(root: Path, commit: str) -> Iterator[Path]:
 
     What no stage makes, such as nets that its training starts from, comes along: see bring_inputs.
     """
+    require_objects(root, "--no-walk", commit)
     with tempfile.TemporaryDirectory(prefix="gan_clone_", ignore_cleanup_errors=True) as folder:
         clone = clone_repository(root, Path(folder) / "clone")
         # A clone leaves the experiments behind.
@@ -104,18 +109,26 @@ def _bring(root: Path, clone: Path, folder: Path) -> None:
     targets = [path.relative_to(clone).as_posix() for path in added]
     if not targets:
         raise UserError(f"{shown} is not committed: `dvc add` it and commit {shown}.dvc")
-    remote = ("remote", "add", "--force", "--quiet", "--local", "project", _cache(root))
-    if run_dvc(clone, *remote) or run_dvc(clone, "pull", "--quiet", "--remote", "project", *targets):
+    name_remote(clone, _cache(root))
+    if run_dvc(clone, "pull", "--quiet", "--remote", REMOTE, *targets):
         raise UserError(
             f"the files of {shown} are not in this project's cache: `dvc fetch {' '.join(targets)}` gets them "
             f"from its remote; without one, put the files back and `dvc commit {' '.join(targets)}`"
         )
 
 
+def name_remote(clone: Path, folder: str) -> None:
+    """Write that folder into .dvc/config.local of the clone, as UTF-8: `dvc remote add` writes nothing but ASCII."""
+    config = ConfigObj(str(clone / ".dvc" / "config.local"), encoding="utf-8")
+    config[f'remote "{REMOTE}"'] = {"url": folder}
+    config.write()
+
+
 def _cache(root: Path) -> str:
     """The folder of the project's cache, which has the layout of a remote."""
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    done = output_of_dvc(root, "cache", "dir")
+    done.check_returncode()
+    return done.stdout.strip()
 
 
 def run_dvc(clone: Path, *arguments: str, python: Path = Path(sys.executable)) -> int:

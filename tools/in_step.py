@@ -33,7 +33,8 @@ def commit_in_step(root: Path, folder: Path | None = None) -> str | None:
     """
     beside = [f":(exclude){folder.resolve()}"] if folder and folder.resolve().is_relative_to(root.resolve()) else []
     try:
-        if git(root, "status", "--porcelain", "--", ".", *beside) or not git(root, "ls-files", "--", "dvc.lock"):
+        changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", ".", *beside)
+        if changed or not git(root, "ls-files", "--", "dvc.lock"):
             return None
         if changes(read_status(root), cached_outs(root)):
             return None

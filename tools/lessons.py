@@ -16,7 +16,7 @@ from PIL import Image
 from stages.common.errors import UserError
 from stages.common.files import write_bytes
 from stages.evaluation.drawing import Axes, new_figure, png_of
-from tools.failures import errors_in_one_line
+from tools.failures import errors_in_one_line, take_no_arguments
 from tools.fresh import interruptible, run_dvc
 from tools.gans.run import RECIPES
 from tools.record.recipe import read_recipe
@@ -90,6 +90,7 @@ def draw(root: Path) -> None:
 
 def main() -> None:
     """Draw it."""
+    take_no_arguments("tools.lessons", __doc__)
     with interruptible(), errors_in_one_line("lessons"):
         draw(find_project(Path()))
 

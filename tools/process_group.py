@@ -1,17 +1,21 @@
 """Commands that run for long, each in a process group of its own, all of which ends with the program that waits for it.
 
 subprocess.run kills the command alone, at once: what DVC has started would run on, in a folder that is being deleted.
+Commands whose output is read, see output_of_dvc, end soon.
 """
 
 import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+UTF_8 = {"PYTHONIOENCODING": "utf-8:surrogateescape"}
+"""Of the environment of a command whose output is read. Paths may be no UTF-8."""
 PATIENCE_S = 60
 """How long DVC and a stage may take to end after they were asked to."""
 
@@ -65,3 +69,22 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE_S)
             return
+
+
+def output_of_dvc(root: Path, *arguments: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a dvc command there to its end, whatever that is."""
+    return output_of_python(root, "-m", "dvc", *arguments, stdin=stdin)
+
+
+def output_of_python(root: Path, *arguments: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run this interpreter there with these arguments, to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env=os.environ | UTF_8,
+        stdin=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+    )

@@ -18,6 +18,7 @@ from stages.evaluation.registry import METRICS
 from stages.evaluation.two_sample_details import TwoSampleDetails
 from stages.evaluation.verdict import weakest_class
 from stages.reporting.figures import CAS, JUDGES
+from tools.failures import take_no_arguments
 from tools.judge import is_of_other_params
 from tools.marks import inserted
 from tools.tables import markdown
@@ -109,8 +110,14 @@ def _ratio(entry: BesideFloor) -> str:
     return f"{entry.ratio:.3f} ({low:.3f} to {high:.3f})"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write figures and pictures."""
+    take_no_arguments("tools.readme", __doc__)
     with report_errors("readme"):
         write_text(README, written(README.read_text(encoding="utf-8"), Path()))
         for picture, shown in PICTURES.items():
             write_bytes(shown, require(picture).read_bytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -30,7 +30,7 @@ from stages.reporting.pictures import Picture, data_uri, pictures
 from stages.reporting.run import NUMBERS, TRACK, Run, params_of_the_run, read_run
 from stages.reporting.tables import read_numbers
 from stages.reporting.training import distance_chart
-from tools.dvc_lock import LOCK, Lock, lock_content
+from tools.dvc_lock import LOCK, Lock, lock_content, read_filled_lock
 from tools.fresh import find_commit, interruptible
 from tools.in_step import commit_in_step, other_params
 from tools.proof import DESCRIBED, ENVIRONMENT
@@ -54,10 +54,10 @@ class Other:
 def report(root: Path, revision: str | None) -> Path:
     """Write the page of the run in root/data. Returns its path.
 
-    Raises UserError if something is missing, or if params.yaml was edited after the run.
+    Raises UserError if something is missing, such as dvc.lock, or if params.yaml was edited after the run.
     """
     params = read_params_file(root / "params.yaml")
-    if changed := other_params(params, Lock(lock_content(root))):
+    if changed := other_params(params, read_filled_lock(root)):
         raise UserError(
             f"params.yaml: {listed(changed)}: expected what dvc.lock records of the run in data/, found other values; "
             "`dvc repro` runs it again with these, or put them back"

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.process_group import output_of_dvc
 
 THROW_AWAY = Path(__file__).with_name("throw_away.gitconfig")
 """What git follows in a repository that a tool or a test makes, in place of the configuration of user and system."""
@@ -93,13 +94,32 @@ def clone_repository(project: Path, folder: Path) -> Path:
     return folder / within
 
 
+def require_objects(project: Path, *revisions: str) -> None:
+    """Raise UserError if this is a partial clone that lacks files of these revisions, in the words of git rev-list.
+
+    Git gets them from the remote when it needs them, but not for a clone of the clone, and DVC never does.
+    """
+    try:
+        partial = git(project, "config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$").splitlines()
+    except UserError:  # there is none
+        return
+    found = git(project, "rev-list", "--objects", "--missing=print", *revisions).splitlines()
+    if missing := sum(line.startswith("?") for line in found):
+        remote = partial[0].removeprefix("remote.").removesuffix(".promisor")
+        raise UserError(
+            f"{project} is a partial clone, without {missing} of the files that are needed; "
+            f"`git fetch --refetch --no-filter {remote}` gets them all"
+        )
+
+
 def main() -> None:
     """Exit with one line if DVC will find no repository."""
     try:
         git(Path(), "rev-parse", "--git-dir")
     except UserError as error:
-        command = [sys.executable, "-m", "dvc", "config", "core.no_scm"]
-        if "true" not in subprocess.run(command, capture_output=True, text=True, check=False).stdout.lower():
+        if "not a git repository" not in str(error):
+            sys.exit(str(error))
+        if "true" not in output_of_dvc(Path(), "config", "core.no_scm").stdout.lower():
             sys.exit(f"{error}; `dvc config core.no_scm true` lets DVC run without one; make verify needs one")
 
 

@@ -25,6 +25,7 @@ from stages.gan.losses import LOSSES
 from stages.gan.settings import Settings
 from stages.gan.team import Team
 from stages.gan.trainer import Trainer
+from tools.failures import take_no_arguments
 
 PICTURE = Path("docs/ring.gif")
 MODES, DEVIATION = 8, 0.07
@@ -213,7 +214,13 @@ def animation(shown: tuple[int, ...] = SHOWN_STEPS, sides: dict[str, dict[str, A
     return content.getvalue()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the picture."""
+    take_no_arguments("tools.ring", __doc__)
     with report_errors("ring"):
         make_deterministic()
         write_bytes(PICTURE, animation())
+
+
+if __name__ == "__main__":
+    main()

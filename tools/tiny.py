@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
-from tools.failures import errors_in_one_line
+from tools.failures import errors_in_one_line, take_no_arguments
 from tools.fresh import interruptible
 from tools.process_group import run_in_group
-from tools.repository import find_project
+from tools.repository import find_project, require_objects
 
 PAGE = "docs/settings.md"
 BEGIN, END = "<!-- tiny -->", "<!-- /tiny -->"
@@ -35,8 +35,10 @@ def tiny_command(page: str) -> list[str]:
 
 def main() -> None:
     """Run the command with this interpreter's DVC; exit with its code."""
+    take_no_arguments("tools.tiny", __doc__)
     with interruptible(), errors_in_one_line("try"):
         root = find_project(Path())
+        require_objects(root, "HEAD")  # DVC copies its whole history
         _dvc, *arguments = tiny_command((root / PAGE).read_text(encoding="utf-8"))
         code = run_in_group([sys.executable, "-m", "dvc", *arguments], root)
     if not code:

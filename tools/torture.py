@@ -260,7 +260,8 @@ def torture(plans: dict[int, Plan], prepare: Callable[[Clone], None] = lambda cl
     """Carry out the plans one after the other and print a line for each. prepare: changes the clone first."""
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        clone = tiny_clone(Path(folder), PROFILE)
+        # Where TMPDIR is a link, as on macOS, processes say their folder without it: see Torture._is_here.
+        clone = tiny_clone(Path(folder).resolve(), PROFILE)
         prepare(clone)
         torturer = Torture(clone)
         for number, plan in plans.items():
@@ -281,6 +282,8 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the plans (default: 1)")
     arguments = parser.parse_args()
+    if arguments.kills < 1:
+        parser.error(f"--kills: expected at least 1, found {arguments.kills}")
     if os.name != "posix":
         sys.exit("torture: this needs SIGKILL, which only POSIX systems have")
     numbers = range(arguments.first, arguments.first + arguments.kills)

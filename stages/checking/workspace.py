@@ -11,6 +11,7 @@ def workspace_problems(data: Path) -> Iterator[str]:
     yield from links_out(data)
     if dvc_root := os.environ.get("DVC_ROOT"):
         yield from shallow_history(Path(dvc_root), data.parent)
+        yield from other_line_ends(Path(dvc_root), data.parent)
 
 
 def links_out(data: Path) -> Iterator[str]:
@@ -40,4 +41,17 @@ def shallow_history(dvc_root: Path, here: Path) -> Iterator[str]:
         yield (
             "this clone has a shallow history, into which DVC cannot bring back an experiment from its temporary copy: "
             "run `git fetch --unshallow` first, or `dvc exp run` without --temp and --queue"
+        )
+
+
+def other_line_ends(dvc_root: Path, here: Path) -> Iterator[str]:
+    """A line if Git gave files of DVC's temporary copy the line ends of Windows, with which the experiment keeps them.
+
+    Git then reads .gitattributes, which forbids it, after the files whose names come before.
+    """
+    attributes = here / ".gitattributes"
+    if here.resolve() != dvc_root.resolve() and attributes.is_file() and b"\r\n" in attributes.read_bytes():
+        yield (
+            "Git's core.autocrlf is true, which changes the line ends of files in an experiment: run "
+            "`git config --global core.autocrlf input` first, or `dvc exp run` without --temp and --queue"
         )

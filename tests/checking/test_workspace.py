@@ -58,6 +58,17 @@ def test_a_shallow_clone_is_refused_in_dvc_s_copy_alone(project: Path, monkeypat
     assert list(workspace_problems(copy / "data")) == []
 
 
+def test_line_ends_that_git_changed_in_dvc_s_copy_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(project.parent))
+    monkeypatch.setenv("PATH", "")
+    for content, refused in ((b"* text=auto eol=lf\n", False), (b"* text=auto eol=lf\r\n", True)):
+        (project / ".gitattributes").write_bytes(content)
+        lines = list(workspace_problems(project / "data"))
+        assert [line.startswith("Git's core.autocrlf is true") for line in lines] == [True] * refused
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    assert list(workspace_problems(project / "data")) == []
+
+
 def test_without_git_nothing_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert list(shallow_history(project.parent, project)) == []

@@ -67,6 +67,14 @@ def test_npm_package(npm: Callable[..., NpmPackage]) -> None:
     assert fetch(npm()) == CONTENT
 
 
+def test_npm_s_cache_is_in_the_temporary_folder_and_may_hold_the_package_once_more(
+    npm: Callable[..., NpmPackage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "OTHER_FILES_BYTES", 1 << 14)
+    caches = "assert '--cache=cache' in sys.argv; os.mkdir('cache'); open('cache/of', 'wb').write(bytes(40_000))"
+    assert fetch(npm(then=f"{caches}; import time; time.sleep(.3)")) == CONTENT
+
+
 @pytest.mark.parametrize("name", ["other", ""])
 def test_npm_package_without_the_file(npm: Callable[..., NpmPackage], name: str) -> None:
     with pytest.raises(FileError, match=f"package/data/{name} is no"):

@@ -247,5 +247,6 @@ def test_a_dvc_yaml_without_stages_is_refused_in_one_line(
     if text is not None:
         (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(tools.deps, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["deps"])
     with pytest.raises(SystemExit, match=r"^deps: .*dvc\.yaml.*$"):
         tools.deps.main()

@@ -4,6 +4,7 @@ What a tool leaves behind while it runs, a folder or a process, goes when the to
 """
 
 import errno
+import io
 import signal
 import sys
 from types import ModuleType
@@ -74,3 +75,11 @@ def test_an_error_of_the_user_is_one_line() -> None:
 def test_a_mistake_in_the_code_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError), errors_in_one_line("tool"):
         raise ZeroDivisionError
+
+
+def test_a_name_that_the_terminal_s_encoding_lacks_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+    with errors_in_one_line("tool"):
+        print("running größe again", flush=True)
+    assert printed.getvalue().split() == [b"running", b"gr??e", b"again"]

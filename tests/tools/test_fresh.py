@@ -4,8 +4,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
-from tools.fresh import interruptible, warn_if_not_committed
+from tools.fresh import REMOTE, interruptible, name_remote, warn_if_not_committed
 from tools.repeat import clone_of_head
 from tools.repository import git
 
@@ -90,3 +91,13 @@ def test_pages_and_recipes_are_no_part_of_a_run(
     (project / "params.yaml").write_text("a: 4\n")
     warn_if_not_committed(project, earlier)  # another commit is asked for: nobody expects these changes there
     assert capsys.readouterr().err == ""
+
+
+def test_dvc_finds_a_cache_whose_path_is_not_ascii(tmp_path: Path) -> None:
+    clone, cache = tmp_path / "clone", str(tmp_path / "josé, # 'größe'")
+    clone.mkdir()
+    Repo.init(str(clone), no_scm=True).close()
+    name_remote(clone, str(tmp_path))
+    name_remote(clone, cache)
+    with Repo(str(clone)) as repo:
+        assert repo.config["remote"][REMOTE]["url"] == cache

@@ -133,6 +133,20 @@ def test_params_that_were_edited_after_the_run_are_refused_in_one_line(project: 
     assert not (project / OUT).exists()
 
 
+def test_without_a_lock_nobody_knows_whether_the_params_were_run(project: Path) -> None:
+    lock = project / "dvc.lock"
+    lock.unlink()
+    with pytest.raises(UserError, match=r"^dvc\.lock is not committed; run `dvc repro`"):
+        report(project, None)
+    lock.touch()
+    with pytest.raises(UserError, match=r"^dvc\.lock cannot be read \(it is empty\)"):
+        report(project, None)
+    lock.write_text("schema: '2.0'\nstages: {}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"^dvc\.lock records no outs"):
+        report(project, None)
+    assert not (project / OUT).exists()
+
+
 def test_a_revision_with_params_that_were_not_run_is_refused(project: Path) -> None:
     set_loss(project, "minimax")
     git(project, "stash", "push", "--quiet", "dvc.lock")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
-from tools.repository import clone_repository, find_project, git
+from tools.repository import clone_repository, find_project, git, require_objects
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = """
@@ -86,6 +86,24 @@ def test_a_clone_and_commits_in_it_follow_no_user(larger: Path, tmp_path: Path) 
     assert git(clone, "log", "--format=%an", "-1", throw_away=True) == "-\n"
 
 
+def test_a_partial_clone_that_lacks_files_says_how_to_get_them(larger: Path, tmp_path: Path) -> None:
+    git(larger, "config", "uploadpack.allowFilter", "true", throw_away=True)
+    git(larger, "config", "uploadpack.allowAnySHA1InWant", "true", throw_away=True)
+    (larger / "lines.csv").write_text("newer\n", encoding="utf-8")
+    git(larger, "commit", "--quiet", "--all", "--message", "Newer", throw_away=True)
+    clone, source = tmp_path / "partial", larger.parent.as_uri()
+    git(tmp_path, "clone", "--quiet", "--filter=blob:none", source, str(clone), throw_away=True)
+    require_objects(larger, "HEAD")  # no partial clone
+    require_objects(clone, "--no-walk", "HEAD")  # what is checked out is there
+    command = "git fetch --refetch --no-filter origin"
+    message = rf"is a partial clone, without 1 of the files that are needed; `{command}` gets them all$"
+    for revisions in (("--no-walk", "HEAD~1"), ("HEAD",)):
+        with pytest.raises(UserError, match=message):
+            require_objects(clone, *revisions)
+    git(clone, *command.split()[1:], throw_away=True)
+    require_objects(clone, "HEAD")
+
+
 @pytest.mark.usefixtures("hostile")
 def test_a_library_that_reads_the_user_s_configuration_commits_too(larger: Path, tmp_path: Path) -> None:
     """DVC commits experiments by dulwich, which signs what commit.gpgSign says."""
@@ -148,3 +166,18 @@ def test_a_folder_without_git_is_told_what_to_do(tmp_path: Path) -> None:
     assert "`dvc config core.no_scm true`" in line
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     assert run_main(tmp_path).returncode == 0
+
+
+def test_what_else_git_says_of_a_folder_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a project of another owner: DVC needs the repository that is there."""
+    (tmp_path / "git").write_text(
+        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '$PWD'\" >&2\nexit 128\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    done = run_main(tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "dubious ownership" in line
+    assert "no_scm" not in line

@@ -1,11 +1,14 @@
 """`make torture` in short: a few real kills, and that it notices faults."""
 
 import dataclasses
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.faults import inject
-from tools.clone import Clone
+from tools import torture as module
+from tools.clone import Changes, Clone
 from tools.kills import KINDS, Plan
 from tools.torture import Outcome, report, torture
 
@@ -63,3 +66,21 @@ def test_report_counts_by_kind() -> None:
     assert lines[0] == "all     killed, training    : 2 of 3 identical"
     assert "2 left a half-written file" in lines
     assert lines[-1] == "2 of 3 identical"
+
+
+def test_processes_are_found_where_the_temporary_folder_is_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder", target_is_directory=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "link"))
+    given: list[Path] = []
+
+    def fake(folder: Path, _: Changes) -> Clone:
+        given.append(folder)
+        raise InterruptedError
+
+    monkeypatch.setattr(module, "tiny_clone", fake)
+    with pytest.raises(InterruptedError):
+        torture({})
+    assert given[0].parent == (tmp_path / "folder").resolve()

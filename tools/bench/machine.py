@@ -38,7 +38,7 @@ def machine(device: str = "auto") -> str:
 def commit(root: Path) -> str:
     """The short hash of the commit checked out there; with a + if code, params or recipes differ from it."""
     try:
-        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", *DECIDING)
+        changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", *DECIDING)
         return git(root, "rev-parse", "--short", "HEAD").strip() + ("+" if changed.strip() else "")
     except UserError:
         return "unknown commit"

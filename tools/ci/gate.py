@@ -6,8 +6,6 @@ says of code, params, commands and results in Git does. After a run it has to sa
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from ruamel.yaml import YAML
 
 from stages.common.errors import UserError
 from stages.common.runtime import report_errors
+from tools.process_group import output_of_dvc
 
 KINDS = ("outs", "metrics", "plots")
 MISSING = ("deleted", "not in cache")
@@ -53,8 +52,7 @@ def _shown(state: Any) -> str:
 
 def read_status(root: Path) -> dict[str, list[Any]]:
     """What `dvc status --json` prints. Raises UserError with DVC's reason if it fails."""
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    done = output_of_dvc(root, "status", "--json")
     if done.returncode:
         raise UserError(f"dvc status: {[*done.stderr.strip().splitlines(), f'exit code {done.returncode}'][0]}")
     return json.loads(done.stdout)

@@ -14,7 +14,7 @@ from stages.common.errors import UserError
 from stages.common.runtime import report_errors
 from tools.ci.gate import refuse_changes
 from tools.fresh import interruptible
-from tools.process_group import run_in_group
+from tools.process_group import output_of_dvc, run_in_group
 from tools.tiny import PAGE, tiny_command
 
 PROFILES = ("tiny", "full")
@@ -35,13 +35,10 @@ def stages_run(printed: str) -> list[str]:
 def run(root: Path, profile: str) -> None:
     """Run the pipeline. Raises UserError if it fails, or leaves something to do."""
     arguments = command(profile, (root / PAGE).read_text(encoding="utf-8"))
-    dvc = [sys.executable, "-m", "dvc"]
-    if code := run_in_group([*dvc, *arguments], root, stdin=subprocess.DEVNULL):
+    if code := run_in_group([sys.executable, "-m", "dvc", *arguments], root, stdin=subprocess.DEVNULL):
         raise UserError(f"dvc {arguments[0]} ended with {code}: its own message is above")
     refuse_changes(root, strict=True)
-    second = subprocess.run(
-        [*dvc, "repro"], cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    second = output_of_dvc(root, "repro", stdin=subprocess.DEVNULL)
     if second.returncode:
         raise UserError(f"a second dvc repro ended with {second.returncode}: {second.stderr.strip()}")
     if repeated := stages_run(second.stdout):

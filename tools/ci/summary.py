@@ -5,13 +5,12 @@ job's own run stand below them. Pictures are not in it: the hosts remove them, s
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
 from stages.common.files import read_json
 from stages.common.runtime import report_errors
+from tools.process_group import output_of_dvc
 from tools.repository import git
 
 NOTHING = "Nothing has changed."
@@ -63,8 +62,7 @@ def _words(root: Path) -> list[str]:
 
 def _table(root: Path, *arguments: str) -> str:
     """What a command of DVC prints as Markdown. Raises UserError with DVC's reason if it fails."""
-    command = [sys.executable, "-m", "dvc", *arguments, "--md"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    done = output_of_dvc(root, *arguments, "--md")
     if done.returncode:
         raise UserError(f"dvc {' '.join(arguments)}: {done.stderr.strip()}")
     table = done.stdout.strip()

