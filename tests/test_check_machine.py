@@ -13,7 +13,7 @@ from stages.common.errors import UserError
 from stages.common.files import read_tensors, write_tensors
 from stages.gan import architectures, devices
 from stages.gan.devices import Gpu
-from tests.test_check import COMMITTED, changed, refusal, run
+from tests.test_check import COMMITTED, ROOT, changed, refusal, run
 
 
 def test_nets_to_start_from_must_be_there(tmp_path: Path) -> None:
@@ -203,10 +203,11 @@ def test_a_named_gpu_that_does_not_work_is_refused_before_anything_is_deleted(tm
 def test_auto_says_once_what_does_not_work_and_writes_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    auto = run(tmp_path / "auto", changed("train_gan.device", "auto")).read_bytes()
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")  # without a word on what is installed
+    auto = run(tmp_path / "auto", changed("train_gan.device", "auto"), lock).read_bytes()
     line = "train_gan.device: cuda:0 (no kernel image is available) does not work; cpu is used instead\n"
     assert capsys.readouterr().err == line
-    assert run(tmp_path / "cpu", changed("train_gan.device", "cpu")).read_bytes() == auto
+    assert run(tmp_path / "cpu", changed("train_gan.device", "cpu"), lock).read_bytes() == auto
     assert capsys.readouterr().err == ""
 
 

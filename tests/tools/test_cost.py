@@ -24,6 +24,7 @@ def project(normalized: Path, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_stage_runs_in_another_folder_and_is_measured(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()

@@ -47,6 +47,7 @@ def clone(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_key_is_added_for_each_seed(clone: Path) -> None:
     """Which DVC refuses where an earlier seed has left it in params.yaml."""
     for seed in (1, 2):
