@@ -35,7 +35,7 @@ def run(params: Params, data: Path) -> None:
     accuracy = summarised(mistakes_of_seeds(train, test, recipe, params.seeds), len(test))
     baseline = Baseline(recipe=recipe, seeds=params.seeds, num_images=len(train), accuracy=accuracy)
     write_json(data / "baseline" / "baseline.json", baseline.content())
-    print(f"trained on {len(train)} real digits: {accuracy.mean:.4f} of the test digits recognised")
+    print(f"trained on {len(train)} real images: {accuracy.mean:.4f} of the test images recognised")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Params(StageParams):
         int, Field(ge=1, description="which nearest neighbour the balls of precision, recall, density, coverage reach")
     ]
     num_images: Annotated[
-        int, Field(ge=MIN_IMAGES, description="the most samples to compare: the first ones, and as many real digits")
+        int, Field(ge=MIN_IMAGES, description="the most samples to compare: the first ones, and as many real images")
     ]
     protocol: Annotated[
         Literal["classifier", "inception"],
@@ -107,7 +107,7 @@ def run(params: Params, data: Path) -> None:
     figures = measure(images["test"], comparisons, on_inception)
     features = features_of(classifier, classifier_path)
     protocol = protocol_of(comparisons.samples, len(training.features), features, with_inception=inception is not None)
-    doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test digits")
+    doubt = why_no_judgement("the classifier", protocol.features.test_accuracy, least_accuracy, "test images")
     details = details_of(figures, protocol, in_plain_words(figures, doubt, images["samples"].remarks), every)
 
     # Write.
@@ -143,7 +143,7 @@ def require_stacks(params: Params, images: ImageSet) -> None:
 def require_training_digits(images: ImageSet, path: Path) -> None:
     """Raise UserError if there are too few to know how far apart training digits lie."""
     if len(images) < LEAST_TRAINING:
-        actual = f"expected at least {LEAST_TRAINING} digits, to know how far apart they lie, found 1"
+        actual = f"expected at least {LEAST_TRAINING} images, to know how far apart they lie, found 1"
         raise UserError(f"{path}: {actual}; {remedy(path)}")
 
 
@@ -155,7 +155,7 @@ def at_equal_count(params: Params, images: dict[str, ImageSet]) -> dict[str, Ima
     if min(count, len(test)) < needed:
         raise UserError(
             f"too few images for evaluate.neighbours = {params.neighbours}: expected at least {needed} of each, found "
-            f"{len(samples)} samples (generate.num_images), {len(validation)} validation and {len(test)} test digits, "
+            f"{len(samples)} samples (generate.num_images), {len(validation)} validation and {len(test)} test images, "
             f"of which evaluate.num_images = {params.num_images} are compared"
         )
     first = slice(count)
@@ -169,8 +169,8 @@ def remarks(params: Params, images: dict[str, ImageSet], all_images: dict[str, I
     """
     samples = images["samples"]
     if len(samples) < params.num_images:
-        yield f"evaluate.num_images = {params.num_images}: {len(samples)} samples and as many validation digits exist"
-    for name, title in (("test", "test digit"), ("validation", "validation digit"), ("samples", "sample")):
+        yield f"evaluate.num_images = {params.num_images}: {len(samples)} samples and as many validation images exist"
+    for name, title in (("test", "test image"), ("validation", "validation image"), ("samples", "sample")):
         if images[name].has_labels and (missing := missing_classes(images[name])):
             yield f"no {title} of {listed(missing, MOST_NAMED)}: distances of such a class are undefined"
     if params.protocol == "inception":

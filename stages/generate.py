@@ -18,7 +18,7 @@ from stages.common.shown import listed
 from stages.gan.initial import require_origin
 from stages.generation.registry import PICTURES
 from stages.generation.stream import Drawing, require_disk, write_samples
-from stages.generation.subject import read_subject
+from stages.generation.subject import Subject, read_subject
 
 CUTS = 0.01, 10.0
 """The least and the largest number at which a distribution of latents can end."""
@@ -71,7 +71,7 @@ def run(params: Params, data: Path) -> None:
     files = write_samples(folder, params.num_images, drawing, subject)
     for name, png in pictures.items():
         write_bytes(folder / name, png)
-    print(f"{params.num_images} samples of {len(drawn)} {'codes' if whole.num_codes else 'classes'}")
+    print(f"{params.num_images} samples{_of_what(whole, len(drawn))}")
     if files > 1:
         first = f"{shards.IMAGES_PER_FILE:,} samples"
         print(f"{files} files: evaluate looks at all of them, other stages at the first, {first}")
@@ -84,6 +84,13 @@ def labels_to_draw(labels_or_all: Literal["all"] | list[int], names: list[str]) 
         known = f"0 to {len(names) - 1} ({listed(names, most=10)})"
         raise UserError(f"generate.classes: expected labels {known}, found {listed([str(label) for label in unknown])}")
     return labels
+
+
+def _of_what(subject: Subject, count: int) -> str:
+    """What the labels of that many columns are, in words; nothing where the generator reads none."""
+    if not subject.num_labels:
+        return ""
+    return f" of {count} {'codes' if subject.num_codes else 'classes'}"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Params(StageParams):
         AfterValidator(require_origin),
         Field(description="whose G and D: train_gan, of this run, or init/<name>, in data/init"),
     ]
-    num_images: Annotated[int, Field(ge=3, description="samples of each setting, and digits of each set, at most")]
+    num_images: Annotated[int, Field(ge=3, description="samples of each setting, and images of each set, at most")]
     neighbours: Annotated[int, Field(ge=1, description="which nearest neighbour the balls reach to")]
     cuts: Annotated[
         list[Annotated[float, Field(ge=0.01, le=10)]],
@@ -50,7 +50,7 @@ def run(params: Params, data: Path, loss: Loss) -> None:
     paths = [data / "normalize" / f"{split}.safetensors" for split in ("validation", "train")]
     validation, train = (digits.select(slice(params.num_images)).copy() for digits in load_alike(*paths))
     if len(validation) <= params.neighbours:
-        compared = f"the {len(validation)} validation digits compared"
+        compared = f"the {len(validation)} validation images compared"
         raise UserError(f"inspect.neighbours: expected less than {compared}, found {params.neighbours}")
     generator = data / params.nets / "generator.safetensors"
     subject = read_subject(generator, params.seed)
@@ -64,7 +64,7 @@ def run(params: Params, data: Path, loss: Loss) -> None:
     yardstick = Yardstick(classifier, classifier_path, features, params.neighbours, {})
 
     tables, picture = measure(settings(subject, params.cuts, params.pulls), yardstick)
-    sets = {SAMPLES: samples(subject, len(validation)), "validation digits": validation, "training digits": train}
+    sets = {SAMPLES: samples(subject, len(validation)), "validation images": validation, "training images": train}
     as_odds = has_probability(loss) if params.nets == OWN_RUN else None
     figure = histogram({name: judge.logits(images) for name, images in sets.items()}, as_odds)
     for way, table in tables.items():

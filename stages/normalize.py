@@ -44,7 +44,7 @@ def _labels_or_all(value: Any) -> Literal["all"] | tuple[int, ...]:
 class Params(StageParams):
     """The section normalize of params.yaml."""
 
-    limit: Annotated[int, Field(ge=1, description="the first training digits of the chosen classes, at most this many")]
+    limit: Annotated[int, Field(ge=1, description="the first training images of the chosen classes, at most this many")]
     classes: Annotated[
         Literal["all"] | tuple[int, ...],
         PlainValidator(_labels_or_all),
@@ -152,14 +152,14 @@ def require_digits(params: Params, splits: dict[str, Digits], classes: list[str]
     }
     if missing["train"]:
         raise UserError(
-            f"normalize.limit: expected a training digit of every class among the first {len(splits['train'].labels)}, "
+            f"normalize.limit: expected a training image of every class among the first {len(splits['train'].labels)}, "
             f"found none of {listed(missing['train'], MOST_NAMED)}; raise it, or leave the class out of "
             "normalize.classes"
         )
     for split in ("validation", "test"):
         if missing[split]:
             missing_names = listed(missing[split], MOST_NAMED)
-            print(f"no {split} digit of {missing_names}: this class has no figures of its own", file=sys.stderr)
+            print(f"no {split} image of {missing_names}: this class has no figures of its own", file=sys.stderr)
 
 
 def read_dataset(path: Path) -> Described:
@@ -228,7 +228,7 @@ def select(digits: Digits, chosen: list[int], split: str) -> Digits:
     kept = is_chosen.any(1)
     if not kept.any():
         present = _labels(sorted(set(digits.labels.tolist()))) or "none"
-        message = f"expected a {split} digit of {_labels(chosen)}, found only digits of {present}"
+        message = f"expected a {split} image of {_labels(chosen)}, found only images of {present}"
         raise UserError(f"normalize.classes: {message}")
     return Digits(digits.levels[kept], is_chosen[kept].int().argmax(1))
 

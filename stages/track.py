@@ -41,7 +41,7 @@ COLUMNS = ["kimg", "fd_classifier", "coverage", "gan_test_accuracy"]
 class Params(StageParams):
     """The section track of params.yaml."""
 
-    num_images: Annotated[int, Field(ge=3, description="samples of each snapshot, and validation digits, at most")]
+    num_images: Annotated[int, Field(ge=3, description="samples of each snapshot, and validation images, at most")]
     neighbours: Annotated[int, Field(ge=1, description="which nearest neighbour coverage's balls reach to")]
     seed: Annotated[int, Field(ge=0, description="of the latents")]
 
@@ -63,7 +63,7 @@ def run(params: Params, data: Path) -> None:
 
     table = pd.DataFrame(rows, columns=COLUMNS)
     picture = animation(frames, floor.fd_classifier if isinstance(floor, CurveFloor) else None)
-    doubt = why_no_judgement("the classifier", reference.accuracy, least_accuracy, "validation digits")
+    doubt = why_no_judgement("the classifier", reference.accuracy, least_accuracy, "validation images")
     words = in_plain_words(table["kimg"].tolist(), table["fd_classifier"].tolist(), floor, doubt)
     details = CurveDetails(floor=floor, in_plain_words=words, protocol=protocol_of(params, reference))
     write_csv(data / "track" / "track.csv", table)
@@ -81,7 +81,7 @@ def read_inputs(params: Params, data: Path) -> tuple[ImageSet, list[Snapshot], C
     compared = min(params.num_images, len(validation))
     if compared <= params.neighbours:
         raise UserError(
-            f"track.neighbours: expected less than the {compared} validation digits compared, of {len(validation)} "
+            f"track.neighbours: expected less than the {compared} validation images compared, of {len(validation)} "
             f"(track.num_images = {params.num_images}), found {params.neighbours}"
         )
     path = data / "train_gan" / "snapshots.safetensors"

@@ -39,7 +39,7 @@ def run(params: Params, data: Path) -> None:
     require_every_class(paths[0], train)
     if len(train) < params.batch_size:
         raise UserError(
-            f"train_classifier.batch_size: expected at most the {len(train)} training digits, found {params.batch_size}"
+            f"train_classifier.batch_size: expected at most the {len(train)} training images, found {params.batch_size}"
         )
     classifier = fresh_classifier(train, params, params.seed)
     history, best = best_epoch(classifier, train, validation, params)

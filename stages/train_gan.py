@@ -25,11 +25,12 @@ from stages.gan.checkpoints import Checkpoints, run_key
 from stages.gan.contradictions import contradictions
 from stages.gan.finite import NotFiniteError
 from stages.gan.graph import static_step
+from stages.gan.host import Host
 from stages.gan.images_shown import IMAGES_PER_STEP
 from stages.gan.initial import initial_files, load_net
 from stages.gan.launch import ParentWatch, StopRequest, launch, processes_to_start
 from stages.gan.layout import image_layout
-from stages.gan.loop import Host, Loop
+from stages.gan.loop import Loop
 from stages.gan.published import Published, write_history
 from stages.gan.settings import Settings
 from stages.gan.signs import GoneWrongError
@@ -197,6 +198,7 @@ def main() -> None:
         else:
             devices.pass_on(choice)
             launch("stages.train_gan", count)
+            unchanged.confirm()  # the workers did, of what they loaded: later, and before all of them had ended
 
 
 @contextmanager

@@ -44,8 +44,8 @@ LEAST_BATCH = 2
 class Params(Recipe):
     """The section two_sample of params.yaml: the recipe of the judges, and what they see."""
 
-    num_train: Annotated[int, Field(ge=2, description="samples that judges learn from, at most; as many real digits")]
-    num_test: Annotated[int, Field(ge=2, description="samples that judges are tested on, at most; as many real digits")]
+    num_train: Annotated[int, Field(ge=2, description="samples that judges learn from, at most; as many real images")]
+    num_test: Annotated[int, Field(ge=2, description="samples that judges are tested on, at most; as many real images")]
     seeds: Annotated[Seeds, Field(description="a judge for each; the first is the second opinion's too")]
 
     @property
@@ -98,7 +98,7 @@ def why_features_say_nothing(classifier: Classifier, digits: ImageSet, source: P
     """Why not to trust a judge of the classifier's features, in words; source: its file; digits: test digits."""
     recognised = recognised_classes(classifier, finite_features(classifier, digits.images, source), source)
     accuracy = gan_test_accuracy(digits.labels, recognised).value
-    return why_no_judgement("the classifier", accuracy, least, "test digits")
+    return why_no_judgement("the classifier", accuracy, least, "test images")
 
 
 def compared(params: Params, images: dict[str, ImageSet]) -> tuple[dict[str, Sides], dict[str, Sides], str]:

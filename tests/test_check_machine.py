@@ -93,7 +93,7 @@ def test_a_generator_of_other_images_is_refused_before_anything_is_drawn(
     lines = str(caught.value).splitlines()
     assert [net for line, net in zip(lines, nets, strict=True) if f"/{net}.safetensors: " not in line] == []
     assert re.search(
-        rf" {section}\.{key}: .*/generator\.safetensors: {expected}, unlike the digits of this run; ", lines[-1]
+        rf" {section}\.{key}: .*/generator\.safetensors: {expected}, unlike the images of this run; ", lines[-1]
     )
 
 

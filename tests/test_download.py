@@ -165,11 +165,11 @@ def test_relative_folder_is_that_of_the_project(
     project: Project, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
 ) -> None:
     """`dvc exp run --temp` runs stages in a copy of the project that lacks what git ignores, with DVC_ROOT."""
-    for name in ("project", "here"):
-        (tmp_path / name).mkdir()
-    shutil.copytree(digits, tmp_path / elsewhere / "digits")
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    places = {"project": tmp_path / "project", "here": tmp_path / "project" / ".dvc" / "tmp" / "exps" / "copy"}
+    places["here"].mkdir(parents=True)
+    shutil.copytree(digits, places[elsewhere] / "digits")
+    monkeypatch.chdir(places["here"])
+    monkeypatch.setenv("DVC_ROOT", str(places["project"]))
     monkeypatch.setenv("GAN_DATA_SOURCE", "digits")
     monkeypatch.setenv("GAN_INCEPTION_WEIGHTS", "digits/README.md")
     project.download()

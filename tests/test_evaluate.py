@@ -203,7 +203,7 @@ def test_a_classifier_that_recognises_too_little_is_no_judge(
     details = results(upstream)[1]
     words, accuracy = details["in_plain_words"], details["protocol"]["features"]["test_accuracy"]
     assert 0.7 < accuracy < 0.97
-    begin = f"no judgement: the classifier recognises {100 * accuracy:g} % of the test digits, a judge needs 97 %"
+    begin = f"no judgement: the classifier recognises {100 * accuracy:g} % of the test images, a judge needs 97 %"
     assert words.partition(";")[0] == begin
     assert re.search(r"(?<!not )good|no sign|even|weakest|nothing", words) is None
     assert capsys.readouterr().out.splitlines()[-1] == words
@@ -222,7 +222,7 @@ def test_halves_too_small_for_the_metrics_are_left_out(upstream: Path) -> None:
     evaluate.run(params(neighbours=50), upstream)
     details = results(upstream)[1]
     for entry in details["metrics"].values():
-        assert (entry["halves"], entry["undefined"]["halves"]) == (None, "too few test digits to halve them")
+        assert (entry["halves"], entry["undefined"]["halves"]) == (None, "too few test images to halve them")
     assert nulls_without_a_reason(details) == []
 
 

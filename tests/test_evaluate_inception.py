@@ -90,7 +90,7 @@ def test_figures_of_papers_have_their_own_counts(
     assert details["papers"]["large"] == {"undefined": reason}
     printed = capsys.readouterr()
     assert f"large {reason}: left out" in printed.err.splitlines()
-    line = f"small: FID {entry['fid']:.4g}, real digits {entry['floor']:.4g} (A paper)"
+    line = f"small: FID {entry['fid']:.4g}, real images {entry['floor']:.4g} (A paper)"
     assert line in printed.out.splitlines()
 
 

@@ -85,17 +85,17 @@ def truncate(data: Path) -> None:
         (lambda data: change_classifier(data, 3e38, "head.weight"), CLASSIFIER, "logits .* are not finite"),
         (lambda data: classify_as(data, 5), CLASSIFIER, "expected num_classes 10, .*found 5"),
         (lambda data: classify_as(data, 20), CLASSIFIER, "expected num_classes 10, .*found 20"),
-        (lambda data: change_images(data, labels=no_labels, path=TEST), TEST, "expected a label for each digit"),
-        (lambda data: change_images(data, labels=no_labels, path=TRAIN), TRAIN, "expected a label for each digit"),
+        (lambda data: change_images(data, labels=no_labels, path=TEST), TEST, "expected a label for each image"),
+        (lambda data: change_images(data, labels=no_labels, path=TRAIN), TRAIN, "expected a label for each image"),
         (
             lambda data: change_images(data, labels=no_labels, path=VALIDATION),
             VALIDATION,
-            "expected a label for each digit",
+            "expected a label for each image",
         ),
         (
             lambda data: change_images(data, lambda images: images[:1], lambda labels: labels[:1], TRAIN),
             TRAIN,
-            "expected at least 2 digits",
+            "expected at least 2 images",
         ),
     ],
 )
@@ -137,11 +137,11 @@ def test_too_few_images_are_refused_by_the_names_of_the_keys(
     ("damage", "line"),
     [
         (lambda data: only_of(data, SAMPLES, lambda labels: labels != 3), "no sample of 3: "),
-        (lambda data: only_of(data, TEST, lambda labels: labels < 8), "no test digit of 8, 9: "),
-        (lambda data: only_of(data, VALIDATION, lambda labels: labels != 0), "no validation digit of 0: "),
+        (lambda data: only_of(data, TEST, lambda labels: labels < 8), "no test image of 8, 9: "),
+        (lambda data: only_of(data, VALIDATION, lambda labels: labels != 0), "no validation image of 0: "),
         (
             lambda data: only_of(data, SAMPLES, lambda labels: torch.arange(len(labels)) < 120),
-            "evaluate.num_images = 150: 120 samples and as many validation digits exist",
+            "evaluate.num_images = 150: 120 samples and as many validation images exist",
         ),
     ],
 )

@@ -121,13 +121,14 @@ def test_what_the_training_says_of_the_generator_is_passed_on(data: Path) -> Non
     assert load_image_set(data / "generate" / "samples.safetensors").remarks == ("collapse at 64 kimg: all alike",)
 
 
-def test_without_classes_no_label_is_given(data: Path) -> None:
+def test_without_classes_no_label_is_given(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_generator(data, num_classes=0)
     generate.run(params(), data)
     samples = load_image_set(data / "generate" / "samples.safetensors")
     assert samples.labels.tolist() == [NO_LABEL] * 21
     assert samples.classes == CLASSES
     assert set(written(data)) == FILES
+    assert capsys.readouterr().out == "21 samples\n"
 
 
 def test_codes_are_pulled_as_classes_are_but_get_no_label_and_no_class(

@@ -132,7 +132,7 @@ def test_nets_of_other_classes_are_refused(upstream: Path) -> None:
 def test_nets_of_other_shapes_are_refused(name: str, upstream: Path) -> None:
     """Either of the two, while the other is of the digits."""
     save_net(upstream, name, 32)
-    message = rf"{name}\.safetensors: expected image shape \[1, 28, 28\], found \[1, 32, 32\], unlike the digits; "
+    message = rf"{name}\.safetensors: expected image shape \[1, 28, 28\], found \[1, 32, 32\], unlike the images; "
     with pytest.raises(UserError, match=message + r"dvc repro train_gan$"):
         inspect.run(params(), upstream, LOSSES["hinge"])
     shutil.copytree(upstream / "train_gan", upstream / "init" / "earlier")
@@ -153,7 +153,7 @@ def test_nets_of_an_earlier_run_with_other_classes_are_refused_with_a_remedy_tha
 
 
 def test_too_many_neighbours_are_refused(upstream: Path) -> None:
-    message = r"inspect\.neighbours: expected less than the 60 validation digits compared, found 60"
+    message = r"inspect\.neighbours: expected less than the 60 validation images compared, found 60"
     with pytest.raises(UserError, match=message):
         inspect.run(params(neighbours=60), upstream, LOSSES["hinge"])
 

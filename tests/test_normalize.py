@@ -104,7 +104,7 @@ def test_a_class_without_a_training_digit_is_refused(downloaded: Path, raw: Raw)
     """It would be drawn, generated and counted, and no network would have seen it."""
     missing = ", ".join(str(label) for label in range(10) if label not in raw["train"][1][:5])
     message = f"every class among the first 5, found none of {missing}; raise it, or leave"
-    with pytest.raises(UserError, match=f"normalize.limit: expected a training digit of {message}"):
+    with pytest.raises(UserError, match=f"normalize.limit: expected a training image of {message}"):
         normalize.run(params(limit=5), downloaded)
     assert not (downloaded / "normalize").exists()
 
@@ -248,7 +248,7 @@ def test_bad_file(downloaded: Path, change: Change, message: str) -> None:
     ("changes", "message"),
     [
         ({"classes": [3, 12, 10]}, r"expected labels of tiny, 0 to 9 \(0, 1, .*, 9\), found 12, 10"),
-        ({"classes": [5]}, "expected a validation digit of 5, found only digits of 0, 1, 2, 3, 4, 6, 7, 8, 9"),
+        ({"classes": [5]}, "expected a validation image of 5, found only images of 0, 1, 2, 3, 4, 6, 7, 8, 9"),
     ],
 )
 def test_classes_that_the_data_lack(downloaded: Path, changes: dict[str, Any], message: str) -> None:

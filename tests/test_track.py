@@ -154,7 +154,7 @@ def test_the_curve_is_summed_up_against_its_floor(upstream: Path, capsys: pytest
 def test_a_classifier_without_training_is_no_judge(upstream: Path, capsys: pytest.CaptureFixture[str]) -> None:
     track.run(params(), upstream)
     share = f"{100 * recognised_of(upstream, 100):g} %"
-    words = f"no judgement: the classifier recognises {share} of the validation digits, a judge needs 97 %"
+    words = f"no judgement: the classifier recognises {share} of the validation images, a judge needs 97 %"
     assert details(upstream)["in_plain_words"] == words
     assert capsys.readouterr().out.splitlines()[-1] == words
 
@@ -206,7 +206,7 @@ def test_too_many_neighbours_are_refused_before_anything_is_computed(
 ) -> None:
     monkeypatch.setattr(track, "reference_of", None)
     message = (
-        rf"track\.neighbours: expected less than the {compared} validation digits compared, of 200 .*found {compared}"
+        rf"track\.neighbours: expected less than the {compared} validation images compared, of 200 .*found {compared}"
     )
     with pytest.raises(UserError, match=message):
         track.run(params(**changes), upstream)
@@ -217,7 +217,7 @@ def test_validation_digits_without_labels_are_refused(upstream: Path) -> None:
     (upstream / "normalize").unlink()  # a link to what all tests share
     path = upstream / "normalize" / "validation.safetensors"
     save_image_set(path, digits.images, torch.full_like(digits.labels, NO_LABEL), digits.classes)
-    with pytest.raises(UserError, match=r"validation\.safetensors: expected a label for each digit"):
+    with pytest.raises(UserError, match=r"validation\.safetensors: expected a label for each image"):
         track.run(params(), upstream)
     assert not (upstream / "track").exists()
 

@@ -112,7 +112,7 @@ def test_same_bytes_whatever_number_of_threads_is_asked_for(upstream: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 1001}, "train_classifier.batch_size: expected at most the 1000 training digits, found 1001"),
+        ({"batch_size": 1001}, "train_classifier.batch_size: expected at most the 1000 training images, found 1001"),
     ],
 )
 def test_what_does_not_fit_the_data_is_refused(changes: dict[str, Any], message: str, upstream: Path) -> None:
@@ -152,7 +152,7 @@ def test_validation_digits_of_another_shape_are_refused_by_name(normalized: Path
     [
         ("train", lambda labels: torch.full_like(labels, NO_LABEL), "train.safetensors: expected a label for each"),
         ("validation", lambda labels: torch.full_like(labels, NO_LABEL), "validation.safetensors: expected a label"),
-        ("train", lambda labels: labels.clamp(max=7), "train.safetensors: expected digits of every .*none of 8, 9;"),
+        ("train", lambda labels: labels.clamp(max=7), "train.safetensors: expected images of every .*none of 8, 9;"),
     ],
 )
 def test_digits_that_teach_nothing_are_refused(

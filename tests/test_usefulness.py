@@ -128,8 +128,8 @@ def test_a_recipe_that_learns_too_little_from_real_digits_is_no_judge(
     (printed,) = capsys.readouterr().out.splitlines()
     real = details["real_digits"]["accuracy"]["mean"]
     assert real < 0.97
-    begin = "no judgement: a classifier that learned from 1,000 real digits recognises"
-    assert printed.startswith(f"{begin} {100 * real:g} % of the test digits, a judge needs 97 %; ")
+    begin = "no judgement: a classifier that learned from 1,000 real images recognises"
+    assert printed.startswith(f"{begin} {100 * real:g} % of the test images, a judge needs 97 %; ")
     assert details["in_plain_words"] == printed
     assert "ratio" not in printed
 
@@ -172,8 +172,8 @@ def test_fewer_samples_than_training_digits_are_mentioned(upstream: Path, capsys
     (printed,) = capsys.readouterr().out.splitlines()
     assert printed == details["in_plain_words"]
     assert "after 600 samples alone" in printed
-    assert "after 1,000 real digits" in printed
-    assert "fewer samples than real digits" in printed
+    assert "after 1,000 real images" in printed
+    assert "fewer samples than real images" in printed
     assert "no judgement" not in printed
     protocol = details["protocol"]
     assert (protocol["num_images"], protocol["real_digits"]) == (600, {"split": "train", "num_images": 1000})
@@ -187,7 +187,7 @@ def test_a_single_test_digit_is_refused(upstream: Path) -> None:
     test = load_image_set(upstream / "normalize" / "test.safetensors")
     (upstream / "normalize").unlink()
     save_image_set(upstream / "normalize" / "test.safetensors", test.images[:1], test.labels[:1], test.classes)
-    with pytest.raises(UserError, match=r"test\.safetensors: expected at least 2 digits to halve, found 1"):
+    with pytest.raises(UserError, match=r"test\.safetensors: expected at least 2 images to halve, found 1"):
         usefulness.run(upstream)
 
 
@@ -241,7 +241,7 @@ def baseline_content(normalized: Path, tmp_path_factory: pytest.TempPathFactory)
         ({"accuracy.values": [0.5], "accuracy.mean": 0.5}, "accuracy: expected 1 lists of wrong rows, .*found 2"),
         (
             {"accuracy.values": [0.125, 0.125], "accuracy.mean": 0.125},
-            "accuracy.values.0: expected 0.* for .* wrong of 400 test digits, found 0.125",
+            "accuracy.values.0: expected 0.* for .* wrong of 400 test images, found 0.125",
         ),
         ({"accuracy.standard_deviation": -1.0}, "accuracy.standard_deviation: .*found -1"),
         ({"accuracy.standard_deviation": None}, "accuracy: expected a standard_deviation of several values"),
@@ -289,10 +289,10 @@ def unlabelled(digits: ImageSet) -> ImageSet:
 @pytest.mark.parametrize(
     ("split", "damage", "message"),
     [
-        ("train", unlabelled, "train.safetensors: expected a label for each digit"),
-        ("test", unlabelled, "test.safetensors: expected a label for each digit"),
+        ("train", unlabelled, "train.safetensors: expected a label for each image"),
+        ("test", unlabelled, "test.safetensors: expected a label for each image"),
         ("train", lambda digits: digits.select(digits.labels != 3), "train.safetensors: .*found none of 3; raise"),
-        ("test", lambda digits: digits.select(slice(1)), "test.safetensors: expected at least 2 digits"),
+        ("test", lambda digits: digits.select(slice(1)), "test.safetensors: expected at least 2 images"),
     ],
 )
 def test_digits_that_teach_or_test_nothing_are_refused(

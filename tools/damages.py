@@ -60,7 +60,7 @@ Damage = Callable[[ImageSet, ImageSet], ImageSet]
 
 INTRODUCTION = """# What each metric says of damaged digits
 
-Real digits (the first {count:,} validation digits) in the samples' place, whole and then damaged, against the test
+Real digits (the first {count:,} validation images) in the samples' place, whole and then damaged, against the test
 digits. **Bold**: clearly other than whole digits score ({clear:g} standard errors of the difference). Every column
 should have its bold figures, and every row its own pattern: that is what tells one failure of a GAN from another. A
 few copies among good samples hardly move `c_t` and `authenticity`; `near_training` shows them first. Written by
@@ -155,8 +155,8 @@ DAMAGES: dict[str, Damage] = {
     "one class dropped": rows(without_a_class),
     "a tenth, ten times each": rows(lambda digits: torch.arange(len(digits)) // 10),
     "one digit a class": rows(one_of_each_class),
-    "training digits": training(len),
-    "5 % training digits": training(lambda digits: len(digits) // 20),
+    "training images": training(len),
+    "5 % training images": training(lambda digits: len(digits) // 20),
     "labels swapped": swapped,
 }
 

@@ -18,9 +18,9 @@ INTRODUCTION = """
 ## Judges
 
 The same digits rated by judges, as stage `two_sample` trains them: the share of images that are judged right, 0.5 by
-chance. A third of the validation digits is learned as real; the others, damaged, are in the samples' place. Up to
+chance. A third of the validation images is learned as real; the others, damaged, are in the samples' place. Up to
 {train:,} of each side are learned and {test:,} tested, fewer than in the stage, so that judges miss more here. What
-they can't see are copies of training digits, a missing class and wrong labels. The row *{samples}* has the GAN's,
+they can't see are copies of training images, a missing class and wrong labels. The row *{samples}* has the GAN's,
 at the same counts.
 
 """

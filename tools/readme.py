@@ -75,7 +75,7 @@ def _table(details: Details, usefulness: CasDetails, judged: TwoSampleDetails) -
     for name, meaning in JUDGES.items():
         entry = judged.metrics[name]
         rows.append([f"`{name}`: {meaning}", f"{entry.value:.3f}", f"{entry.floor:.3f}", _ratio(entry)])
-    return markdown(["figure", "samples", "real digits", "ratio (95 % interval)"], rows)
+    return markdown(["figure", "samples", "real images", "ratio (95 % interval)"], rows)
 
 
 def _words(details: Details, usefulness: CasDetails) -> str:
@@ -86,7 +86,7 @@ def _words(details: Details, usefulness: CasDetails) -> str:
     least = f"{tied[0]} is" if len(tied) == 1 else f"{', '.join(tied[:-1])} and {tied[-1]} are"
     return (
         f"In the pipeline's own words: *{details.in_plain_words}*. The classifier itself recognises "
-        f"{100 * details.protocol.features.test_accuracy:.2f} % of the test digits; of the classes, {least} "
+        f"{100 * details.protocol.features.test_accuracy:.2f} % of the test images; of the classes, {least} "
         f"recognised least, {100 * weakest.accuracy:.1f} %. `cas` has the mean and standard deviation of "
         f"{len(usefulness.samples.values)} classifiers."
     )

@@ -101,4 +101,4 @@ def _require_digits(path: Path, meta: dict[str, Any], digits: Digits) -> None:
         if actual is not None and actual != expected:
             found = f"expected {what} {plain(expected)}, found {plain(actual)}"
             remedy = "set download and normalize as in the run that made it, or name another"
-            raise UserError(f"{path}: {found}, unlike the digits of this run; {remedy}")
+            raise UserError(f"{path}: {found}, unlike the images of this run; {remedy}")

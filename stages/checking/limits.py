@@ -81,8 +81,8 @@ def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[
     """Measure a net without computing it or holding its weights, on torch's meta device.
 
     name: for messages; build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which
-    BatchNorm needs. Returns None if the net does something that needs real numbers. Raises UserError for one that
-    cannot take such inputs.
+    BatchNorm needs. Of a net that does something that needs real numbers, the outputs are only counted up to there; of
+    one that cannot even be built without them, None is returned. Raises UserError for one that cannot take such inputs.
     """
     import torch  # noqa: PLC0415 (a second to import, which the pure functions spare)
 
@@ -107,7 +107,7 @@ def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[
             measured = True
     if not measured and 0 < numbers <= MOST_NUMBERS_TRIED:
         _require_forward(name, build, inputs)
-    return NetCost(numbers, outputs) if measured else None
+    return NetCost(numbers, outputs) if measured or numbers else None
 
 
 def require_single(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> None:

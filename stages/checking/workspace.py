@@ -5,13 +5,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.common.temporary_copy import project_of
+
 
 def workspace_problems(data: Path) -> Iterator[str]:
     """A line for each reason for which DVC would lose what the stages write into `data`."""
     yield from links_out(data)
-    if dvc_root := os.environ.get("DVC_ROOT"):
-        yield from shallow_history(Path(dvc_root), data.parent)
-        yield from other_line_ends(Path(dvc_root), data.parent)
+    if (project := project_of(data.parent)) != data.parent:
+        yield from shallow_history(project)
+        yield from other_line_ends(data.parent)
 
 
 def links_out(data: Path) -> Iterator[str]:
@@ -27,14 +29,12 @@ def links_out(data: Path) -> Iterator[str]:
             return
 
 
-def shallow_history(dvc_root: Path, here: Path) -> Iterator[str]:
-    """A line if `here` is DVC's temporary copy (--temp, --queue) of a project at dvc_root whose history is shallow."""
-    if here.resolve() == dvc_root.resolve():
-        return
+def shallow_history(project: Path) -> Iterator[str]:
+    """A line if the history of the project, of which this is DVC's temporary copy (--temp, --queue), is shallow."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", "rev-parse", "--is-shallow-repository"]
     try:
-        done = subprocess.run(command, cwd=dvc_root, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     except OSError:
         return
     if done.stdout.strip() == "true":
@@ -44,13 +44,13 @@ def shallow_history(dvc_root: Path, here: Path) -> Iterator[str]:
         )
 
 
-def other_line_ends(dvc_root: Path, here: Path) -> Iterator[str]:
+def other_line_ends(copy: Path) -> Iterator[str]:
     """A line if Git gave files of DVC's temporary copy the line ends of Windows, with which the experiment keeps them.
 
     Git then reads .gitattributes, which forbids it, after the files whose names come before.
     """
-    attributes = here / ".gitattributes"
-    if here.resolve() != dvc_root.resolve() and attributes.is_file() and b"\r\n" in attributes.read_bytes():
+    attributes = copy / ".gitattributes"
+    if attributes.is_file() and b"\r\n" in attributes.read_bytes():
         yield (
             "Git's core.autocrlf is true, which changes the line ends of files in an experiment: run "
             "`git config --global core.autocrlf input` first, or `dvc exp run` without --temp and --queue"

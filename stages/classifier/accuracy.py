@@ -97,10 +97,10 @@ def read_baseline(path: Path, num_test: int) -> Baseline:
     accuracy = baseline.accuracy
     for number, (value, rows) in enumerate(zip(accuracy.values, accuracy.wrong, strict=True)):
         if any(row >= num_test for row in rows):
-            actual = f"expected rows of the {num_test} test digits, found row {rows[-1]}"
+            actual = f"expected rows of the {num_test} test images, found row {rows[-1]}"
             raise UserError(f"{path}: accuracy.wrong.{number}: {actual}; {remedy(path)}")
         if not math.isclose(value, expected := 1 - len(rows) / num_test, abs_tol=1e-9):
-            actual = f"expected {expected:g} for {len(rows)} wrong of {num_test} test digits, found {value:g}"
+            actual = f"expected {expected:g} for {len(rows)} wrong of {num_test} test images, found {value:g}"
             raise UserError(f"{path}: accuracy.values.{number}: {actual}; {remedy(path)}")
     return baseline
 
@@ -109,7 +109,7 @@ def require_test_digits(path: Path, test: ImageSet) -> None:
     """Raises UserError if the test digits of the file `path` have no labels, or are too few."""
     require_labels(path, test)
     if len(test) < LEAST_TEST_DIGITS:
-        actual = f"expected at least {LEAST_TEST_DIGITS} digits to halve, found {len(test)}"
+        actual = f"expected at least {LEAST_TEST_DIGITS} images to halve, found {len(test)}"
         raise UserError(f"{path}: {actual}; {remedy(path)}")
 
 

@@ -21,10 +21,10 @@ class Recipe(StageParams):
 
     width: Annotated[int, Field(ge=1, le=256, description="channels of the first convolutions")]
     num_features: Annotated[int, Field(ge=64, le=256, description="penultimate features, the input of the metrics")]
-    epochs: Annotated[int, Field(ge=1, le=100, description="passes over the digits")]
-    batch_size: Annotated[int, Field(ge=2, description="digits a step")]
+    epochs: Annotated[int, Field(ge=1, le=100, description="passes over the images")]
+    batch_size: Annotated[int, Field(ge=2, description="images a step")]
     lr: Annotated[float, Field(gt=0, le=1, description="Adam's highest learning rate")]
-    shift_pixels: Annotated[int, Field(ge=0, le=8, description="largest random shift of the digits, in pixels")]
+    shift_pixels: Annotated[int, Field(ge=0, le=8, description="largest random shift of the images, in pixels")]
 
 
 def fresh_classifier(digits: ImageSet, recipe: Recipe, seed: int) -> Classifier:

@@ -12,7 +12,7 @@ from stages.common.shown import listed
 def require_labels(path: Path, digits: ImageSet) -> None:
     """Raises UserError if the digits of the file `path` have no labels, as only samples may."""
     if not digits.has_labels:
-        raise UserError(f"{path}: expected a label for each digit, found {NO_LABEL}, which is none; {remedy(path)}")
+        raise UserError(f"{path}: expected a label for each image, found {NO_LABEL}, which is none; {remedy(path)}")
 
 
 def require_every_class(path: Path, digits: ImageSet) -> None:
@@ -20,7 +20,7 @@ def require_every_class(path: Path, digits: ImageSet) -> None:
     require_labels(path, digits)
     if missing := missing_classes(digits):
         raise UserError(
-            f"{path}: expected digits of every class, found none of {listed(missing, MOST_NAMED)}; "
+            f"{path}: expected images of every class, found none of {listed(missing, MOST_NAMED)}; "
             "raise normalize.limit, or leave the class out of normalize.classes"
         )
 

@@ -16,6 +16,7 @@ from stages.common.errors import UserError
 from stages.common.failures import Failure, failure_of
 from stages.common.params import P, load_params
 from stages.common.streams import keep_printing
+from stages.common.temporary_copy import project_of
 from stages.common.unchanged import Unchanged
 
 MEMORY_KEYS = ("num_images", "limit", "batch_size", "width")
@@ -37,14 +38,9 @@ def inception_weights() -> Path | None:
 
 
 def _from_project(name: str) -> str:
-    """The name of a file or folder, seen from the user's project where it exists only there.
-
-    `dvc exp run --temp` runs stages in a copy of the project; DVC_ROOT is the project itself.
-    """
-    project = os.environ.get("DVC_ROOT")
-    if project and not os.path.lexists(name) and os.path.lexists(other := os.path.join(project, name)):  # noqa: PTH118
-        return other
-    return name
+    """The name of a file or folder, seen from the user's project where it exists only there."""
+    other = os.path.join(project_of(Path()), name)  # noqa: PTH118 (a name may be an address, which Path would change)
+    return other if not os.path.lexists(name) and os.path.lexists(other) else name
 
 
 def processes() -> int | None:

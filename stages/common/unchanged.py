@@ -1,8 +1,9 @@
 """What a stage depends on must not change while it runs.
 
 DVC reads params and hashes dependencies when a stage has ended, so it would record an edit made in the meantime beside
-results of the state before it. Each stage therefore compares what dvc.yaml lists for it between its start, when its
-modules are loaded, and its end. Without dvc.yaml nothing is recorded, and there is nothing to compare.
+results of the state before it. Each stage therefore compares what dvc.yaml lists for it between its start and its end;
+its modules, which take seconds to load, with what they were before the first was loaded. Without dvc.yaml nothing is
+recorded, and there is nothing to compare.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathspec import GitIgnoreSpec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+import stages
 from stages.common.errors import UserError
 from stages.common.params import PARAMS_FILE, read_params_file
 from stages.common.shown import shown
@@ -22,17 +24,24 @@ from stages.common.shown import shown
 PIPELINE, IGNORED = Path("dvc.yaml"), Path(".dvcignore")
 NEVER_DEPENDENCIES = (".git", ".hg", ".dvc", "__pycache__")
 """What DVC passes over without being told, and code that Python compiles while a stage runs."""
-Stat = tuple[int, int, int]
 
 
 class Unchanged:
-    """What a stage depends on, as it was when this object was made."""
+    """What a stage depends on, as it was when this object was made, and its code as it was loaded.
+
+    Raises UserError if its code has changed since this process started.
+    """
 
     def __init__(self, stage: str, root: Path = Path()) -> None:
         self.stage, self.root = stage, root
-        self._digests: dict[Path, tuple[Stat, str]] = {}
+        self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
         self._ignored = _ignored_in(root)
         self._before = self._causes()
+        if changed := sorted(self._changed_while_loading()):
+            raise UserError(
+                f"{', '.join(changed[:3])} changed while the stage was being loaded, so it may have loaded some of "
+                "either state; run `dvc repro` again"
+            )
 
     def confirm(self) -> None:
         """Raises UserError, naming what changed, if the stage's params, code or inputs are not what they were."""
@@ -43,6 +52,19 @@ class Unchanged:
                 f"{', '.join(changed[:3])} changed while the stage ran, so its results are of neither state; "
                 "run `dvc repro` again"
             )
+
+    def _changed_while_loading(self) -> Iterator[str]:
+        """The modules that the stage depends on and that are not, or no longer, as `stages` found them."""
+        if (self.root / stages.FOLDER.name).resolve() != stages.FOLDER:
+            return  # another project's pipeline, whose modules are not these
+        entry, params = self._listed()
+        listed = [_resolved(dependency, params) for dependency in entry.get("deps", [])]
+        before = {name for name in stages.CODE if any(name == path or name.startswith(f"{path}/") for path in listed)}
+        before = {name for name in before if not self._ignored.match_file(name)}
+        now = {name for name in self._before if name.startswith(f"{stages.FOLDER.name}/") and name.endswith(".py")}
+        for name in before | now:
+            if name not in now or stages.CODE.get(name) != stages.stat_of(self.root / name):
+                yield name
 
     def _causes(self) -> dict[str, str]:
         """The content of each section of params.yaml, and the SHA-256 of each file, that dvc.yaml lists."""
@@ -85,8 +107,7 @@ class Unchanged:
 
     def _digest(self, path: Path) -> str:
         """SHA-256; a file whose size, time and place are what they were is not read again."""
-        status = path.stat()
-        stat = status.st_size, status.st_mtime_ns, status.st_ino
+        stat = stages.stat_of(path)
         if path not in self._digests or self._digests[path][0] != stat:
             with path.open("rb") as file:
                 self._digests[path] = stat, hashlib.file_digest(file, "sha256").hexdigest()

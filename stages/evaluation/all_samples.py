@@ -185,8 +185,8 @@ def of_classes(names: list[str], counts: Counts) -> dict[str, OfClass]:
 
 def in_plain_words(num_images: int, accuracy: Share | Undefined, distance: ToTraining) -> str:
     """One line for the terminal."""
-    words = [f"all {num_images:,} samples: distance to the training digits {distance.samples:.3g}"]
-    words.append(f"where {distance.num_test:,} test digits have {distance.test:.3g}")
+    words = [f"all {num_images:,} samples: distance to the training images {distance.samples:.3g}"]
+    words.append(f"where {distance.num_test:,} test images have {distance.test:.3g}")
     if isinstance(accuracy, Share):
         low, high = (100 * bound for bound in accuracy.interval)
         words.append(f"{100 * accuracy.value:.3f} % recognised as asked ({low:.3f} to {high:.3f})")

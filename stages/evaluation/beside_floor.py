@@ -4,7 +4,7 @@ from stages.common.records import Record
 from stages.evaluation.scores import Score
 from stages.metrics.resampling import Estimate, Resampler
 
-FEW_IN_HALVES = "too few test digits to halve them"
+FEW_IN_HALVES = "too few test images to halve them"
 NO_INFLUENCES = "the part that each image has in this figure is not known"
 OPEN = "open where null: in some resamplings the floor is not above 0"
 

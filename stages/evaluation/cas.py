@@ -55,8 +55,8 @@ def cas_details(
     seed, num_real = baseline.seeds[0], baseline.num_images
     shares = [shares_recognised(accuracy.wrong, num_test) for accuracy in (samples, baseline.accuracy)]
     entry = cas_entry(shares[0], shares[1], seed)
-    judge = f"a classifier that learned from {num_real:,} real digits"
-    doubt = why_no_judgement(judge, baseline.accuracy.mean, least_accuracy, "test digits")
+    judge = f"a classifier that learned from {num_real:,} real images"
+    doubt = why_no_judgement(judge, baseline.accuracy.mean, least_accuracy, "test images")
     return CasDetails(
         metrics={"cas": entry},
         samples=samples,
@@ -103,8 +103,8 @@ def in_plain_words(entry: CasEntry, num_samples: int, num_real: int, no_judgemen
     assert entry.value is not None
     assert entry.floor is not None
     line = (
-        f"{_percent(entry.value)} of the test digits recognised after {num_samples:,} samples alone, "
-        f"{_percent(entry.floor)} after {num_real:,} real digits"
+        f"{_percent(entry.value)} of the test images recognised after {num_samples:,} samples alone, "
+        f"{_percent(entry.floor)} after {num_real:,} real images"
     )
     if no_judgement:
         line = f"{no_judgement}; {line}"
@@ -112,7 +112,7 @@ def in_plain_words(entry: CasEntry, num_samples: int, num_real: int, no_judgemen
         low, high = ("open" if bound is None else f"{bound:.4f}" for bound in entry.ratio_interval)
         line += f": ratio {entry.ratio:.4f} ({low} to {high})"
     if num_samples < num_real:
-        line += "; fewer samples than real digits, which alone lowers the ratio (generate.num_images)"
+        line += "; fewer samples than real images, which alone lowers the ratio (generate.num_images)"
     return line
 
 

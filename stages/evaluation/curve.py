@@ -96,7 +96,7 @@ def measure_floor(validation: ImageSet, num_images: int, reference: Reference) -
     """The figures of up to num_images validation digits after the num_images of the reference."""
     digits = validation.select(slice(num_images, 2 * num_images))
     if len(digits) <= max(reference.k, 1):
-        return Undefined(undefined=f"{len(validation)} validation digits leave too few beside the reference")
+        return Undefined(undefined=f"{len(validation)} validation images leave too few beside the reference")
     return CurveFloor(**dict(measure_row(digits, reference)), num_images=len(digits))
 
 

@@ -26,7 +26,7 @@ def write_evaluation(
     samples, floor = comparisons.samples.candidate, comparisons.floor.candidate
     sets = {
         "sample": (samples, images["samples"].images),
-        "test digit": (comparisons.samples.reference, images["test"].images),
+        "test image": (comparisons.samples.reference, images["test"].images),
     }
     texts = {
         "metrics.json": json_text(shown),

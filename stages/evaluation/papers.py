@@ -76,7 +76,7 @@ class PaperEntry(Record):
     @property
     def words(self) -> str:
         """The figures in a line, without the name."""
-        return f"FID {self.fid:.4g}, real digits {self.floor:.4g} ({self.source})"
+        return f"FID {self.fid:.4g}, real images {self.floor:.4g} ({self.source})"
 
 
 def left_out(images: dict[str, ImageSet]) -> Iterator[str]:

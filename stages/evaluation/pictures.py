@@ -28,7 +28,7 @@ def confusion_figure(names: list[str], samples: Embedded, floor: Embedded) -> Fi
     figure = new_figure(12 * scale, 6.4 * scale)
     left, right = figure.subplots(1, 2)
     _draw_confusion(left, "samples", names, samples)
-    _draw_confusion(right, "validation digits", names, floor)
+    _draw_confusion(right, "validation images", names, floor)
     return figure
 
 
@@ -117,12 +117,12 @@ def _draw_nearest(
     figure = new_figure(9 * _scale(len(names)), 1.2 + 1.6 * len(sets))
     axes = figure.subplots()
     axes.imshow(grid.permute(1, 2, 0).numpy())  # [H, W, 3]
-    labels = [label for name in sets for label in (name, "nearest training digit")]
+    labels = [label for name in sets for label in (name, "nearest training image")]
     axes.set_yticks([height * (row + 0.5) + PADDING / 2 for row in range(len(labels))], labels)
     classes = shown_names(names)
     columns = [width * (column + 0.5) + PADDING / 2 for column in range(len(names))]
     axes.set_xticks(columns, classes, rotation=_rotation(classes))
-    axes.set(xlabel="recognised class; above the pictures: the distance to the nearest training digit, in features")
+    axes.set(xlabel="recognised class; above the pictures: the distance to the nearest training image, in features")
     for row, texts in enumerate(captions):
         for column, text in enumerate(texts):
             x, y = width * (column + 0.5) + PADDING / 2, 2 * height * row + PADDING / 2

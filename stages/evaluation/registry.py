@@ -20,7 +20,7 @@ Direction = Literal["lower", "higher", "neither"]
 Need = Callable[[Comparison], str | None]
 """What a metric needs of a comparison: None if it is present, otherwise why the metric is undefined."""
 
-NO_TRAINING = "not compared with the training digits"
+NO_TRAINING = "not compared with the training images"
 NO_RATIO_OF_COUNTS = "no ratio: a count of modes"
 NO_RATIO = "no ratio: 0 is the value without copying, the sign counts"
 
@@ -61,7 +61,7 @@ class Metric:
     @property
     def explanation(self) -> str:
         """Meaning and direction, for tables."""
-        better = "compare with real digits" if self.direction == "neither" else f"{self.direction} is better"
+        better = "compare with real images" if self.direction == "neither" else f"{self.direction} is better"
         return f"{self.meaning}; {better}"
 
 
@@ -79,7 +79,7 @@ def need_training(comparison: Comparison) -> str | None:
 def need_cell(comparison: Comparison) -> str | None:
     """At least one class has enough images for C_T."""
     if comparison.copy_test is None:
-        return f"no class has {LEAST_IN_CELL} samples and {LEAST_IN_CELL} test digits"
+        return f"no class has {LEAST_IN_CELL} samples and {LEAST_IN_CELL} test images"
     return None
 
 
@@ -118,27 +118,27 @@ _ENTRIES = (
     ),
     Metric(
         "precision",
-        "samples that look like test digits",
+        "samples that look like test images",
         "higher",
         lambda sets: estimated(neighbours.precision(sets.neighbourhoods)),
         aspect="fidelity",
     ),
     Metric(
         "recall",
-        "test digits that look like samples",
+        "test images that look like samples",
         "higher",
         lambda sets: estimated(neighbours.recall(sets.neighbourhoods)),
         aspect="diversity",
     ),
     Metric(
         "density",
-        "how densely test digits lie around the samples",
+        "how densely test images lie around the samples",
         "higher",
         lambda sets: estimated(neighbours.density(sets.neighbourhoods)),
     ),
     Metric(
         "coverage",
-        "test digits that have a sample near them",
+        "test images that have a sample near them",
         "higher",
         lambda sets: estimated(neighbours.coverage(sets.neighbourhoods)),
         aspect="diversity",
@@ -160,21 +160,21 @@ _ENTRIES = (
     ),
     Metric(
         "c_t",
-        "whether samples lie nearer to the training digits than test digits do: far below 0 they are copies",
+        "whether samples lie nearer to the training images than test images do: far below 0 they are copies",
         "neither",
         _c_t,
         needs=(need_training, need_cell),
     ),
     Metric(
         "authenticity",
-        "samples farther from their nearest training digit than that is from the next: 0 for copies",
+        "samples farther from their nearest training image than that is from the next: 0 for copies",
         "neither",
         lambda sets: estimated(memorisation.authenticity(sets.candidate.known_closeness)),
         needs=(need_training,),
     ),
     Metric(
         "near_training",
-        f"samples nearer to a training digit than {NEAR_PERCENT} % of the test digits are: many more are copies",
+        f"samples nearer to a training image than {NEAR_PERCENT} % of the test images are: many more are copies",
         "neither",
         lambda sets: estimated(
             memorisation.near_training(sets.candidate.known_closeness, sets.reference.known_closeness)

@@ -52,7 +52,7 @@ def sides(train: ImageSet, test: ImageSet, candidates: ImageSet, num_train: int,
         raise TooFewOfAClassError(
             f"two_sample: too few images of a class: expected {LEAST_IMAGES} of each side to learn from and "
             f"{LEAST_IMAGES} to be tested on, found classes with {have} candidates, {_least(train, classes)} training "
-            f"and {_least(test, classes)} test digits, of which two_sample.num_train and num_test take {num_train} and "
+            f"and {_least(test, classes)} test images, of which two_sample.num_train and num_test take {num_train} and "
             f"{num_test} candidates of {len(classes)} classes; raise these, generate.num_images or normalize.limit"
         )
     return Sides(

@@ -84,11 +84,13 @@ def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_
     pixels, black_and_white, features = (_percent(entry.value) for entry in entries)
     floors = ", ".join(_percent(entry.floor) for entry in entries)
     line = (
-        f"judges tell samples from real digits in {pixels} of cases on pixels, {black_and_white} in black and white, "
-        f"{features} on the classifier's features (50 % is chance; with real digits in the samples' place: {floors})"
+        f"judges tell samples from real images in {pixels} of cases on pixels, {black_and_white} in black and white, "
+        f"{features} on the classifier's features (50 % is chance; with real images in the samples' place: {floors})"
     )
     if fd_second.ratio is not None:
-        line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real digits"
+        line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real images"
+        if fd_second.ratio_interval:
+            line += " ({} to {})".format(*("-" if end is None else f"{end:.2f}" for end in fd_second.ratio_interval))
     if num_train < FEW:
         line += f"; judges that learn from {num_train:,} samples, fewer than {FEW:,}, may miss much: 50 % says little"
     return f"{doubt}, and its features say nothing; {line}" if doubt else line

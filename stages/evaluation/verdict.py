@@ -21,7 +21,7 @@ DEVIATIONS = 3.0
 NEAR_TIMES = 2.0
 """How many times more samples than real digits must lie very near to training digits to speak of copying."""
 SIGNIFICANT = 0.01
-OF_REAL = " of what real digits reach"
+OF_REAL = " of what real images reach"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def signs_of_copying(figures: Figures) -> list[str]:
     if near.value is not None and near.floor is not None:
         usual = max(near.floor, NEAR_PERCENT / 100)
         if near.value > NEAR_TIMES * usual:
-            signs.append(f"{_percent(near.value)} very near to a training digit, real digits {_percent(usual)}")
+            signs.append(f"{_percent(near.value)} very near to a training image, real images {_percent(usual)}")
     return signs
 
 
@@ -126,7 +126,7 @@ def _modes(figures: Figures) -> Finding | None:
         return None
     good = found.value >= found.floor and divergence.value <= GOOD_KL * divergence.floor
     words = f"{found.value:.0f} of {figures.modes.num_modes} modes, reverse KL {divergence.value:.3g}"
-    reached = f"real digits {found.floor:.0f} and {divergence.floor:.3g}"
+    reached = f"real images {found.floor:.0f} and {divergence.floor:.3g}"
     return Finding(good, f"{words} ({reached}, equal shares {figures.modes.uniform_reverse_kl:.3g})")
 
 
@@ -169,7 +169,7 @@ def _astray(figures: Figures) -> Finding | None:
     c_t = figures.metrics["c_t"]
     if c_t.value is None or not _far_below(-c_t.value, -(c_t.floor or 0.0), c_t.standard_error):
         return None
-    return Finding(False, f"farther from the training digits than real digits are (C_T {c_t.value:.1f})")
+    return Finding(False, f"farther from the training images than real images are (C_T {c_t.value:.1f})")
 
 
 def _weakest(figures: Figures) -> list[str]:

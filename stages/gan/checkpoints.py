@@ -1,7 +1,7 @@
 """Checkpoints of one exact run, outside the outs that DVC deletes before it runs a stage.
 
-They are kept in $DVC_ROOT/.checkpoints/<key>: DVC_ROOT is the repository that `dvc exp run --temp` and `--queue` were
-started from, so that a run in a temporary copy finds its own checkpoints. The key is a hash of everything that decides
+They are kept in .checkpoints/<key> of the project, also those of a run in a temporary copy of it, so that it finds its
+own when `dvc exp run --temp` or `--queue` makes another copy. The key is a hash of everything that decides
 the result: if any of it changes, so does the key. A checkpoint holds what changes with every step; what is finished is
 in one file beside (journal.py) that only grows. Where they cannot be written, training goes on without.
 """
@@ -23,6 +23,7 @@ from torch import Tensor
 from stages.common.errors import UserError
 from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.shown import printable
+from stages.common.temporary_copy import project_of
 from stages.gan.journal import Journal
 from stages.gan.regular_files import discard, read_regular, write_regular
 
@@ -80,7 +81,7 @@ class Checkpoints:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / key[:16]
+        self.folder = project_of(Path()) / ".checkpoints" / key[:16]
         self.exist = False
         """Whether this process has written or loaded one."""
         # Beside the folder, because its holder removes the folder while others wait for the lock.

@@ -24,6 +24,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "limits": _limits(),
         "system": platform.system(),
+        "c_library": _c_library(),
         "machine": platform.machine(),
         "versions": {
             "python": platform.python_version(),
@@ -31,6 +32,15 @@ def describe(device: torch.device) -> dict[str, Any]:
             "numpy": np.__version__,
         },
     }
+
+
+def _c_library() -> str:
+    """Name and version of what gives exp, log and the like; on macOS and Windows it comes with the system."""
+    if macos := platform.mac_ver()[0]:
+        return f"macOS {macos}"
+    if platform.system() == "Windows":
+        return f"Windows {platform.version()}"
+    return " ".join(part for part in platform.libc_ver() if part) or "unknown"
 
 
 def _gpu(device: torch.device) -> dict[str, Any]:
@@ -45,8 +55,8 @@ def _gpu(device: torch.device) -> dict[str, Any]:
 
 
 def _apple_gpu(device: torch.device) -> dict[str, Any]:
-    """The processor's name is the GPU's too; its kernels come with the system."""
-    return {"macos": platform.mac_ver()[0], "layout": str(image_layout(device))}
+    """The processor's name is the GPU's too, and its kernels come with macOS, whose version is beside it."""
+    return {"layout": str(image_layout(device))}
 
 
 GPUS = {"cuda": _gpu, "mps": _apple_gpu}

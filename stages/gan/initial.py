@@ -80,7 +80,7 @@ def require_described(path: Path, meta: dict[str, Any], network: str, arguments:
     if actual != expected:
         keys = _differing(actual, expected)
         raise UserError(
-            f"{path}: expected {_listed(expected, keys)}, as params.yaml and the digits say, found "
+            f"{path}: expected {_listed(expected, keys)}, as params.yaml and the images say, found "
             f"{_listed(actual, keys)}; set train_gan and networks to these, or train_gan.init_from to others"
         )
 

@@ -3,7 +3,6 @@
 Knows no path under data/: it publishes curves and pictures through a function.
 """
 
-import os
 import re
 import sys
 from bisect import bisect_right
@@ -17,11 +16,10 @@ from torch import Tensor
 from stages.common.files import pack_tensors, unpack_tensors
 from stages.common.images import REMARKS, ImageSet
 from stages.common.progress import progress
-from stages.gan.checkpoints import Checkpoints, full_disk_tolerated
 from stages.gan.graph import StaticStep
 from stages.gan.history import History
+from stages.gan.host import Host
 from stages.gan.journal import Journal
-from stages.gan.launch import ParentWatch, StopRequest
 from stages.gan.monitor import Monitor
 from stages.gan.pictures import epochs_between, real_grid, sample_grid
 from stages.gan.resumable import require_state, require_steps
@@ -105,7 +103,7 @@ class Loop:
         if rows and self.trainer.team.rank == 0:
             self.journal.add(f"{HISTORY}{self.rows_settled}", lines.encode())
 
-    def run(self, host: "Host", name: str) -> None:
+    def run(self, host: Host, name: str) -> None:
         """All remaining steps, with a checkpoint every host.checkpoint_steps.
 
         Ends the process after a checkpoint if the team agreed to stop, and at once if the parent is gone. Raises
@@ -132,7 +130,7 @@ class Loop:
                     host.checkpoints.write_finished(self.journal)
         self.trainer.require_finite()
 
-    def resume(self, host: "Host") -> None:
+    def resume(self, host: Host) -> None:
         """Load the newest checkpoint of this run into every process of the team, if process 0 has one."""
         content = host.checkpoints.load(self.journal, self.require_state, self.most_bytes) if host.checkpoints else b""
         content = self.trainer.team.broadcast(content, self.trainer.images.device)
@@ -245,12 +243,12 @@ class Loop:
         picture = sample_grid(self.trainer.ema, len(self.meta["classes"]), settings.z_dim, settings.seed, device)
         self.journal.add(f"{PICTURE}{name}", picture)
 
-    def _stop_here(self, host: "Host", name: str) -> NoReturn:
+    def _stop_here(self, host: Host, name: str) -> NoReturn:
         """End this process, as the team agreed; process 0 says how to continue."""
         team = self.trainer.team
         saved = host.save(self)
         if host.checkpoints:
-            message = f"{name}: stopped at {self.kimg_done:g} kimg; {_what_follows(saved, host.checkpoints)}"
+            message = f"{name}: stopped at {self.kimg_done:g} kimg; {host.what_follows(saved)}"
             print(message, file=sys.stderr)
         team.barrier()
         sys.exit(128 + team.agreed_stop)
@@ -262,41 +260,3 @@ def rises(count: Callable[[int], int], steps: int) -> Iterator[int]:
     while count(at) < count(steps):
         at = bisect_right(range(steps + 1), count(at), lo=at, key=count)
         yield at
-
-
-def _what_follows(saved: bool, checkpoints: Checkpoints) -> str:
-    if saved:
-        return "`dvc repro` resumes from there"
-    if checkpoints.exist:
-        return "`dvc repro` resumes from the last checkpoint"
-    return "nothing was kept: `dvc repro` starts the training again"
-
-
-@dataclass
-class Host:
-    """The process and machine around a loop.
-
-    checkpoints: in process 0 alone; publish: writes curves and pictures during training, in process 0.
-    """
-
-    checkpoints: Checkpoints | None
-    checkpoint_steps: int
-    watch: ParentWatch
-    stop: StopRequest
-    publish: Callable[[Loop], None]
-
-    def end_with_parent(self) -> None:
-        """Exit at once, writing nothing, if a process that this one must not outlive is gone."""
-        if not self.watch.is_alive():
-            os._exit(1)
-
-    def save(self, loop: Loop) -> bool:
-        """Write a checkpoint, and publish. Returns whether the checkpoint was written."""
-        loop.trainer.require_finite_updates(loop.steps_done)  # by every process, for all end together
-        if self.checkpoints is None:
-            return False
-        loop.settle_rows()
-        saved = self.checkpoints.save(loop.steps_done, *loop.state(), loop.journal)
-        with full_disk_tolerated("history and pictures are not up to date"):
-            self.publish(loop)
-        return saved

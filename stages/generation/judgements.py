@@ -95,7 +95,7 @@ def require_of_digits(path: Path, what: str, actual: object, expected: object) -
     """Raise UserError if a network, of this run or of an earlier one, has another `what` than the digits."""
     if actual != expected:
         found = f"expected {what} {plain(expected)}, found {plain(actual)}"
-        raise UserError(f"{path}: {found}, unlike the digits; {remedy_for(path)}")
+        raise UserError(f"{path}: {found}, unlike the images; {remedy_for(path)}")
 
 
 def packed(images: ImageSet, packing: int, of_one_class: bool) -> tuple[Tensor, Tensor]:

@@ -151,7 +151,7 @@ def nearest_rows(rows: Tensor, training: Tensor, size: int = TILE) -> tuple[Tens
             place[won] = (inside == minimum[won, None]).int().argmax(dim=1) + number * size  # the first of equals
         return minimum + part.square().sum(dim=1), place
 
-    distances, places = zip(*by_parts(nearest, len(rows), size, "distances to the training digits"), strict=True)
+    distances, places = zip(*by_parts(nearest, len(rows), size, "distances to the training images"), strict=True)
     return torch.cat(distances), torch.cat(places)
 
 
@@ -168,4 +168,4 @@ def nearest_others(chosen: Tensor, training: Tensor, size: int = TILE) -> Tensor
             minima.append(distances.amin(dim=1))
         return torch.stack(minima).amin(dim=0) + norms[numbers]
 
-    return torch.cat(list(by_parts(nearest, len(chosen), size, "distances between training digits")))
+    return torch.cat(list(by_parts(nearest, len(chosen), size, "distances between training images")))

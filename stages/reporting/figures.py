@@ -21,9 +21,9 @@ INTERVAL = 'class="interval end" d="M-5 -5 2 0 -5 5"'
 """Arrows of what lies beyond the axis."""
 LARGE = 1000
 """From here on figures have no decimals, and no power of ten either."""
-CAS = "test digits recognised by a classifier that saw samples alone, beside one that saw real digits; higher is better"
+CAS = "test images recognised by a classifier that saw samples alone, beside one that saw real images; higher is better"
 JUDGES = {
-    "two_sample": "how often a network that learned to tell samples from training digits is right; 0.5 is the best",
+    "two_sample": "how often a network that learned to tell samples from training images is right; 0.5 is the best",
     "two_sample_thresholded": "the same where every pixel is black or white",
     "two_sample_features": "the same of a linear judge of the classifier's features",
 }

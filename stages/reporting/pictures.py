@@ -24,13 +24,9 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
 def pictures(run: Run) -> dict[str, Picture]:
     """All of them by the name of the file, without folder and ending."""
     noun = run.noun
-    label, labels = ("code", "codes") if labels_are_codes(run.generator.meta) else ("class", "classes")
     words = {
         "samples": (f"A grid of generated {noun}s.", "The first samples, as they come; nothing was picked."),
-        "classes": (
-            f"Generated {noun}s: a latent in each row, a {label} in each column.",
-            f"One latent a row: what the {labels} share of it is the handwriting.",
-        ),
+        "classes": _words_of_classes(run),
         "interpolations": (
             f"Rows of generated {noun}s that change step by step from one latent to another.",
             "From latent to latent, along the sphere on which they lie and straight through it.",
@@ -60,3 +56,14 @@ def pictures(run: Run) -> dict[str, Picture]:
     }
     found = {name.partition("/")[2].removesuffix(".png"): content for name, content in run.pictures.items()}
     return {name: Picture(data_uri(content), *words[name]) for name, content in found.items()}
+
+
+def _words_of_classes(run: Run) -> tuple[str, str]:
+    """Of the picture with a latent in each row, and in each column a label, if the generator reads labels."""
+    if not run.generator.meta["arguments"]["num_classes"]:
+        return f"Generated {run.noun}s: a latent in each row.", "A latent a row. This generator knows no classes."
+    label, labels = ("code", "codes") if labels_are_codes(run.generator.meta) else ("class", "classes")
+    return (
+        f"Generated {run.noun}s: a latent in each row, a {label} in each column.",
+        f"One latent a row: what the {labels} share of it is the handwriting.",
+    )

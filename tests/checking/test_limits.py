@@ -47,6 +47,18 @@ def test_a_net_that_needs_numbers_is_not_estimated() -> None:
     assert limits.net_cost("G", Branching, lambda: (torch.zeros(2, 5),)) is None
 
 
+def test_of_one_too_large_to_try_the_parameters_count() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(10**7, 10**7, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x) if x.sum() > 0 else -x
+
+    assert limits.net_cost("G", Branching, lambda: (torch.zeros(2, 10**7),)) == NetCost(10**14, 0)
+
+
 def test_a_net_whose_layers_do_not_fit_is_refused_in_torchs_words() -> None:
     with pytest.raises(UserError, match=r"^G fails on a batch of two: .*mat1 and mat2 shapes .* \(2x7 and 8x3\)$"):
         limits.net_cost("G", lambda: nn.Sequential(nn.Linear(5, 7), nn.Linear(8, 3)), lambda: (torch.zeros(2, 5),))

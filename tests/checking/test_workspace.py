@@ -49,29 +49,31 @@ def test_a_shallow_clone_is_refused_in_dvc_s_copy_alone(project: Path, monkeypat
     git(project, "clone", "--quiet", "--depth", "1", project.as_uri(), str(clone))
     copy = clone / ".dvc" / "tmp" / "exps" / "standalone" / "copy"
     (copy / "data").mkdir(parents=True)
-    (line,) = shallow_history(clone, copy)
+    (line,) = shallow_history(clone)
     assert "`git fetch --unshallow`" in line
-    assert list(shallow_history(clone, clone)) == []
     monkeypatch.setenv("DVC_ROOT", str(clone))
+    assert list(workspace_problems(clone / "data")) == []
     assert list(workspace_problems(copy / "data")) == [line]
     git(clone, "fetch", "--quiet", "--unshallow")
     assert list(workspace_problems(copy / "data")) == []
 
 
 def test_line_ends_that_git_changed_in_dvc_s_copy_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(project.parent))
-    monkeypatch.setenv("PATH", "")
-    for content, refused in ((b"* text=auto eol=lf\n", False), (b"* text=auto eol=lf\r\n", True)):
-        (project / ".gitattributes").write_bytes(content)
-        lines = list(workspace_problems(project / "data"))
-        assert [line.startswith("Git's core.autocrlf is true") for line in lines] == [True] * refused
     monkeypatch.setenv("DVC_ROOT", str(project))
-    assert list(workspace_problems(project / "data")) == []
+    monkeypatch.setenv("PATH", "")
+    copy = project / ".dvc" / "tmp" / "exps" / "copy"
+    (copy / "data").mkdir(parents=True)
+    for content, refused in ((b"* text=auto eol=lf\n", False), (b"* text=auto eol=lf\r\n", True)):
+        (copy / ".gitattributes").write_bytes(content)
+        lines = list(workspace_problems(copy / "data"))
+        assert [line.startswith("Git's core.autocrlf is true") for line in lines] == [True] * refused
+    (project / ".gitattributes").write_bytes(b"* text=auto eol=lf\r\n")
+    assert list(workspace_problems(project / "data")) == []  # no experiment: DVC's outs are as they should be
 
 
 def test_without_git_nothing_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert list(shallow_history(project.parent, project)) == []
+    assert list(shallow_history(project)) == []
 
 
 def test_the_stage_check_refuses_a_link(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

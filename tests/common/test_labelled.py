@@ -29,5 +29,5 @@ def test_digits_without_labels_are_refused() -> None:
 
 def test_missing_classes_are_named() -> None:
     assert missing_classes(labelled(1, 1)) == ["a", "c"]
-    with pytest.raises(UserError, match=r"expected digits of every class, found none of a, c; raise normalize\.limit"):
+    with pytest.raises(UserError, match=r"expected images of every class, found none of a, c; raise normalize\.limit"):
         require_every_class(PATH, labelled(1, 1))

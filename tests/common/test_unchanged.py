@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import stages
 from stages.common.errors import UserError
 from stages.common.unchanged import Unchanged
 from tests.stage_process import Project, wait_until
@@ -159,6 +161,49 @@ def test_sections_may_be_listed_by_their_file(entry: str, edited: str, named: st
         unchanged.confirm()
 
 
+@pytest.fixture
+def loaded(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project, as if its modules were those of this process."""
+    monkeypatch.setattr(stages, "FOLDER", root / "stages")
+    names = ("stages/plugins/good.py", "stages/plugins/bad.py", "stages/shared/a.py", "stages/shared/.idea/kept.py")
+    add("stages/shared/.idea/kept.py")(root)
+    monkeypatch.setattr(stages, "CODE", {name: stages.stat_of(root / name) for name in names})
+    return root
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (replace("stages/plugins/good.py", "1", "20"), "stages/plugins/good.py"),
+        (replace("stages/shared/a.py", "1", "2"), "stages/shared/a.py"),  # as long as before
+        (add("stages/shared/b.py"), "stages/shared/b.py"),
+        (lambda root: (root / "stages/shared/a.py").unlink(), "stages/shared/a.py"),
+        (lambda root: (root / "stages/shared/a.py").rename(root / "stages/shared/c.py"), "a.py, stages/shared/c.py"),
+    ],
+)
+def test_code_edited_while_it_is_loaded_is_refused(edit: Callable[[Path], None], named: str, loaded: Path) -> None:
+    """The seconds in which torch loads: the stage may have the module of before, and DVC would record that of after."""
+    Unchanged("first", loaded)
+    edit(loaded)
+    with pytest.raises(UserError, match=f"{named} changed while the stage was being loaded, .*run `dvc repro` again$"):
+        Unchanged("first", loaded)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        replace("stages/plugins/bad.py", "1", "2"),
+        replace("params.yaml", "lr: 0.1", "lr: 0.3"),  # which the stage reads later
+        replace("data/zero/input.txt", "1", "2"),
+        add("stages/shared/__pycache__/a.pyc"),
+        lambda root: (root / "stages/shared/.idea/kept.py").unlink(),
+    ],
+)
+def test_what_is_loaded_later_or_not_at_all_may_change_meanwhile(edit: Callable[[Path], None], loaded: Path) -> None:
+    edit(loaded)
+    Unchanged("first", loaded).confirm()
+
+
 def test_without_a_pipeline_there_is_nothing_to_confirm(tmp_path: Path) -> None:
     Unchanged("first", tmp_path).confirm()
 
@@ -189,6 +234,47 @@ def test_params_edited_during_training_fail_the_stage_and_its_checkpoint_stays(
     project = Project.create(tmp_path / "project", normalized)
     edited_while_it_trains(project, "1")
     assert project.checkpoints()[-1].name == "step_000000060.checkpoint"
+
+
+def stage_is_loading(project: Project) -> bool:
+    """Whether the stage has noted its modules, and loads packages, which takes seconds: its libraries are in memory."""
+    return any("libtorch" in entry.path for process in project.processes() for entry in process.memory_maps())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into the process by /proc")
+def test_code_edited_while_packages_load_fails_the_stage(normalized: Path, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project", normalized)
+    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
+    with project.started(GAN_PROCESSES="1") as stage:
+        wait_until(lambda: stage_is_loading(project))
+        with (project.root / "stages/gan/trainer.py").open("a", encoding="utf-8") as file:
+            file.write("# edited\n")
+        _, err = stage.communicate(timeout=120)
+    assert stage.returncode == 1
+    assert err.splitlines() == [
+        "train_gan: stages/gan/trainer.py changed while the stage was being loaded, so it may have loaded some of "
+        "either state; run `dvc repro` again"
+    ]
+    assert project.written() == {}
+
+
+@pytest.mark.slow
+def test_params_edited_after_the_workers_confirmed_fail_the_stage(normalized: Path, tmp_path: Path) -> None:
+    """The process that started them compares once more, when all have ended."""
+    project = Project.create(tmp_path / "project", normalized)
+    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
+    module = project.root / "stages/gan/team.py"
+    code = module.read_text(encoding="utf-8")
+    leave = "def leave() -> None:\n"
+    assert leave in code
+    edit = "    import os\n    from pathlib import Path\n    params = Path('params.yaml')\n"
+    edit += "    if os.environ['LOCAL_RANK'] == '0':\n"
+    edit += "        params.write_text(params.read_text().replace('lr_g: 0.0025', 'lr_g: 0.00125'))\n"
+    module.write_text(code.replace(leave, f"{leave}{edit}"), encoding="utf-8")
+    done = project.run(GAN_PROCESSES="2")
+    assert "lr_g: 0.00125" in (project.root / "params.yaml").read_text(encoding="utf-8")
+    assert done.returncode == 1
+    assert "train_gan: params.yaml train_gan changed while the stage ran" in done.stderr
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_they_are_those_of_all_samples_at_once(upstream: Path, capsys: pytest.Ca
     distance = ((mean_1 - mean_2) ** 2).sum() + np.trace(cov_1) + np.trace(cov_2) - 2 * roots
     assert entry["fd_classifier_to_training"]["samples"] == pytest.approx(distance, rel=1e-6)
     assert entry["fd_classifier_to_training"]["num_training"] == len(train)
-    assert f"all {COUNT} samples: distance to the training digits {distance:.3g}, where" in capsys.readouterr().out
+    assert f"all {COUNT} samples: distance to the training images {distance:.3g}, where" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])

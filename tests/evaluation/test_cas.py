@@ -70,10 +70,10 @@ def test_all_or_nothing_has_values_or_reasons(real: float) -> None:
 
 def test_words() -> None:
     entry = cas_entry(torch.full((10,), 0.5, dtype=torch.float64), torch.ones(10, dtype=torch.float64), 1)
-    words = "50.00 % of the test digits recognised after 1,000 samples alone, 100.00 % after"
-    assert in_plain_words(entry, 1000, 1000) == f"{words} 1,000 real digits: ratio 0.5000 (0.5000 to 0.5000)"
+    words = "50.00 % of the test images recognised after 1,000 samples alone, 100.00 % after"
+    assert in_plain_words(entry, 1000, 1000) == f"{words} 1,000 real images: ratio 0.5000 (0.5000 to 0.5000)"
     assert in_plain_words(entry, 1000, 2000).endswith(
-        "2,000 real digits: ratio 0.5000 (0.5000 to 0.5000); fewer samples than real digits, which alone lowers the "
+        "2,000 real images: ratio 0.5000 (0.5000 to 0.5000); fewer samples than real images, which alone lowers the "
         "ratio (generate.num_images)"
     )
-    assert in_plain_words(entry, 1000, 1000, "no judgement: why") == f"no judgement: why; {words} 1,000 real digits"
+    assert in_plain_words(entry, 1000, 1000, "no judgement: why") == f"no judgement: why; {words} 1,000 real images"

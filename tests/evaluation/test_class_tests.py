@@ -28,4 +28,4 @@ def test_class_tests_that_cannot_be_say_why() -> None:
     one_class = Comparison(*2 * (dataclasses.replace(DIGITS, recognised=torch.zeros(4, dtype=torch.int64)),), 1, k=1)
     actual = class_tests(Comparisons(one_class, one_class, None)).content()
     assert actual["against_test"] == actual["floor_against_balanced"] == {"undefined": "there is one class alone"}
-    assert actual["halves_against_test"] == {"undefined": "too few test digits to halve them"}
+    assert actual["halves_against_test"] == {"undefined": "too few test images to halve them"}

@@ -43,7 +43,7 @@ def test_memorisation_tells_distances_and_what_is_near() -> None:
     assert percentiles["samples"][0] == 0 < percentiles["floor"][0]
     few = "fewer than 8 images of this class on one side"
     nothing = {"value": None, "floor": None, "halves": None}
-    undefined = {"value": few, "floor": few, "halves": "too few test digits to halve them"}
+    undefined = {"value": few, "floor": few, "halves": "too few test images to halve them"}
     assert actual["cells"] == [{"class": name, **nothing, "undefined": undefined} for name in NAMES]  # three of each
 
 
@@ -59,4 +59,4 @@ def test_cells_stand_beside_real_digits_and_halves() -> None:
 def test_memorisation_without_training_digits_says_so() -> None:
     comparison = Comparison(DIGITS, SAMPLES, len(NAMES), k=1)
     actual = memorisation(NAMES, Comparisons(comparison, comparison, None)).content()
-    assert actual == {"undefined": "not compared with the training digits"}
+    assert actual == {"undefined": "not compared with the training images"}

@@ -57,7 +57,7 @@ def test_floor_is_that_of_the_digits_after_the_reference(
     reference = Reference(classifier, WEIGHTS, finite_features(classifier, digits.images[:10], WEIGHTS), 1.0, k)
     floor = measure_floor(digits, 10, reference)
     if not present:
-        assert floor == Undefined(undefined=f"{num_digits} validation digits leave too few beside the reference")
+        assert floor == Undefined(undefined=f"{num_digits} validation images leave too few beside the reference")
         return
     assert isinstance(floor, CurveFloor)
     expected = measure_row(digits.select(slice(10, 10 + present)), reference)

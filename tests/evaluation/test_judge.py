@@ -11,7 +11,7 @@ from stages.evaluation.judge import read_least_accuracy, why_no_judgement
 
 @pytest.mark.parametrize(("accuracy", "judges"), [(0.12, False), (0.97 - 1e-9, False), (0.97, True), (1.0, True)])
 def test_the_bar_itself_is_enough(accuracy: float, judges: bool) -> None:
-    assert (why_no_judgement("the classifier", accuracy, 0.97, "test digits") is None) is judges
+    assert (why_no_judgement("the classifier", accuracy, 0.97, "test images") is None) is judges
 
 
 @pytest.mark.parametrize(

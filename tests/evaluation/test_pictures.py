@@ -46,7 +46,7 @@ def test_nearest_shows_of_each_class_the_image_nearest_to_a_training_digit() -> 
     pad = pictures.PADDING
     rows = [[round(float(shown[pad + y, pad + x, 0]) / 127.5 - 1, 2) for x in (0, 13, 26)] for y in (0, 12)]
     assert rows == [[0.1, 0.3, -1], [0.5, 0.6, -1]]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["sample", "nearest training digit"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["sample", "nearest training image"]
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2, 3), (4, 1), (1, 5), (1, 2)])

@@ -148,12 +148,12 @@ def test_without_labels_gan_test_accuracy_is_undefined() -> None:
     actual = undefined(beside_training(unlabelled, digits("reference", 100)))
     assert actual.keys() == {"gan_test_accuracy", "c_t"}
     assert "no class was asked for" in actual["gan_test_accuracy"]
-    assert actual["c_t"] == "no class has 8 samples and 8 test digits"
+    assert actual["c_t"] == "no class has 8 samples and 8 test images"
 
 
 def test_without_training_digits_copying_is_undefined() -> None:
     actual = undefined(Comparison(digits("reference", 50), digits("candidate", 40), NUM_CLASSES, 5))
-    assert actual == dict.fromkeys(("c_t", "authenticity", "near_training"), "not compared with the training digits")
+    assert actual == dict.fromkeys(("c_t", "authenticity", "near_training"), "not compared with the training images")
 
 
 def test_too_few_samples_leave_fd_infinity_undefined() -> None:
@@ -175,7 +175,7 @@ def test_constant_images_of_one_class_have_finite_values(reference: Embedded, ca
         assert all(math.isfinite(each) for each in (score.value, score.standard_error) if each is not None), name
 
 
-BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "compare with real digits"}
+BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "compare with real images"}
 
 
 @pytest.mark.parametrize("registry", [METRICS, PAPERS])
@@ -185,7 +185,7 @@ def test_entries_explain_themselves(registry: dict[str, Metric]) -> None:
         better = {
             "lower": "; lower is better",
             "higher": "; higher is better",
-            "neither": "; compare with real digits",
+            "neither": "; compare with real images",
         }
         assert metric.explanation == metric.meaning + better[metric.direction]
         assert metric.meaning

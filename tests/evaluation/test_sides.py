@@ -80,8 +80,8 @@ def test_shuffled_digits_are_the_same_with_their_labels_in_an_order_of_the_seed(
     [
         pytest.param(TRAIN, TEST, numbered([0, 1, 0, 1]), 40, id="few samples"),
         pytest.param(TRAIN, TEST, numbered([0] * 40 + [1]), 40, id="one class has a single sample"),
-        pytest.param(numbered([0] * 40), TEST, SAMPLES, 40, id="a class that no training digit has"),
-        pytest.param(TRAIN, numbered([1] * 40), SAMPLES, 40, id="a class that no test digit has"),
+        pytest.param(numbered([0] * 40), TEST, SAMPLES, 40, id="a class that no training image has"),
+        pytest.param(TRAIN, numbered([1] * 40), SAMPLES, 40, id="a class that no test image has"),
         pytest.param(TRAIN, TEST, SAMPLES, 3, id="fewer to learn from than two a class"),
     ],
 )

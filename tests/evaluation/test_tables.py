@@ -31,7 +31,7 @@ def test_summary_has_a_line_for_each_metric() -> None:
         ["value", "floor", "ratio", "from", "to", "halves"],
         ["one", "3.142", "1", "3.142", "2.5", "-", "-"],
         ["two", "-", "0.5", "-", "-", "-", "0.25"],
-        ["a:", "FID", "5,", "real", "digits", "1", "(A", "paper)"],
+        ["a:", "FID", "5,", "real", "images", "1", "(A", "paper)"],
     ]
 
 

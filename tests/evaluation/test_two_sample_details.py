@@ -24,7 +24,14 @@ def test_each_figure_is_named_beside_its_floor() -> None:
     line = in_plain_words(METRICS, entry(0.04, 0.02), FEW, None)
     assert "98.3 % of cases on pixels, 61.2 % in black and white, 52.1 % on the classifier's features" in line
     assert "50.1 %, 49.7 %, 50.4 %" in line
-    assert line.endswith("the samples are 2.00 times as far as real digits")
+    assert line.endswith("the samples are 2.00 times as far as real images")
+
+
+def test_the_second_opinion_is_given_with_its_interval() -> None:
+    second = entry(0.04, 0.02)
+    for interval, shown in (([1.0, 3.126], "real images (1.00 to 3.13)"), ([1.5, None], "real images (1.50 to -)")):
+        line = in_plain_words(METRICS, second.model_copy(update={"ratio_interval": interval}), FEW, None)
+        assert line.endswith(shown)
 
 
 def test_judges_that_learned_from_few_samples_are_not_trusted() -> None:

@@ -81,7 +81,7 @@ def c_t(value: float | None, floor: float | None = -1.5) -> MetricEntry:
 
 def test_good_samples() -> None:
     assert in_plain_words(figures()) == (
-        "good: distance 1.33 times the floor, fidelity 95.5 % and diversity 93.6 % of what real digits reach, "
+        "good: distance 1.33 times the floor, fidelity 95.5 % and diversity 93.6 % of what real images reach, "
         "98.9 % recognised as asked, classes even, no sign of copying; not good: nothing; "
         "weakest class: dog (97 % recognised)"
     )
@@ -114,12 +114,12 @@ def test_a_remark_or_a_name_of_a_class_adds_no_part_to_the_line(samples: Figures
     ("changes", "words"),
     [
         ({"fd_classifier": entry(2.5)}, "not good: distance 2.50 times the floor; "),
-        ({"precision": entry(0.85)}, "not good: fidelity 85 % of what real digits reach; "),
-        ({"recall": entry(0.3)}, "not good: diversity 30 % of what real digits reach; "),
-        ({"coverage": entry(0.89)}, "not good: diversity 89 % of what real digits reach; "),
+        ({"precision": entry(0.85)}, "not good: fidelity 85 % of what real images reach; "),
+        ({"recall": entry(0.3)}, "not good: diversity 30 % of what real images reach; "),
+        ({"coverage": entry(0.89)}, "not good: diversity 89 % of what real images reach; "),
         ({"precision": entry(0.5), "recall": entry(0.4)}, "not good: fidelity 50 % and diversity 40 % of what real "),
         ({"c_t": c_t(-9.0)}, "not good: signs of copying (C_T -9.0); "),
-        ({"c_t": c_t(4.8)}, "not good: farther from the training digits than real digits are (C_T 4.8); "),
+        ({"c_t": c_t(4.8)}, "not good: farther from the training images than real images are (C_T 4.8); "),
     ],
 )
 def test_each_aspect_may_be_bad(changes: dict[str, Any], words: str) -> None:
@@ -200,7 +200,7 @@ def test_astray_is_three_deviations_above_both_0_and_the_floor(
     floor: float | None, bound: float, change: float, astray: bool
 ) -> None:
     line = in_plain_words(figures(c_t=c_t(bound + change, floor)))
-    assert ("farther from the training digits" in line) is astray
+    assert ("farther from the training images" in line) is astray
 
 
 @pytest.mark.parametrize(("floor", "usual"), [(0.0118, 0.0118), (0.01, 0.01), (0.002, 0.01)])
@@ -276,7 +276,7 @@ def test_one_class_or_a_few_samples_can_be_copies() -> None:
     samples = figures(copies=memorisation(cat=-6.0), near_training=entry(value=0.03, floor=0.0118))
     assert signs_of_copying(samples) == [
         "class cat -6.0",
-        "3 % very near to a training digit, real digits 1.18 %",
+        "3 % very near to a training image, real images 1.18 %",
     ]
     assert "signs of copying (class cat -6.0, 3 % very near" in in_plain_words(samples)
 
@@ -295,5 +295,5 @@ def test_where_nothing_can_judge_nothing_is_called_good_and_faults_are_named() -
     good = in_plain_words(figures(), "no judgement: why")
     assert good == "no judgement: why"
     bad = in_plain_words(figures(precision=entry(0.5), recall=entry(0.4)), "no judgement: why")
-    fault = "fidelity 50 % and diversity 40 % of what real digits reach"
+    fault = "fidelity 50 % and diversity 40 % of what real images reach"
     assert bad == f"no judgement: why; as far as it can tell, not good: {fault}"

@@ -21,20 +21,30 @@ from stages.gan.checkpoints import Checkpoints
 from stages.gan.journal import Journal
 from stages.gan.loop import Loop
 from stages.gan.regular_files import write_regular
-from tests.gan.broken_off import Files, finished, run, steps, stored
+from tests.gan.broken_off import Files, finished, run, steps
 from tests.stage_process import ROOT, Project
 
 NOTHING = "nothing was kept: `dvc repro` starts the training again"
 
 
-def test_dvc_root_decides_where_they_are(
+def test_those_of_a_temporary_copy_are_kept_in_the_project(
     broken_off: Callable[..., list[Path]], run_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`dvc exp run --temp` works in a copy, and DVC_ROOT is the repository that it was started from."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "repository"))
-    assert broken_off(5) == []
-    assert not (tmp_path / ".checkpoints").exists()
-    assert steps(stored(tmp_path / "repository")) == [2, 4]
+    """`dvc exp run --temp` works in a copy below .dvc/tmp, and DVC_ROOT is the project that it was started from."""
+    copy = tmp_path / ".dvc" / "tmp" / "exps" / "copy"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert steps(broken_off(5)) == [2, 4]
+    assert not (copy / ".checkpoints").exists()
+
+
+def test_the_variable_left_from_another_project_s_shell_moves_none(
+    broken_off: Callable[..., list[Path]], run_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "other"))
+    assert steps(broken_off(5)) == [2, 4]
+    assert not (tmp_path / "other").exists()
 
 
 HOLDER = """
@@ -416,18 +426,17 @@ def test_a_lock_that_is_no_file_is_left_alone(
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_file_system_without_room_for_any_checkpoint_changes_nothing(normalized: Path, tmp_path: Path) -> None:
     """A real one of 32 kB, in a mount namespace of the stage's own."""
-    small = tmp_path / "small"
+    project = Project.create(tmp_path / "project", normalized, total_kimg=0.36)
+    small = project.root / ".checkpoints"
     small.mkdir()
     mount = ("unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=32k none {small} && exec "$0" "$@"')
     if shutil.which("unshare") is None or subprocess.run([*mount, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this kernel or user may not mount a file system")
-    project = Project.create(tmp_path / "project", normalized, total_kimg=0.36)
     variables = {"GAN_PROCESSES": "1", "GAN_CHECKPOINT_KIMG": "0.12"}
     undisturbed = project.run_checked(**variables)
-    done = project.run(*mount, sys.executable, "-m", "stages.train_gan", DVC_ROOT=str(small), **variables)
+    done = project.run(*mount, sys.executable, "-m", "stages.train_gan", **variables)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == [
         "no checkpoint at step 3 (the disk is full); training goes on, and if it is stopped, it is lost"

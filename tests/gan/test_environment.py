@@ -1,5 +1,6 @@
 """The description of the machine: what decides bytes, and nothing else."""
 
+import ctypes
 import json
 import platform
 import socket
@@ -18,12 +19,44 @@ CPU = torch.device("cpu")
 
 def test_keys_and_versions() -> None:
     found = environment.describe(CPU)
-    assert set(found) == {"device", "gpu", "processor", "instruction_set", "limits", "system", "machine", "versions"}
+    kind = {"device", "gpu", "processor", "instruction_set", "limits", "system", "c_library", "machine", "versions"}
+    assert set(found) == kind
     assert found["device"] == "cpu"
     assert found["gpu"] is None
     expected = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     assert found["versions"] == expected
     assert found["processor"]
+
+
+@pytest.mark.parametrize(
+    ("system", "macos", "libc", "expected"),
+    [
+        ("Linux", "", ("glibc", "2.36"), "glibc 2.36"),
+        ("Linux", "", ("musl", ""), "musl"),
+        ("Linux", "", ("", ""), "unknown"),
+        ("Darwin", "15.1", ("", ""), "macOS 15.1"),
+        ("Windows", "", ("", ""), "Windows 10.0.22631"),
+    ],
+)
+def test_what_computes_exp_and_log_is_named(
+    system: str, macos: str, libc: tuple[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The C library; of macOS and Windows the version it comes with, of Linux never the kernel's, which dates it."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "mac_ver", lambda: (macos, ("", "", ""), ""))
+    monkeypatch.setattr(platform, "libc_ver", lambda: libc)
+    monkeypatch.setattr(platform, "version", lambda: "10.0.22631")
+    assert environment.describe(CPU)["c_library"] == expected
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="asks glibc")
+def test_the_c_library_is_the_one_that_is_loaded() -> None:
+    """By its own answer, not by what Python was built for."""
+    glibc = ctypes.CDLL(None)
+    if not hasattr(glibc, "gnu_get_libc_version"):
+        pytest.skip("another C library")
+    glibc.gnu_get_libc_version.restype = ctypes.c_char_p
+    assert environment.describe(CPU)["c_library"] == f"glibc {glibc.gnu_get_libc_version().decode()}"
 
 
 def test_goes_through_json_unchanged() -> None:

@@ -12,9 +12,13 @@ from stages.reporting.run import Run
 
 @pytest.mark.parametrize(
     ("meta", "label", "labels"),
-    [({}, "a class in", "the classes share"), ({CODES: True}, "a code in", "the codes share")],
+    [
+        ({"arguments": {"num_classes": 10}}, "a class in", "the classes share"),
+        ({"arguments": {"num_classes": 10}, CODES: True}, "a code in", "the codes share"),
+        ({"arguments": {"num_classes": 0}}, "a latent in each row.", "knows no classes"),
+    ],
 )
-def test_codes_are_not_called_classes(meta: dict[str, Any], label: str, labels: str) -> None:
+def test_columns_are_named_by_what_the_generator_reads(meta: dict[str, Any], label: str, labels: str) -> None:
     generator = SimpleNamespace(meta=meta)
     run = SimpleNamespace(noun="digit", pictures={"generate/classes.png": b""}, generator=generator)
     shown = pictures(cast(Run, run))["classes"]

@@ -23,8 +23,8 @@ from tools.damages import DAMAGES
 from tools.tables import cells
 
 KEEP_PIXELS = {
-    "whole", "one class dropped", "a tenth, ten times each", "one digit a class", "training digits",
-    "5 % training digits", "labels swapped",
+    "whole", "one class dropped", "a tenth, ten times each", "one digit a class", "training images",
+    "5 % training images", "labels swapped",
 }  # fmt: skip
 
 
@@ -57,8 +57,8 @@ def test_damages_are_what_they_say(sets: tuple[ImageSet, ImageSet]) -> None:
     assert 8 not in found["one class dropped"].labels
     assert len(found["one digit a class"].images.unique(dim=0)) == 10
     assert len(found["a tenth, ten times each"].images.unique(dim=0)) == len(digits) // 10
-    assert found["training digits"].images.equal(train.images[: len(digits)])
-    assert found["5 % training digits"].images[10:].equal(digits.images[10:])
+    assert found["training images"].images.equal(train.images[: len(digits)])
+    assert found["5 % training images"].images[10:].equal(digits.images[10:])
     assert (found["labels swapped"].labels == (digits.labels + 1) % 10).all()
 
 
@@ -93,7 +93,7 @@ def test_table_has_a_row_for_each_damage_and_a_column_for_each_metric(finished: 
     assert list(table) == list(DAMAGES)
     assert all(list(row) == list(METRICS) for row in table.values())
     assert not any("**" in cell for cell in table["whole"].values())
-    assert "(the first 100 validation digits)" in document
+    assert "(the first 100 validation images)" in document
     assert "other data set" not in document
 
 
@@ -113,7 +113,7 @@ def test_whole_digits_score_the_floors_of_an_evaluation(finished: Path) -> None:
 
 def test_a_few_copies_show_in_near_training(finished: Path) -> None:
     table = table_of(damages.run(PARAMS, finished))
-    assert float(table["5 % training digits"]["near_training"]) >= 0.05 > float(table["whole"]["near_training"])
+    assert float(table["5 % training images"]["near_training"]) >= 0.05 > float(table["whole"]["near_training"])
 
 
 def write_images(folder: Path, count: int, size: int = 28, name: str = f"{damages.OTHER_FILE}.gz") -> bytes:

@@ -100,7 +100,7 @@ def metric_seconds(params: evaluate.Params, data: Path) -> Results:
     classifier = load_classifier(path, images["test"], paths["test"])
     sets = timed("features of four sets", lambda: {name: embed(classifier, own, path) for name, own in images.items()})
     training = sets.pop("train").features
-    sets = timed("nearest training digits", lambda: beside_training(sets, training))
+    sets = timed("nearest training images", lambda: beside_training(sets, training))
     comparison = compare(sets, len(images["test"].classes), params.neighbours, params.seed).samples
     timed("neighbourhoods, for four metrics", lambda: comparison.neighbourhoods)
     for name, metric in METRICS.items():

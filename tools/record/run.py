@@ -87,7 +87,7 @@ def read_curve(folder: Path, params: Params, times: Times, processes: int) -> Cu
     """What track has written there, with the times of the training. Raises UserError if there is no floor."""
     details = read_record(folder / "data" / "track" / "details.json", CurveDetails)
     if not isinstance(details.floor, CurveFloor):
-        raise UserError("track has no floor: too few validation digits")
+        raise UserError("track has no floor: too few validation images")
     with (folder / "data" / "track" / "track.csv").open(encoding="utf-8", newline="") as file:
         rows = [(float(row["kimg"]), float(row["fd_classifier"])) for row in csv.DictReader(file)]
     points = [Point(kimg, times.snapshots[params.steps_near(kimg)], distance) for kimg, distance in rows]
