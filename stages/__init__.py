@@ -6,26 +6,21 @@ Speed comes from more processes, never from more threads.
 """
 
 import os
-from pathlib import Path
 
 PARENT = os.getppid()
 """Who started this process, noted before anything is imported that takes time: see gan/launch.py."""
 
+# isort: split
 
-def stat_of(path: Path) -> tuple[int, int, int]:
-    """Size, time and place of a file: whoever edits or replaces it changes one of them."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ino
+from stages.common import code_at_start  # noqa: E402 (the first of the project)
 
-
-FOLDER = Path(__file__).resolve().parent
-CODE = {path.relative_to(FOLDER.parent).as_posix(): stat_of(path) for path in FOLDER.rglob("*.py") if path.is_file()}
-"""All modules, as they were before one was loaded: see common/unchanged.py."""
+# isort: split
 
 from stages.common.loading import explain_failing_imports  # noqa: E402
 from stages.common.streams import open_standard_streams  # noqa: E402
 from stages.common.user_settings import follow_no_user  # noqa: E402
 
+assert code_at_start
 open_standard_streams()
 explain_failing_imports()
 follow_no_user()

@@ -16,7 +16,7 @@ from pathspec import GitIgnoreSpec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-import stages
+from stages.common import code_at_start
 from stages.common.errors import UserError
 from stages.common.params import PARAMS_FILE, read_params_file
 from stages.common.shown import shown
@@ -54,16 +54,17 @@ class Unchanged:
             )
 
     def _changed_while_loading(self) -> Iterator[str]:
-        """The modules that the stage depends on and that are not, or no longer, as `stages` found them."""
-        if (self.root / stages.FOLDER.name).resolve() != stages.FOLDER:
+        """The modules that the stage depends on and that are not, or no longer, as they were at the start."""
+        code, folder = code_at_start.CODE, code_at_start.FOLDER
+        if (self.root / folder.name).resolve() != folder:
             return  # another project's pipeline, whose modules are not these
         entry, params = self._listed()
         listed = [_resolved(dependency, params) for dependency in entry.get("deps", [])]
-        before = {name for name in stages.CODE if any(name == path or name.startswith(f"{path}/") for path in listed)}
+        before = {name for name in code if any(name == path or name.startswith(f"{path}/") for path in listed)}
         before = {name for name in before if not self._ignored.match_file(name)}
-        now = {name for name in self._before if name.startswith(f"{stages.FOLDER.name}/") and name.endswith(".py")}
+        now = {name for name in self._before if name.startswith(f"{folder.name}/") and name.endswith(".py")}
         for name in before | now:
-            if name not in now or stages.CODE.get(name) != stages.stat_of(self.root / name):
+            if name not in now or code.get(name) != code_at_start.stat_of(self.root / name):
                 yield name
 
     def _causes(self) -> dict[str, str]:
@@ -107,7 +108,7 @@ class Unchanged:
 
     def _digest(self, path: Path) -> str:
         """SHA-256; a file whose size, time and place are what they were is not read again."""
-        stat = stages.stat_of(path)
+        stat = code_at_start.stat_of(path)
         if path not in self._digests or self._digests[path][0] != stat:
             with path.open("rb") as file:
                 self._digests[path] = stat, hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import stages
+from stages.common import code_at_start
 from stages.common.errors import UserError
 from stages.common.unchanged import Unchanged
 from tests.stage_process import Project, wait_until
@@ -164,10 +164,10 @@ def test_sections_may_be_listed_by_their_file(entry: str, edited: str, named: st
 @pytest.fixture
 def loaded(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project, as if its modules were those of this process."""
-    monkeypatch.setattr(stages, "FOLDER", root / "stages")
+    monkeypatch.setattr(code_at_start, "FOLDER", root / "stages")
     names = ("stages/plugins/good.py", "stages/plugins/bad.py", "stages/shared/a.py", "stages/shared/.idea/kept.py")
     add("stages/shared/.idea/kept.py")(root)
-    monkeypatch.setattr(stages, "CODE", {name: stages.stat_of(root / name) for name in names})
+    monkeypatch.setattr(code_at_start, "CODE", {name: code_at_start.stat_of(root / name) for name in names})
     return root
 
 
