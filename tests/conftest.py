@@ -34,7 +34,9 @@ pytest_plugins = [
 
 assert stages
 # Repositories that tests make follow no configuration of the user.
-os.environ.update(throw_away_environment({}))
+_of_throw_away = throw_away_environment(os.environ)
+os.environ.clear()
+os.environ.update(_of_throw_away)
 # Whatever takes longer than half a minute on a slow machine prints nothing.
 os.environ["GAN_PROGRESS"] = "0"
 make_deterministic()

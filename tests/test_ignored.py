@@ -39,6 +39,15 @@ def test_what_file_managers_and_editors_leave_makes_nothing_run_again() -> None:
     assert done.stdout == ""
 
 
+def test_what_dvc_needs_is_not_ignored_by_a_line_of_the_user(tmp_path: Path) -> None:
+    """With *.lock for all repositories, DVC refuses every command: dvc.lock is git-ignored."""
+    (tmp_path / "ignore").write_text("*.lock\n*.yaml\ndvc*\n", encoding="utf-8")
+    command = ["git", "-c", f"core.excludesFile={tmp_path / 'ignore'}", "check-ignore", "--no-index", "--verbose"]
+    paths = ["dvc.lock", "dvc.yaml", "params.yaml", "other.lock"]
+    done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [line.rpartition("\t")[2] for line in done.stdout.splitlines() if ":!" not in line] == ["other.lock"]
+
+
 def test_git_ignores_the_same_and_nothing_that_it_holds() -> None:
     paths = [*STRAY, "dvc_plots/index.html", ".environments/0123/bin/python", ".checkpoints/x"]
     assert git(ROOT, "check-ignore", "--", *paths).splitlines() == paths

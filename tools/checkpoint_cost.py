@@ -93,7 +93,9 @@ def measured_alone(kimg: float) -> list[str]:
     """A row, measured in a process of its own. Raises UserError if that fails."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tools.checkpoint_cost", "--alone", folder, f"{kimg:g}"]
-        done = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, encoding="utf-8", check=False
+        )
     if done.returncode:
         raise UserError(f"{kimg:g} kimg failed (exit code {done.returncode}); see its message above")
     return done.stdout.rstrip("\n").split("\t")

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import UserError
+from tools.failures import take_no_arguments
 from tools.process_group import output_of_dvc
 
 THROW_AWAY = Path(__file__).with_name("throw_away.gitconfig")
 """What git follows in a repository that a tool or a test makes, in place of the configuration of user and system."""
+NO_REPOSITORY = "not a git repository"
+"""What git says outside of one."""
 OF_THE_LIBRARIES = {
     "commit.gpgSign": "false",
     "tag.gpgSign": "false",
@@ -70,7 +73,12 @@ def find_project(start: Path) -> Path:
 
     Raises UserError if there is none, or if it is not in a Git repository.
     """
-    git(start, "rev-parse", "--git-dir")
+    try:
+        git(start, "rev-parse", "--git-dir")
+    except UserError as error:
+        if NO_REPOSITORY in str(error):
+            raise UserError(f"{error}; an archive has none: clone the project, or run `git init` and commit") from None
+        raise
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file():
@@ -114,10 +122,11 @@ def require_objects(project: Path, *revisions: str) -> None:
 
 def main() -> None:
     """Exit with one line if DVC will find no repository."""
+    take_no_arguments("tools.repository", __doc__)
     try:
         git(Path(), "rev-parse", "--git-dir")
     except UserError as error:
-        if "not a git repository" not in str(error):
+        if NO_REPOSITORY not in str(error):
             sys.exit(str(error))
         if "true" not in output_of_dvc(Path(), "config", "core.no_scm").stdout.lower():
             sys.exit(f"{error}; `dvc config core.no_scm true` lets DVC run without one; make verify needs one")

@@ -37,7 +37,9 @@ def _is_of_another_python(python: Path) -> bool:
     if not os.path.lexists(python):
         return False
     try:
-        done = subprocess.run([str(python), "-c", SHOW], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [str(python), "-c", SHOW], capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except OSError:
         return True
     return done.stdout.split() != [str(number) for number in sys.version_info[:2]]

@@ -5,14 +5,17 @@ from types import ModuleType
 
 import pytest
 
-from tools import deps, lessons, readme, ring, tiny, torture
+from tools import deps, lessons, readme, repository, ring, tiny, torture
+from tools.bench import count
 from tools.plots_page import __main__ as plots_page
 
 TOOLS: dict[str, tuple[ModuleType, str]] = {
+    "bench.count": (count, "errors_in_one_line"),
     "deps": (deps, "report_errors"),
     "lessons": (lessons, "interruptible"),
     "plots_page": (plots_page, "interruptible"),
     "readme": (readme, "report_errors"),
+    "repository": (repository, "git"),
     "ring": (ring, "report_errors"),
     "tiny": (tiny, "interruptible"),
 }

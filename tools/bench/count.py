@@ -12,7 +12,7 @@ from stages.gan import architectures
 from stages.gan.team import Team
 from stages.train_gan import STAGE, Params, build_loop
 from tools.bench.training import repeated_digits
-from tools.failures import errors_in_one_line
+from tools.failures import errors_in_one_line, take_no_arguments
 from tools.profiles import params_with
 
 STEP = 2
@@ -39,6 +39,7 @@ class Count(TorchDispatchMode):
 
 def main() -> None:
     """Print the counts of a step on the CPU."""
+    take_no_arguments("tools.bench.count", __doc__)
     with errors_in_one_line("count"):
         make_deterministic()
         print(counted())

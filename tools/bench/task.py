@@ -57,7 +57,8 @@ def run_task(name: str, task: Task) -> Results:
                 cwd=ROOT,
                 env=environment | {VARIABLE: json.dumps(content)},
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=TIMEOUT_S,
                 check=False,
             )

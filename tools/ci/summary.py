@@ -6,17 +6,19 @@ job's own run stand below them. Pictures are not in it: the hosts remove them, s
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from stages.common.errors import UserError
 from stages.common.files import read_json
 from stages.common.runtime import report_errors
+from tools.ci.gate import KINDS, read_status
 from tools.process_group import output_of_dvc
 from tools.repository import git
 
 NOTHING = "Nothing has changed."
-DRAWN = "data/generate/samples.safetensors"
-"""What a run has drawn: no clone has it, while metrics.json and details.json of the commit are in every one."""
-NO_RUN = "No figures: the run did not get that far."
+NO_RUN = "No figures{}: the run did not get that far."
 
 
 def markdown(root: Path, base: str) -> str:
@@ -40,10 +42,40 @@ def _compared(root: Path, base: str) -> list[str]:
 
 
 def figures(root: Path) -> list[str]:
-    """The figures of the run, or that there are none: those of the commit are not the run's."""
-    if not (root / DRAWN).is_file():
-        return [NO_RUN, *_changed_params(root)]
-    return [_table(root, "metrics", "show"), *_changed_params(root), *_words(root)]
+    """The figures of the stages that ran to their end: of the others, those of the commit are in every clone."""
+    stages = YAML(typ="safe", pure=True).load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    metrics = {name: _paths(stage, "metrics") for name, stage in stages.items() if "metrics" in stage}
+    left = metrics.keys() & stages_left(root, stages)
+    own = [path for stage, paths in metrics.items() if stage not in left for path in paths]
+    if not own:
+        return [NO_RUN.format(""), *_changed_params(root)]
+    parts = [_table(root, "metrics", "show", *own), *_changed_params(root)]
+    if "evaluate" not in left:
+        parts += _words(root)
+    return parts + ([NO_RUN.format(f" of {', '.join(sorted(left))}")] if left else [])
+
+
+def stages_left(root: Path, stages: dict[str, Any]) -> set[str]:
+    """Those of the stages of dvc.yaml that would run now; all where DVC cannot tell, as with bad params."""
+    try:
+        left = stages.keys() & read_status(root)
+    except UserError:
+        return set(stages)
+    before: set[str] = set()
+    while left != before:  # what depends on a stage that has not run has not run either
+        before = set(left)
+        outs = [path for name in left for kind in KINDS for path in _paths(stages[name], kind)]
+        left |= {name for name, stage in stages.items() if _depends(_paths(stage, "deps"), outs)}
+    return left
+
+
+def _paths(stage: dict[str, Any], kind: str) -> list[str]:
+    """The paths under one key of a stage in dvc.yaml, without their options."""
+    return [path for entry in stage.get(kind, []) for path in ([entry] if isinstance(entry, str) else entry)]
+
+
+def _depends(deps: list[str], outs: list[str]) -> bool:
+    return any(dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for dep in deps for out in outs)
 
 
 def _changed_params(root: Path) -> list[str]:
@@ -53,10 +85,8 @@ def _changed_params(root: Path) -> list[str]:
 
 
 def _words(root: Path) -> list[str]:
-    """The verdict of the run, if there is one."""
+    """The verdict of the run."""
     path = root / "data/evaluate/details.json"
-    if not path.is_file():
-        return []
     return [f"In the pipeline's own words: *{read_json(path)['in_plain_words']}*."]
 
 

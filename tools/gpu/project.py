@@ -45,7 +45,9 @@ def answer_of(module: str, argument: str, end: float) -> dict[str, Any]:
     command = [sys.executable, "-m", module, argument]
     seconds = max(1.0, end - time.monotonic())
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=seconds
+        )
     except subprocess.TimeoutExpired:
         raise PhaseError("the time was up before a process had ended") from None
     if done.returncode:
