@@ -85,8 +85,10 @@ def _changed_params(root: Path) -> list[str]:
 
 
 def _words(root: Path) -> list[str]:
-    """The verdict of the run."""
+    """The verdict of the run, if it gave one."""
     path = root / "data/evaluate/details.json"
+    if not path.is_file():
+        return []
     return [f"In the pipeline's own words: *{read_json(path)['in_plain_words']}*."]
 
 
