@@ -257,6 +257,7 @@ def test_insisting_ends_stage_and_workers_at_once(long: Project) -> None:
     wait_until(lambda: not long.processes(), patience_s=10)
 
 
+@pytest.mark.slow
 def test_asked_before_the_workers_are_there_it_stops_all_the_same(long: Project) -> None:
     with long.started(GAN_PROCESSES="2") as stage:
         wait_until(lambda: len(long.processes()) == 3)

@@ -110,6 +110,7 @@ def test_trainings_that_must_agree_are_run_and_compared(tmp_path: Path, normaliz
     assert len(found["first"]["generator_sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_steps_are_measured(normalized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that must not wait include one that sends a block of draws."""
     content = params_with(TRAINING)
@@ -286,6 +287,7 @@ def test_stopped_it_leaves_what_it_found_and_no_process(
     assert found["machine"]["ok"]
 
 
+@pytest.mark.slow
 def test_the_machine_is_asked_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that this one never holds the GPU."""
 
