@@ -38,6 +38,8 @@ from stages.gan.team import Team
 from stages.gan.trainer import Trainer
 
 STAGE = "train_gan"
+CAUSES = "TRAIN_GAN_CAUSES"
+"""The variable by which the process that starts the others says what the run depends on."""
 LESS_MEMORY = "set less train_gan.batch_size, more train_gan.shards, or smaller options of the network"
 
 
@@ -183,6 +185,10 @@ def main() -> None:
         runtime.make_deterministic()
         params, options = read_settings()
         if teams.was_launched():
+            if os.environ.get(CAUSES, unchanged.digest) != unchanged.digest:
+                raise UserError(
+                    "params, code or inputs changed while its processes were started; run `dvc repro` again"
+                )
             try:
                 device = devices.choose_as_launched(params.device, teams.launcher_number("LOCAL_RANK"))
                 team = teams.join(params.shards, device)
@@ -197,8 +203,9 @@ def main() -> None:
             run(params, options, Path("data"), confirm=unchanged.confirm, device=choice.device())
         else:
             devices.pass_on(choice)
+            os.environ[CAUSES] = unchanged.digest
             launch("stages.train_gan", count)
-            unchanged.confirm()  # the workers did, of what they loaded: later, and before all of them had ended
+            unchanged.confirm()  # as the workers did before all of them had ended
 
 
 @contextmanager

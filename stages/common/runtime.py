@@ -115,14 +115,16 @@ def run_stage(stage: str, schema: type[P], run: Callable[[P, Path], None]) -> No
 def report_errors(stage: str, quiet: bool = False, less_memory: str = "") -> Iterator[None]:
     """End the process with exit code 1 and one clear line on stderr for any error of the user or the machine.
 
-    quiet: without the line, for the process beside one that says the same. less_memory: what to change in params.yaml
-    where memory is not enough.
+    quiet: for a process beside one that says the same, which ends both; it speaks only if that one does not.
+    less_memory: what to change in params.yaml where memory is not enough.
     """
     keep_printing()
     try:
         yield
     except UserError as error:
-        sys.exit(1 if quiet else "\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
+        if quiet:
+            _let_the_first_speak()
+        sys.exit("\n".join(f"{stage}: {line}" for line in str(error).splitlines()))
     except KeyboardInterrupt:
         if not quiet:
             print(f"{stage}: interrupted; `dvc repro` starts the stage again", file=sys.stderr)

@@ -24,6 +24,7 @@ from stages.common.shown import shown
 PIPELINE, IGNORED = Path("dvc.yaml"), Path(".dvcignore")
 NEVER_DEPENDENCIES = (".git", ".hg", ".dvc", "__pycache__")
 """What DVC passes over without being told, and code that Python compiles while a stage runs."""
+Stat = tuple[int, int, int]
 
 
 class Unchanged:
@@ -34,14 +35,19 @@ class Unchanged:
 
     def __init__(self, stage: str, root: Path = Path()) -> None:
         self.stage, self.root = stage, root
-        self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
+        self._digests: dict[Path, tuple[Stat, str]] = {}
         self._ignored = _ignored_in(root)
         self._before = self._causes()
-        if changed := sorted(self._changed_while_loading()):
+        if changed := self._changed_while_loading():
             raise UserError(
-                f"{', '.join(changed[:3])} changed while the stage was being loaded, so it may have loaded some of "
-                "either state; run `dvc repro` again"
+                f"{', '.join(changed[:3])} changed while the stage was being loaded, so it may have loaded parts of "
+                "both states; run `dvc repro` again"
             )
+
+    @property
+    def digest(self) -> str:
+        """What processes of one stage share if they began with the same params, code and inputs."""
+        return hashlib.sha256(repr(sorted(self._before.items())).encode()).hexdigest()
 
     def confirm(self) -> None:
         """Raises UserError, naming what changed, if the stage's params, code or inputs are not what they were."""
@@ -53,19 +59,25 @@ class Unchanged:
                 "run `dvc repro` again"
             )
 
-    def _changed_while_loading(self) -> Iterator[str]:
+    def _changed_while_loading(self) -> list[str]:
         """The modules that the stage depends on and that are not, or no longer, as they were at the start."""
-        code, folder = code_at_start.CODE, code_at_start.FOLDER
-        if (self.root / folder.name).resolve() != folder:
-            return  # another project's pipeline, whose modules are not these
+        package = code_at_start.PACKAGE
+        if (self.root / package).resolve() != code_at_start.FOLDER:
+            return []  # another project's pipeline, whose modules are not these
         entry, params = self._listed()
         listed = [_resolved(dependency, params) for dependency in entry.get("deps", [])]
-        before = {name for name in code if any(name == path or name.startswith(f"{path}/") for path in listed)}
-        before = {name for name in before if not self._ignored.match_file(name)}
-        now = {name for name in self._before if name.startswith(f"{folder.name}/") and name.endswith(".py")}
-        for name in before | now:
-            if name not in now or code.get(name) != code_at_start.stat_of(self.root / name):
-                yield name
+        before = {
+            name: digest
+            for name, digest in code_at_start.CODE.items()
+            if any(name == path or name.startswith(f"{path}/") for path in listed)
+            and not self._ignored.match_file(name)
+        }
+        now = {
+            name: digest
+            for name, digest in self._before.items()
+            if name.startswith(f"{package}/") and name.endswith(".py")
+        }
+        return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
     def _causes(self) -> dict[str, str]:
         """The content of each section of params.yaml, and the SHA-256 of each file, that dvc.yaml lists."""
@@ -108,7 +120,8 @@ class Unchanged:
 
     def _digest(self, path: Path) -> str:
         """SHA-256; a file whose size, time and place are what they were is not read again."""
-        stat = code_at_start.stat_of(path)
+        status = path.stat()
+        stat = status.st_size, status.st_mtime_ns, status.st_ino
         if path not in self._digests or self._digests[path][0] != stat:
             with path.open("rb") as file:
                 self._digests[path] = stat, hashlib.file_digest(file, "sha256").hexdigest()

@@ -90,7 +90,7 @@ def in_plain_words(metrics: dict[str, JudgedEntry], fd_second: BesideFloor, num_
     if fd_second.ratio is not None:
         line += f"; on another network's features the samples are {fd_second.ratio:.2f} times as far as real images"
         if fd_second.ratio_interval:
-            line += " ({} to {})".format(*("-" if end is None else f"{end:.2f}" for end in fd_second.ratio_interval))
+            line += " ({} to {})".format(*("open" if end is None else f"{end:.2f}" for end in fd_second.ratio_interval))
     if num_train < FEW:
         line += f"; judges that learn from {num_train:,} samples, fewer than {FEW:,}, may miss much: 50 % says little"
     return f"{doubt}, and its features say nothing; {line}" if doubt else line

@@ -84,7 +84,8 @@ class Team:
         """Raises UserError if process 0 has another text: the processes would not compute the same run."""
         if self.broadcast(text.encode(), device) != text.encode():
             raise UserError(
-                "the processes differ in params, inputs, code, processor or versions: start all from the same state"
+                "the processes differ in params, inputs, code, processor, system or versions: start all from the same "
+                "state"
             )
 
     def barrier(self) -> None:

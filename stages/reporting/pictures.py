@@ -61,7 +61,7 @@ def pictures(run: Run) -> dict[str, Picture]:
 def _words_of_classes(run: Run) -> tuple[str, str]:
     """Of the picture with a latent in each row, and in each column a label, if the generator reads labels."""
     if not run.generator.meta["arguments"]["num_classes"]:
-        return f"Generated {run.noun}s: a latent in each row.", "A latent a row. This generator knows no classes."
+        return f"Generated {run.noun}s: a latent in each row.", "One latent a row; this generator has no classes."
     label, labels = ("code", "codes") if labels_are_codes(run.generator.meta) else ("class", "classes")
     return (
         f"Generated {run.noun}s: a latent in each row, a {label} in each column.",

@@ -1,5 +1,6 @@
 """Edits of what a stage depends on while it runs: seen by the object itself, and by stages under a real DVC."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -161,13 +162,17 @@ def test_sections_may_be_listed_by_their_file(entry: str, edited: str, named: st
         unchanged.confirm()
 
 
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 @pytest.fixture
 def loaded(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project, as if its modules were those of this process."""
     monkeypatch.setattr(code_at_start, "FOLDER", root / "stages")
     names = ("stages/plugins/good.py", "stages/plugins/bad.py", "stages/shared/a.py", "stages/shared/.idea/kept.py")
     add("stages/shared/.idea/kept.py")(root)
-    monkeypatch.setattr(code_at_start, "CODE", {name: code_at_start.stat_of(root / name) for name in names})
+    monkeypatch.setattr(code_at_start, "CODE", {name: sha256(root / name) for name in names})
     return root
 
 
@@ -197,6 +202,8 @@ def test_code_edited_while_it_is_loaded_is_refused(edit: Callable[[Path], None],
         replace("data/zero/input.txt", "1", "2"),
         add("stages/shared/__pycache__/a.pyc"),
         lambda root: (root / "stages/shared/.idea/kept.py").unlink(),
+        lambda root: os.utime(root / "stages/shared/a.py", (1, 1)),
+        lambda root: shutil.copy(root / "stages/shared/a.py", root / "x").rename(root / "stages/shared/a.py"),
     ],
 )
 def test_what_is_loaded_later_or_not_at_all_may_change_meanwhile(edit: Callable[[Path], None], loaded: Path) -> None:
@@ -252,8 +259,25 @@ def test_code_edited_while_packages_load_fails_the_stage(normalized: Path, tmp_p
         _, err = stage.communicate(timeout=120)
     assert stage.returncode == 1
     assert err.splitlines() == [
-        "train_gan: stages/gan/trainer.py changed while the stage was being loaded, so it may have loaded some of "
-        "either state; run `dvc repro` again"
+        "train_gan: stages/gan/trainer.py changed while the stage was being loaded, so it may have loaded parts of "
+        "both states; run `dvc repro` again"
+    ]
+    assert project.written() == {}
+
+
+@pytest.mark.slow
+def test_params_edited_while_processes_start_are_refused_before_the_training(normalized: Path, tmp_path: Path) -> None:
+    """The process that started them would refuse their results at the end, though these are of one state."""
+    project = Project.create(tmp_path / "project", normalized)
+    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
+    params = project.root / "params.yaml"
+    with project.started(GAN_PROCESSES="2") as stage:
+        wait_until(lambda: len(project.processes()) == 3)
+        params.write_text(params.read_text(encoding="utf-8").replace("lr_g: 0.0025", "lr_g: 0.00125"), encoding="utf-8")
+        _, err = stage.communicate(timeout=120)
+    assert stage.returncode == 1
+    assert err.splitlines() == [
+        "train_gan: params, code or inputs changed while its processes were started; run `dvc repro` again"
     ]
     assert project.written() == {}
 

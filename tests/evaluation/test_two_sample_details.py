@@ -29,7 +29,7 @@ def test_each_figure_is_named_beside_its_floor() -> None:
 
 def test_the_second_opinion_is_given_with_its_interval() -> None:
     second = entry(0.04, 0.02)
-    for interval, shown in (([1.0, 3.126], "real images (1.00 to 3.13)"), ([1.5, None], "real images (1.50 to -)")):
+    for interval, shown in (([1.0, 3.126], "real images (1.00 to 3.13)"), ([1.5, None], "real images (1.50 to open)")):
         line = in_plain_words(METRICS, second.model_copy(update={"ratio_interval": interval}), FEW, None)
         assert line.endswith(shown)
 

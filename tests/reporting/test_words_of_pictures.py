@@ -15,7 +15,7 @@ from stages.reporting.run import Run
     [
         ({"arguments": {"num_classes": 10}}, "a class in", "the classes share"),
         ({"arguments": {"num_classes": 10}, CODES: True}, "a code in", "the codes share"),
-        ({"arguments": {"num_classes": 0}}, "a latent in each row.", "knows no classes"),
+        ({"arguments": {"num_classes": 0}}, "a latent in each row.", "has no classes"),
     ],
 )
 def test_columns_are_named_by_what_the_generator_reads(meta: dict[str, Any], label: str, labels: str) -> None:
