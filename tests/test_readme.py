@@ -56,6 +56,11 @@ def test_a_picture_is_that_of_the_committed_run(picture: Path, committed: Path) 
     assert f"]({shown.as_posix()})" in pages or f"]({shown.name})" in pages
 
 
+def test_the_column_that_the_readme_explains_is_one_of_its_table() -> None:
+    (column,) = re.findall(r"The column \*([\w ]+)\* is", TEXT)
+    assert re.search(rf"^\| figure .*\| {column} +\|", TEXT, re.MULTILINE)
+
+
 def test_the_page_of_settings_lists_each_one_that_is_read() -> None:
     runtime = (ROOT / "stages/common/runtime.py").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(GAN_\w+)` \|", SETTINGS, re.MULTILINE)) == set(re.findall(r'"(GAN_\w+)"', runtime))

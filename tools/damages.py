@@ -58,13 +58,13 @@ KNOWN = {"5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": FAS
 Damage = Callable[[ImageSet, ImageSet], ImageSet]
 """Validation and training digits to damaged ones."""
 
-INTRODUCTION = """# What each metric says of damaged digits
+INTRODUCTION = """# What each metric says of damaged images
 
-Real digits (the first {count:,} validation images) in the samples' place, whole and then damaged, against the test
-digits. **Bold**: clearly other than whole digits score ({clear:g} standard errors of the difference). Every column
+Real images (the first {count:,} validation images) in the samples' place, whole and then damaged, against the test
+images. **Bold**: clearly other than whole images score ({clear:g} standard errors of the difference). Every column
 should have its bold figures, and every row its own pattern: that is what tells one failure of a GAN from another. A
 few copies among good samples hardly move `c_t` and `authenticity`; `near_training` shows them first. Written by
-`python -m tools.damages`, from the digits and the classifier of a finished run. The columns, explained further in
+`python -m tools.damages`, from the images and the classifier of a finished run. The columns, explained further in
 [metrics.md](metrics.md):
 
 {columns}

@@ -77,7 +77,7 @@ def find_project(start: Path) -> Path:
         git(start, "rev-parse", "--git-dir")
     except UserError as error:
         if NO_REPOSITORY in str(error):
-            raise UserError(f"{error}; an unpacked archive has none: clone the project instead") from None
+            raise UserError(f"{error}; an unpacked archive is no repository: clone the project instead") from None
         raise
     start = start.resolve()
     for folder in (start, *start.parents):

@@ -74,7 +74,9 @@ def test_the_project_is_found_from_inside_it(larger: Path) -> None:
 def test_of_an_unpacked_archive_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UserError, match=r"not a git repository.*; an unpacked archive has none: clone .* instead$"):
+    with pytest.raises(
+        UserError, match=r"not a git repository.*; an unpacked archive is no repository: clone .* instead$"
+    ):
         find_project(tmp_path)
 
 

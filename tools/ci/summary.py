@@ -8,17 +8,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from stages.common.errors import UserError
 from stages.common.files import read_json
+from stages.common.params import read_params_file
 from stages.common.runtime import report_errors
 from tools.ci.gate import KINDS, read_status
 from tools.process_group import output_of_dvc
 from tools.repository import git
 
 NOTHING = "Nothing has changed."
-NO_RUN = "No figures{}: the run did not get that far."
+NO_FIGURES = "No figures{}: {}"
+NOT_SO_FAR = "the run did not get that far."
 
 
 def markdown(root: Path, base: str) -> str:
@@ -43,26 +43,27 @@ def _compared(root: Path, base: str) -> list[str]:
 
 def figures(root: Path) -> list[str]:
     """The figures of the stages that ran to their end: of the others, those of the commit are in every clone."""
-    stages = YAML(typ="safe", pure=True).load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    try:
+        status = read_status(root)
+    except UserError as error:  # a bad params.yaml, or another DVC at work
+        return [NO_FIGURES.format("", error)]
+    stages = read_params_file(root / "dvc.yaml").get("stages", {})
     metrics = {name: _paths(stage, "metrics") for name, stage in stages.items() if "metrics" in stage}
-    left = metrics.keys() & stages_left(root, stages)
+    left = metrics.keys() & stages_left(status, stages)
     own = [path for stage, paths in metrics.items() if stage not in left for path in paths]
     if not own:
-        return [NO_RUN.format(""), *_changed_params(root)]
+        return [NO_FIGURES.format("", NOT_SO_FAR), *_changed_params(root)]
     parts = [_table(root, "metrics", "show", *own), *_changed_params(root)]
     if "evaluate" not in left:
         parts += _words(root)
-    return parts + ([NO_RUN.format(f" of {', '.join(sorted(left))}")] if left else [])
+    return parts + ([NO_FIGURES.format(f" of {', '.join(sorted(left))}", NOT_SO_FAR)] if left else [])
 
 
-def stages_left(root: Path, stages: dict[str, Any]) -> set[str]:
-    """Those of the stages of dvc.yaml that would run now; all where DVC cannot tell, as with bad params."""
-    try:
-        left = stages.keys() & read_status(root)
-    except UserError:
-        return set(stages)
+def stages_left(status: dict[str, Any], stages: dict[str, Any]) -> set[str]:
+    """Those of the stages of dvc.yaml that would run now: by their status, or because an earlier one would."""
+    left: set[str] = stages.keys() & status.keys()
     before: set[str] = set()
-    while left != before:  # what depends on a stage that has not run has not run either
+    while left != before:
         before = set(left)
         outs = [path for name in left for kind in KINDS for path in _paths(stages[name], kind)]
         left |= {name for name, stage in stages.items() if _depends(_paths(stage, "deps"), outs)}

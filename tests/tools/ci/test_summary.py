@@ -75,3 +75,12 @@ def test_a_stage_that_did_not_run_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert shown[0] == ("metrics", "show", "data/evaluate/metrics.json")
     assert words == "In the pipeline's own words: *good: all*."
     assert left == "No figures of two_sample: the run did not get that far."
+
+
+@pytest.mark.parametrize("text", ["a: [", "stages: {draw: 7}"])
+def test_where_dvc_cannot_tell_its_reason_is_given(text: str, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    assert dvc(tmp_path, "init", "--quiet") == 0
+    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
+    (line,) = summary.figures(tmp_path)
+    assert line.startswith("No figures: dvc status: ")
