@@ -215,15 +215,24 @@ def test_without_a_pipeline_there_is_nothing_to_confirm(tmp_path: Path) -> None:
     Unchanged("first", tmp_path).confirm()
 
 
+RATE, HALVED = "lr_g: 0.0025", "lr_g: 0.00125"
+
+
+@pytest.fixture
+def project(normalized: Path, tmp_path: Path) -> Project:
+    """One with the pipeline, by which a stage knows what it depends on."""
+    made = Project.create(tmp_path / "project", normalized)
+    shutil.copy(Path(__file__).parents[2] / "dvc.yaml", made.root)
+    return made
+
+
 def edited_while_it_trains(project: Project, processes: str) -> None:
     """Start the stage, halve a rate of params.yaml at its first checkpoint, and see it fail for that in one line."""
-    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
     params = project.root / "params.yaml"
     before = params.read_text(encoding="utf-8")
     with project.started(GAN_PROCESSES=processes, GAN_PROGRESS="0") as stage:
         wait_until(project.checkpoints)
-        params.write_text(before.replace("lr_g: 0.0025", "lr_g: 0.00125"), encoding="utf-8")
-        assert params.read_text(encoding="utf-8") != before
+        replace("params.yaml", RATE, HALVED)(project.root)
         _, err = stage.communicate(timeout=120)
     assert stage.returncode == 1
     assert [line for line in err.splitlines() if line.startswith("train_gan: ")] == [
@@ -234,11 +243,8 @@ def edited_while_it_trains(project: Project, processes: str) -> None:
     params.write_text(before, encoding="utf-8")
 
 
-def test_params_edited_during_training_fail_the_stage_and_its_checkpoint_stays(
-    normalized: Path, tmp_path: Path
-) -> None:
+def test_params_edited_during_training_fail_the_stage_and_its_checkpoint_stays(project: Project) -> None:
     """The outs would be of the old learning rate, recorded with the new one."""
-    project = Project.create(tmp_path / "project", normalized)
     edited_while_it_trains(project, "1")
     assert project.checkpoints()[-1].name == "step_000000060.checkpoint"
 
@@ -249,9 +255,7 @@ def stage_is_loading(project: Project) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into the process by /proc")
-def test_code_edited_while_packages_load_fails_the_stage(normalized: Path, tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project", normalized)
-    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
+def test_code_edited_while_packages_load_fails_the_stage(project: Project) -> None:
     with project.started(GAN_PROCESSES="1") as stage:
         wait_until(lambda: stage_is_loading(project))
         with (project.root / "stages/gan/trainer.py").open("a", encoding="utf-8") as file:
@@ -266,14 +270,11 @@ def test_code_edited_while_packages_load_fails_the_stage(normalized: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_params_edited_while_processes_start_are_refused_before_the_training(normalized: Path, tmp_path: Path) -> None:
+def test_params_edited_while_processes_start_are_refused_before_the_training(project: Project) -> None:
     """The process that started them would refuse their results at the end, though these are of one state."""
-    project = Project.create(tmp_path / "project", normalized)
-    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
-    params = project.root / "params.yaml"
     with project.started(GAN_PROCESSES="2") as stage:
         wait_until(lambda: len(project.processes()) == 3)
-        params.write_text(params.read_text(encoding="utf-8").replace("lr_g: 0.0025", "lr_g: 0.00125"), encoding="utf-8")
+        replace("params.yaml", RATE, HALVED)(project.root)
         _, err = stage.communicate(timeout=120)
     assert stage.returncode == 1
     assert err.splitlines() == [
@@ -283,27 +284,24 @@ def test_params_edited_while_processes_start_are_refused_before_the_training(nor
 
 
 @pytest.mark.slow
-def test_params_edited_after_the_workers_confirmed_fail_the_stage(normalized: Path, tmp_path: Path) -> None:
+def test_params_edited_after_the_workers_confirmed_fail_the_stage(project: Project) -> None:
     """The process that started them compares once more, when all have ended."""
-    project = Project.create(tmp_path / "project", normalized)
-    (project.root / "dvc.yaml").write_bytes((Path(__file__).parents[2] / "dvc.yaml").read_bytes())
-    module = project.root / "stages/gan/team.py"
-    code = module.read_text(encoding="utf-8")
     leave = "def leave() -> None:\n"
-    assert leave in code
-    edit = "    import os\n    from pathlib import Path\n    params = Path('params.yaml')\n"
-    edit += "    if os.environ['LOCAL_RANK'] == '0':\n"
-    edit += "        params.write_text(params.read_text().replace('lr_g: 0.0025', 'lr_g: 0.00125'))\n"
-    module.write_text(code.replace(leave, f"{leave}{edit}"), encoding="utf-8")
+    edit = f"""{leave}    import os
+    from pathlib import Path
+    params = Path('params.yaml')
+    if os.environ['LOCAL_RANK'] == '0':
+        params.write_text(params.read_text().replace('{RATE}', '{HALVED}'))
+"""
+    replace("stages/gan/team.py", leave, edit)(project.root)
     done = project.run(GAN_PROCESSES="2")
-    assert "lr_g: 0.00125" in (project.root / "params.yaml").read_text(encoding="utf-8")
+    assert HALVED in (project.root / "params.yaml").read_text(encoding="utf-8")
     assert done.returncode == 1
     assert "train_gan: params.yaml train_gan changed while the stage ran" in done.stderr
 
 
 @pytest.mark.slow
-def test_with_the_params_put_back_the_training_ends_from_its_checkpoint(normalized: Path, tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project", normalized)
+def test_with_the_params_put_back_the_training_ends_from_its_checkpoint(project: Project) -> None:
     edited_while_it_trains(project, "2")
     done = project.run(GAN_PROCESSES="1")
     assert done.returncode == 0, done.stderr
