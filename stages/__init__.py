@@ -16,11 +16,13 @@ from stages.common import code_at_start  # noqa: E402 (the first of the project)
 
 # isort: split
 
+from stages.common import garbage  # noqa: E402
 from stages.common.loading import explain_failing_imports  # noqa: E402
 from stages.common.streams import open_standard_streams  # noqa: E402
 from stages.common.user_settings import follow_no_user  # noqa: E402
 
 assert code_at_start
+garbage.put_off()
 open_standard_streams()
 explain_failing_imports()
 follow_no_user()

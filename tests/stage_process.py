@@ -79,6 +79,7 @@ class Project:
         """What the stage, or another command that must succeed, leaves behind."""
         done = self.run(*command, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert command or not done.stderr  # what a launcher prints is its own
         return self.written()
 
     def written(self) -> dict[str, bytes]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from stages.common.class_names import MOST_CLASSES
 from stages.common.errors import UserError
 from stages.common.shown import plain
+from stages.common.weights import without_memory
 from stages.datasets.stacks import mode_names
 from stages.gan.architectures import load
 from stages.gan.auxiliaries import HEAD
@@ -71,7 +71,7 @@ def require_start(
 
 def _num_features(network: str, arguments: dict[str, Any]) -> int:
     """Of D, which some network of one's own may not tell."""
-    with torch.device("meta"):
+    with without_memory():
         return int(getattr(load(network).Discriminator(**arguments), "num_features", 1))
 
 

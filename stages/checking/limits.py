@@ -3,15 +3,11 @@
 Pure functions of a few numbers; bounds are generous: only settings that cannot possibly work are refused.
 """
 
-import contextlib
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from stages.common.errors import UserError
-from stages.common.shown import plain
 
 GIB = 2**30
 MOST_STEPS = 10**9
@@ -22,8 +18,6 @@ SNAPSHOTS_IN_MEMORY = 3
 """How often the snapshots must fit into memory: `track` reads the file with all of them, and the tensors in it."""
 SNAPSHOTS_ON_DISK = 3
 """Written once beside the checkpoints, once as the out, and once more where DVC's cache holds copies."""
-MOST_NUMBERS_TRIED = 10**8
-"""Of a net that is tried with real numbers because torch cannot measure it without them."""
 FLOAT_BYTES = 4
 IMAGE_COPIES = 2.25
 """Of images that a stage holds: float32, their levels as uint8, and one float32 copy while they are rounded."""
@@ -75,69 +69,6 @@ class NetCost:
     def parameter_bytes(self) -> int:
         """Of one state of the net."""
         return self.parameters * FLOAT_BYTES
-
-
-def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> NetCost | None:
-    """Measure a net without computing it or holding its weights, on torch's meta device.
-
-    name: for messages; build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which
-    BatchNorm needs. Of a net that does something that needs real numbers, the outputs are only counted up to there; of
-    one that cannot even be built without them, None is returned. Raises UserError for one that cannot take such inputs.
-    """
-    import torch  # noqa: PLC0415 (a second to import, which the pure functions spare)
-
-    numbers = outputs = 0
-
-    def count(_module: object, _arguments: object, output: object) -> None:
-        nonlocal outputs
-        if isinstance(output, torch.Tensor):
-            outputs += output.numel() // 2
-
-    with torch.device("meta"), torch.no_grad():
-        try:
-            net = build()
-            assert isinstance(net, torch.nn.Module)
-            numbers = sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
-            for layer in net.modules():
-                layer.register_forward_hook(count)
-            net(*inputs())
-        except RuntimeError:  # of which NotImplementedError is one
-            measured = False
-        else:
-            measured = True
-    if not measured and 0 < numbers <= MOST_NUMBERS_TRIED:
-        _require_forward(name, build, inputs)
-    return NetCost(numbers, outputs) if measured or numbers else None
-
-
-def require_single(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> None:
-    """Raise UserError for a net that cannot be trained on a single row, which is all that inputs makes."""
-    import torch  # noqa: PLC0415 (see net_cost)
-
-    with torch.device("meta"), torch.no_grad(), contextlib.suppress(RuntimeError):  # see net_cost
-        try:
-            net = build()
-            assert isinstance(net, torch.nn.Module)
-            net(*inputs())
-        except ValueError:
-            raise UserError(
-                f"{name} normalises over what it sees at once, and a part of the batch holds one; raise "
-                "train_gan.batch_size, or lower train_gan.shards or train_gan.packing"
-            ) from None
-
-
-def _require_forward(name: str, build: Callable[[], object], inputs: Callable[[], tuple[object, ...]]) -> None:
-    """Raise UserError with torch's own words if the net fails with real numbers, too."""
-    import torch  # noqa: PLC0415 (see net_cost)
-
-    with torch.no_grad():
-        try:
-            net = build()
-            assert isinstance(net, torch.nn.Module)
-            net(*inputs())
-        except RuntimeError as error:
-            words = plain(" ".join(str(error).split())[:150])
-            raise UserError(f"{name} fails on a batch of two: {words}") from None
 
 
 def training_bytes(generator: NetCost, discriminator: NetCost, batch_size: int, shards: int, packing: int) -> float:

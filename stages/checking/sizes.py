@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stages import train_gan
-from stages.checking import limits
+from stages.checking import limits, nets
 from stages.checking.refusals import refusals
 from stages.common import memory as machine
 from stages.common.params import StageParams
@@ -63,9 +63,9 @@ def net_costs(training: train_gan.Params, options: StageParams, image_shape: lis
             ("Discriminator", architecture.Discriminator, d_arguments, seen_by_d),
         ):
             name = f"{architectures.SECTION}.{training.network}: its {net}"
-            costs.append(limits.net_cost(name, partial(build, **of), partial(net_inputs, shape, 2)))
+            costs.append(nets.net_cost(name, partial(build, **of), partial(net_inputs, shape, 2)))
             if seen == 1:
-                limits.require_single(name, partial(build, **of), partial(net_inputs, shape, 1))
+                nets.require_single(name, partial(build, **of), partial(net_inputs, shape, 1))
     return costs
 
 

@@ -9,6 +9,7 @@ recorded, and there is nothing to compare.
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class Unchanged:
     def _listed(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The stage's entry in dvc.yaml, and params.yaml; nothing where there is no such entry, or neither is valid."""
         try:
-            pipeline = YAML(typ="safe", pure=True).load((self.root / PIPELINE).read_text(encoding="utf-8"))
+            pipeline = _parsed((self.root / PIPELINE).read_text(encoding="utf-8"))
             return pipeline["stages"][self.stage], read_params_file(self.root / PARAMS_FILE)
         except (OSError, YAMLError, UserError, KeyError, TypeError, ValueError):
             return {}, {}
@@ -126,6 +127,12 @@ class Unchanged:
             with path.open("rb") as file:
                 self._digests[path] = stat, hashlib.file_digest(file, "sha256").hexdigest()
         return self._digests[path][1]
+
+
+@lru_cache(maxsize=1)
+def _parsed(pipeline: str) -> Any:
+    """The content of a dvc.yaml, which a stage asks for three times."""
+    return YAML(typ="safe").load(pipeline)
 
 
 def _ignored_in(root: Path) -> GitIgnoreSpec:

@@ -1,6 +1,7 @@
 """Filling a network with the tensors of a file that anyone may have written: checked in full before it is built."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -20,7 +21,7 @@ def built_to_fit(build: Callable[[], N], tensors: Mapping[str, Tensor]) -> N:
     Names, dtypes and shapes are compared before any memory is taken for the network. Raises what `build` raises, and
     ValueError as require_fitting does.
     """
-    with torch.device("meta"), _WithoutDraws():  # shapes without memory
+    with without_memory():
         outline = build()
     require_fitting(outline, tensors)
     net = build()
@@ -28,8 +29,15 @@ def built_to_fit(build: Callable[[], N], tensors: Mapping[str, Tensor]) -> N:
     return net
 
 
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """In this block tensors and networks are made on torch's meta device: with shapes, and without numbers."""
+    with torch.device("meta"), _WithoutDraws():
+        yield
+
+
 class _WithoutDraws(TorchFunctionMode):
-    """Leaves out the drawing of initial weights: without memory there are none, and torch imports its compilers."""
+    """Leaves out the drawing of initial weights: without memory there are none, and torch imports seconds of code."""
 
     def __torch_function__(
         self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

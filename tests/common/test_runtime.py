@@ -168,12 +168,12 @@ from stages.common.runtime import make_deterministic
 import os, sys, torch
 make_deterministic()
 print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), os.environ["OMP_NUM_THREADS"])
-print(torch.is_deterministic_algorithms_warn_only_enabled(), {"torch._dynamo", "torch._inductor"} & sys.modules.keys())
+print(torch.is_deterministic_algorithms_warn_only_enabled())
 """
     environment = os.environ | {"OMP_NUM_THREADS": "4"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    # No warning in place of an error, and none of torch's compilers, which take a second to import.
-    assert done.stdout.split() == [b"1", b"True", b"1", b"False", b"set()"]
+    # No warning in place of an error.
+    assert done.stdout.split() == [b"1", b"True", b"1", b"False"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from stages.checking.limits import net_cost
+from stages.checking.nets import net_cost
 from stages.common.errors import UserError
 from stages.common.params import read_params_file
 from stages.gan import architectures
