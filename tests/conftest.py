@@ -5,6 +5,7 @@ import stages
 
 # isort: split
 
+import gc
 import multiprocessing.process
 import os
 import subprocess
@@ -40,6 +41,7 @@ os.environ.update(_of_throw_away)
 # Whatever takes longer than half a minute on a slow machine prints nothing.
 os.environ["GAN_PROGRESS"] = "0"
 make_deterministic()
+gc.freeze()  # what is loaded by now is no garbage, and Python need not look through it again and again
 torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
 
 

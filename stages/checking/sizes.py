@@ -1,4 +1,4 @@
-"""What the params ask of memory, disk and time, and networks whose layers do not fit: see limits.py."""
+"""What the params ask of memory, disk and time, and networks whose layers do not fit: see limits.py and nets.py."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,6 +12,7 @@ from stages import train_gan
 from stages.checking import limits, nets
 from stages.checking.refusals import refusals
 from stages.common import memory as machine
+from stages.common.compiler import spared
 from stages.common.params import StageParams
 from stages.common.shards import IMAGES_PER_FILE
 from stages.gan import architectures, auxiliaries
@@ -27,7 +28,7 @@ def too_large(data: Path, sections: dict[str, Any], options: StageParams, on_cpu
     image_shape = [stacks.stack, stacks.size, stacks.size]
     num_images = {f"{stage}.num_images": sections[stage].num_images for stage in ("generate", "track", "inspect")}
     costs: list[limits.NetCost | None] = []
-    yield from refusals(lambda: costs.extend(net_costs(training, options, image_shape)))
+    yield from refusals(lambda: costs.extend(spared(partial(net_costs, training, options, image_shape))))
     generator, discriminator = costs or (None, None)
     if generator and discriminator and on_cpu:
         batch = training.batch_size, training.shards, training.packing

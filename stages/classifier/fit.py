@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stages.classifier.model import Classifier
 from stages.common import draws
 from stages.common.blocks import in_blocks
+from stages.common.compiler import uncompiled
 from stages.common.images import ImageSet
 from stages.common.initialise import initialise
 from stages.common.params import StageParams
@@ -49,7 +50,7 @@ def fit(
     """
     order = draws.BatchOrder(seed, "classifier.order", len(digits), recipe.batch_size)
     steps_per_epoch = len(digits) // recipe.batch_size
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=recipe.lr)
+    optimizer = uncompiled(torch.optim.Adam)(classifier.parameters(), lr=recipe.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=num_steps(recipe, len(digits)))
     for epoch in range(recipe.epochs):
         classifier.train()

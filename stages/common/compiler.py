@@ -1,42 +1,64 @@
-"""torch's compiler, loaded by nobody who does not compile: it takes seconds of every process's start."""
+"""torch's compiler, spared where torch loads it, which takes seconds, only to mark what it shall leave alone.
 
-import importlib
+Nothing here is compiled. What somebody's own network compiles loads it as ever.
+"""
+
+import inspect
 import sys
+from collections.abc import Callable
+from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+import torch
+from torch.optim import Optimizer
 
 COMPILER = "torch._dynamo"
+MARKED = ("add_param_group", "state_dict", "load_state_dict", "zero_grad")
+"""Methods of an optimiser that torch wraps in such a mark."""
+Opt = TypeVar("Opt", bound=Optimizer)
+R = TypeVar("R")
 
 
-class _PutOff(ModuleType):
-    """In a module's place until someone asks for more of it than what means nothing unless something is compiled."""
+@cache
+def uncompiled(kind: type[Opt]) -> type[Opt]:
+    """A class of the same optimiser, which computes the same, with its methods as they are below torch's marks."""
+    methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in MARKED}
+    # What the mark of `step` does besides: it computes without a graph, but for optimisers that are differentiated.
+    methods["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), methods)
 
-    def __init__(self, name: str, **without_meaning: Any) -> None:
-        super().__init__(name)
-        vars(self).update(without_meaning)
+
+def spared(attempt: Callable[[], R]) -> R:
+    """What the attempt returns or raises; it is made again, with the compiler, if it needs more than torch's own marks.
+
+    torch marks its functions on tensors without numbers (the meta device) when they are first called.
+    """
+    if COMPILER in sys.modules:
+        return attempt()
+    sys.modules[COMPILER] = stand_in = _StandIn(COMPILER)
+    try:
+        return attempt()
+    except _CompilerNeededError:
+        pass
+    finally:
+        if sys.modules.get(COMPILER) is stand_in:
+            del sys.modules[COMPILER]
+    return attempt()
+
+
+class _CompilerNeededError(BaseException):
+    """Not an Exception, for nobody on the way is to explain it."""
+
+
+class _StandIn(ModuleType):
+    """In the compiler's place, for torch's marks alone."""
+
+    @staticmethod
+    def disable(function: Any, *_arguments: object, wrapping: bool = True, **_options: object) -> Any:
+        if wrapping:  # torch marks its own functions without
+            raise _CompilerNeededError
+        return function
 
     def __getattr__(self, name: str) -> Any:
-        if name != "__path__" and name.startswith("__"):
-            raise AttributeError(name)  # asked of every module by those who look through all that are loaded
-        if isinstance(sys.modules.get(COMPILER), _PutOff):
-            del sys.modules[COMPILER]
-        return getattr(importlib.import_module(self.__name__), name)
-
-
-def put_off() -> None:
-    """Have torch load its compiler only when something is compiled. Changes no result.
-
-    torch loads it to mark what it shall leave alone, such as the steps of optimisers and functions on tensors without
-    numbers, and tells it of a group of processes if it is there.
-    """
-    if COMPILER not in sys.modules:
-        trace_rules = _PutOff(f"{COMPILER}.trace_rules", clear_lru_cache=_nothing)
-        sys.modules[COMPILER] = _PutOff(COMPILER, disable=_unmarked, graph_break=_nothing, trace_rules=trace_rules)
-
-
-def _unmarked(function: Any, *_arguments: object, **_options: object) -> Any:
-    return function
-
-
-def _nothing(*_arguments: object, **_options: object) -> None:
-    pass
+        raise _CompilerNeededError

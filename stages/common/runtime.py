@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages.common import compiler, garbage
+from stages.common import garbage
 from stages.common.errors import UserError
 from stages.common.failures import Failure, failure_of
 from stages.common.params import P, load_params
@@ -89,10 +89,9 @@ def progress_lines() -> bool:
 
 
 def make_deterministic() -> None:
-    """One thread, deterministic kernels, no kernel chosen by timing or compiled."""
+    """One thread, deterministic kernels, no kernel chosen by timing."""
     import torch  # noqa: PLC0415 (seconds to import, which a stage without tensors spares)
 
-    compiler.put_off()
     garbage.as_usual()
     torch.set_num_threads(1)
     # For kernels the same as use_deterministic_algorithms(True), which imports torch's compilers: another second.

@@ -132,7 +132,7 @@ class Unchanged:
 @lru_cache(maxsize=1)
 def _parsed(pipeline: str) -> Any:
     """The content of a dvc.yaml, which a stage asks for three times."""
-    return YAML(typ="safe").load(pipeline)
+    return YAML(typ="safe", pure=True).load(pipeline)
 
 
 def _ignored_in(root: Path) -> GitIgnoreSpec:

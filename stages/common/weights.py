@@ -11,8 +11,8 @@ from torch.overrides import TorchFunctionMode
 from stages.common.shown import listed, printable
 
 N = TypeVar("N", bound=nn.Module)
-DRAWS = ("normal_", "uniform_", "trunc_normal_", "orthogonal_")
-"""In-place functions of torch, and of torch.nn.init, that draw."""
+DRAWS = ("normal_", "uniform_")
+"""In-place functions that draw: torch's, and those of torch.nn.init, by which its others draw too."""
 
 
 def built_to_fit(build: Callable[[], N], tensors: Mapping[str, Tensor]) -> N:
@@ -44,7 +44,9 @@ class _WithoutDraws(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__name__", "") in DRAWS:
-            return args[0] if args else kwargs["tensor"]
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
         return func(*args, **kwargs)
 
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
+from stages.common.compiler import uncompiled
+
 BuildOptimizer = Callable[[list[Parameter], float, tuple[float, float]], Optimizer]
 """(parameters, learning rate, betas) to an optimiser; betas are the decay rates of the gradient's mean and square."""
 
@@ -15,13 +17,13 @@ NO_WARNING = "_warned_capturable_if_run_uncaptured"
 """torch's own mark that it has warned of steps outside of a graph: those before the record are meant to be."""
 OPTIMIZERS: dict[str, BuildOptimizer] = {
     # Kingma and Ba 2014, "Adam: a method for stochastic optimization", algorithm 1.
-    "adam": Adam,
+    "adam": uncompiled(Adam),
     # Loshchilov and Hutter 2017, "Decoupled weight decay regularization", with torch's weight decay of 0.01.
-    "adamw": AdamW,
+    "adamw": uncompiled(AdamW),
     # Tieleman and Hinton 2012, lecture 6.5; the mean is kept as momentum.
-    "rmsprop": lambda parameters, lr, betas: RMSprop(parameters, lr, alpha=betas[1], momentum=betas[0]),
+    "rmsprop": lambda parameters, lr, betas: uncompiled(RMSprop)(parameters, lr, alpha=betas[1], momentum=betas[0]),
     # With momentum; the second of betas has no part in it.
-    "sgd": lambda parameters, lr, betas: SGD(parameters, lr, momentum=betas[0]),
+    "sgd": lambda parameters, lr, betas: uncompiled(SGD)(parameters, lr, momentum=betas[0]),
 }
 
 

@@ -139,7 +139,7 @@ LONG = {"total_kimg": 4000.0}
 
 @pytest.fixture
 def project(normalized: Path, tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project", normalized)
+    return Project.create(tmp_path / "project", normalized, total_kimg=0.4, snapshot_kimg=0.2)
 
 
 @pytest.fixture
