@@ -89,7 +89,9 @@ print(compiler.spared(attempt), "torch._dynamo.config" in sys.modules)
 """
 
 
-@pytest.mark.parametrize(("needs", "gives"), [("compiles", "left alone"), ("imports", "True")])
+@pytest.mark.parametrize(
+    ("needs", "gives"), [("compiles", "left alone"), pytest.param("imports", "True", marks=pytest.mark.slow)]
+)
 def test_who_needs_more_than_torchs_marks_is_tried_again(needs: str, gives: str) -> None:
     code = MORE_THAN_MARKS.format(needs=needs)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
