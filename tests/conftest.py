@@ -110,8 +110,30 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-LONGEST = ("test_pipeline", "test_exactness", "test_launch", "test_checkpoints", "test_evaluate", "test_verify")
-"""Files of tests that start many processes; run first, so that the others fill what is left of the cores."""
+LONGEST = (
+    "test_pipeline",
+    "test_exactness",
+    "test_browser",
+    "test_launch",
+    "test_checkpoints",
+    "test_train_gan",
+    "test_verify",
+    "test_evaluate",
+    "test_stream",
+    "test_usefulness",
+    "test_checkpoint_keys",
+    "test_graph",
+    "test_deps",
+    "test_report_tool",
+    "test_unchanged",
+    "test_jobs",
+    "test_export",
+    "test_onnx_model",
+    "test_phases",
+    "test_plots_page",
+    "test_locked",
+)
+"""Files of tests that take long; run first, so that at the end no core waits for one of them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
