@@ -318,7 +318,9 @@ def sound(digits_set: ImageSet) -> Left:
     return trained(digits_set, 1)
 
 
-@pytest.mark.parametrize("size", [1, 2, pytest.param(3, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize(
+    "size", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow), 4]
+)
 def test_threads_stand_for_processes(size: int, digits_set: ImageSet, sound: Left) -> None:
     """The comparisons that the faults below must break: without one they hold."""
     assert trained(digits_set, size) == sound

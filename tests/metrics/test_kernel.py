@@ -54,7 +54,9 @@ def test_leaving_one_out_is_computing_without_it() -> None:
     torch.testing.assert_close(without_y.tolist(), expected_y, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 1.0, 1.6), (0.5, 0.9, 1.15)])
+@pytest.mark.parametrize(
+    ("shift", "low", "high"), [pytest.param(0.0, 1.0, 1.6, marks=pytest.mark.slow), (0.5, 0.9, 1.15)]
+)
 def test_standard_error_is_the_spread_of_repeated_draws(shift: float, low: float, high: float) -> None:
     """400 draws: right for sources that differ, on the large side, as said, for equal ones."""
     estimates = [kernel_distance(normal("x", 40, i), normal("y", 60, i) + shift) for i in range(400)]

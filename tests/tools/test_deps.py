@@ -159,6 +159,7 @@ def of_extended(extended: Path) -> dict[str, list[str]]:
     return code_deps(extended)
 
 
+@pytest.mark.slow
 def test_what_only_a_network_imports_is_listed_for_all_stages_that_build_networks(
     of_extended: dict[str, list[str]],
 ) -> None:
@@ -167,12 +168,14 @@ def test_what_only_a_network_imports_is_listed_for_all_stages_that_build_network
         assert CHOSEN in of_extended[stage]
 
 
+@pytest.mark.slow
 def test_a_network_that_another_network_imports_is_listed(of_extended: dict[str, list[str]]) -> None:
     for stage in BUILDERS:
         assert f"{NETWORKS}/dense.py" in of_extended[stage]
         assert f"{NETWORKS}/deep.py" not in of_extended[stage]
 
 
+@pytest.mark.slow
 def test_files_with_a_leading_underscore_are_no_architectures(
     extended: Path, of_extended: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

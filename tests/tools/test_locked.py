@@ -41,6 +41,7 @@ def projects(tmp_path: Path) -> tuple[Path, Path]:
     return root, clone
 
 
+@pytest.mark.slow
 def test_another_lock_gets_its_own_environment_once(
     projects: tuple[Path, Path], offline_pip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_clone_without_results_is_in_step_until_something_changes(clone: Path,
 
 
 @needs_environment
+@pytest.mark.slow
 def test_a_job_runs_the_tiny_profile_and_sums_it_up(clone: Path, make: Make) -> None:
     done = make("ci-pipeline")
     assert done.returncode == 0, done.stderr
