@@ -126,12 +126,9 @@ LONGEST = (
     "test_deps",
     "test_report_tool",
     "test_unchanged",
-    "test_jobs",
     "test_export",
-    "test_onnx_model",
     "test_phases",
     "test_plots_page",
-    "test_locked",
 )
 """Files of tests that take long; run first, so that at the end no core waits for one of them."""
 
