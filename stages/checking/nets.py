@@ -19,7 +19,8 @@ def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[
 
     name: for messages; build: makes the nn.Module; inputs: makes its forward arguments for a batch of two, which
     BatchNorm needs. Of a net that does something that needs real numbers, the outputs are only counted up to there; of
-    one that cannot even be built without them, None is returned. Raises UserError for one that cannot take such inputs.
+    one that cannot even be built without them, None is returned. Raises UserError for one that cannot be built at all,
+    or cannot take such inputs.
     """
     numbers = outputs = 0
 
@@ -40,7 +41,9 @@ def net_cost(name: str, build: Callable[[], object], inputs: Callable[[], tuple[
             measured = False
         else:
             measured = True
-    if not measured and 0 < numbers <= MOST_NUMBERS_TRIED:
+    if (
+        not measured and numbers <= MOST_NUMBERS_TRIED
+    ):  # also one that could not be built; a training would build it too
         _require_forward(name, build, inputs)
     return NetCost(numbers, outputs) if measured or numbers else None
 

@@ -43,6 +43,17 @@ def test_a_net_that_needs_numbers_is_not_estimated() -> None:
     assert net_cost("G", Branching, lambda: (torch.zeros(2, 5),)) is None
 
 
+def test_a_net_that_cannot_be_built_without_numbers_is_not_estimated_and_one_that_never_can_is_refused() -> None:
+    def build(columns: int) -> nn.Module:
+        layer = nn.Linear(5, columns)
+        assert (torch.ones(2, 3) @ torch.ones(columns, 1)).sum().item() == 6
+        return layer
+
+    assert net_cost("G", lambda: build(3), lambda: (torch.zeros(2, 5),)) is None
+    with pytest.raises(UserError, match=r"^G fails on a batch of two: .*mat1 and mat2 shapes .* \(2x3 and 4x1\)$"):
+        net_cost("G", lambda: build(4), lambda: (torch.zeros(2, 5),))
+
+
 def test_of_one_too_large_to_try_the_parameters_count() -> None:
     class Branching(nn.Module):
         def __init__(self) -> None:
